@@ -1,0 +1,26 @@
+//! Every size that decoding is bounded by, and how the sizes relate.
+
+/// Largest request frame that a server accepts unless configured otherwise (`socket.request.max.bytes`).
+pub const FRAME_BYTES_MAX: usize = 100 * 1024 * 1024;
+
+/// The smallest frame that can hold a request header: key, version and correlation id.
+pub const FRAME_BYTES_MIN: usize = 8;
+
+/// How many times its own size a frame may occupy once decoded. Short strings are the worst honest
+/// case: a two-letter name costs three bytes on the wire and a `Bytes` handle in memory.
+pub const DECODED_BYTES_PER_WIRE_BYTE: usize = 16;
+
+/// What any frame may occupy once decoded, however short it is.
+pub const DECODED_BYTES_BASE: usize = 16 * 1024;
+
+/// What one record batch may inflate to.
+pub const INFLATED_BATCH_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// The window that a zstd frame may ask for, as a power of two.
+pub const ZSTD_WINDOW_LOG_MAX: u32 = 27;
+
+/// Longest topic name, as in Kafka: it has to fit a file name with a partition number behind it.
+pub const TOPIC_NAME_BYTES_MAX: usize = 249;
+
+const _: () = assert!(FRAME_BYTES_MIN < FRAME_BYTES_MAX);
+const _: () = assert!(1 << ZSTD_WINDOW_LOG_MAX <= INFLATED_BATCH_BYTES_MAX);

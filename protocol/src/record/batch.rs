@@ -1,0 +1,298 @@
+//! A view of one batch over shared bytes. Making one checks length, magic and nothing else; the checksum and
+//! the records inside are checked when asked for.
+
+use bytes::{Bytes, BytesMut};
+use thiserror::Error;
+
+use super::compression::{self, Codec, CompressionError};
+use super::iter::{self, Record, RecordError, Summary};
+
+/// The header, up to the first record.
+pub const HEADER_BYTES: usize = 61;
+/// Base offset and batch length: what must be there to know where the batch ends.
+pub const PREFIX_BYTES: usize = 12;
+/// Base offset, length and leader epoch: the part that a broker rewrites.
+pub const STAMPED_BYTES: usize = 16;
+/// The only version of batches.
+pub const MAGIC: i8 = 2;
+
+const MAGIC_AT: usize = 16;
+const CHECKSUM_AT: usize = 17;
+const CHECKED_FROM: usize = 21;
+
+const CODEC_MASK: i16 = 0b0000_0111;
+const LOG_APPEND_TIME: i16 = 1 << 3;
+const TRANSACTIONAL: i16 = 1 << 4;
+const CONTROL: i16 = 1 << 5;
+
+/// Why bytes are not a batch.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum BatchError {
+    /// The bytes end before the batch does.
+    #[error("batch announces {wanted} bytes, {left} are there")]
+    Truncated {
+        /// How many bytes it announces, or a header needs.
+        wanted: usize,
+        /// How many there are.
+        left: usize,
+    },
+    /// A length that no batch can have.
+    #[error("batch length {0} is impossible")]
+    Length(i32),
+    /// Another version.
+    #[error("batch has magic {0}, only 2 is served")]
+    Magic(i8),
+    /// The checksum does not fit the content.
+    #[error("batch has checksum {stored:08x}, its content {computed:08x}")]
+    Checksum {
+        /// What the header says.
+        stored: u32,
+        /// What the content has.
+        computed: u32,
+    },
+    /// The records inside are malformed.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// The records cannot be inflated.
+    #[error(transparent)]
+    Compression(#[from] CompressionError),
+}
+
+/// One batch. Base offset and leader epoch stand beside the bytes, so that a broker can give a batch its
+/// place in a log without copying it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordBatch {
+    base_offset: i64,
+    leader_epoch: i32,
+    bytes: Bytes,
+}
+
+fn at<const N: usize>(bytes: &[u8], offset: usize) -> [u8; N] {
+    let mut field = [0; N];
+    field.copy_from_slice(&bytes[offset..offset + N]);
+    field
+}
+
+/// How many bytes the batch at the start of `bytes` has in all; `None` while its length is not there yet.
+pub fn total_bytes(bytes: &[u8]) -> Option<Result<usize, BatchError>> {
+    let prefix: &[u8; PREFIX_BYTES] = bytes.first_chunk()?;
+    let length = i32::from_be_bytes(at(prefix, 8));
+    Some(match usize::try_from(length) {
+        Ok(length) if length >= HEADER_BYTES - PREFIX_BYTES => Ok(PREFIX_BYTES + length),
+        _ => Err(BatchError::Length(length)),
+    })
+}
+
+/// Walks the batches in `bytes`. Ends after the first error, and before a last batch that is cut off.
+pub fn split(mut bytes: Bytes) -> impl Iterator<Item = Result<RecordBatch, BatchError>> {
+    std::iter::from_fn(move || {
+        match total_bytes(&bytes)? {
+            Ok(total) if total > bytes.len() => None,
+            Ok(total) => Some(RecordBatch::new(bytes.split_to(total))),
+            Err(error) => Some(Err(error)),
+        }
+        .inspect(|result| {
+            if result.is_err() {
+                bytes.clear();
+            }
+        })
+    })
+}
+
+impl RecordBatch {
+    /// Takes exactly one batch.
+    pub fn new(bytes: Bytes) -> Result<Self, BatchError> {
+        let wanted = match total_bytes(&bytes) {
+            Some(total) => total?,
+            None => HEADER_BYTES,
+        };
+        if wanted > bytes.len() {
+            return Err(BatchError::Truncated { wanted, left: bytes.len() });
+        }
+        let base_offset = i64::from_be_bytes(at(&bytes, 0));
+        let leader_epoch = i32::from_be_bytes(at(&bytes, 12));
+        let batch = RecordBatch { base_offset, leader_epoch, bytes: bytes.slice(..wanted) };
+        match batch.magic() {
+            MAGIC => Ok(batch),
+            other => Err(BatchError::Magic(other)),
+        }
+    }
+
+    /// How many bytes it has.
+    pub fn total_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The first 16 bytes, which hold its place in the log.
+    pub fn prefix(&self) -> [u8; STAMPED_BYTES] {
+        let mut prefix: [u8; STAMPED_BYTES] = at(&self.bytes, 0);
+        prefix[..8].copy_from_slice(&self.base_offset.to_be_bytes());
+        prefix[12..].copy_from_slice(&self.leader_epoch.to_be_bytes());
+        prefix
+    }
+
+    /// Everything after [`RecordBatch::prefix`], shared.
+    pub fn rest(&self) -> Bytes {
+        self.bytes.slice(STAMPED_BYTES..)
+    }
+
+    /// The whole batch in bytes of its own.
+    pub fn to_bytes(&self) -> Bytes {
+        let mut bytes = BytesMut::from(&self.bytes[..]);
+        bytes[..STAMPED_BYTES].copy_from_slice(&self.prefix());
+        bytes.freeze()
+    }
+
+    /// The same batch at a place in a log.
+    pub fn stamped(&self, base_offset: i64, leader_epoch: i32) -> RecordBatch {
+        RecordBatch { base_offset, leader_epoch, bytes: self.bytes.clone() }
+    }
+
+    /// The same batch in bytes of its own, so that a small batch does not hold on to a large frame.
+    pub fn detached(&self) -> RecordBatch {
+        RecordBatch { bytes: Bytes::copy_from_slice(&self.bytes), ..*self }
+    }
+
+    /// The version.
+    pub fn magic(&self) -> i8 {
+        self.bytes[MAGIC_AT] as i8
+    }
+
+    /// Offset of the first record.
+    pub fn base_offset(&self) -> i64 {
+        self.base_offset
+    }
+
+    /// Offset of the last record.
+    pub fn last_offset(&self) -> i64 {
+        self.base_offset().saturating_add(i64::from(self.last_offset_delta()))
+    }
+
+    /// Epoch of the leader that wrote it.
+    pub fn leader_epoch(&self) -> i32 {
+        self.leader_epoch
+    }
+
+    /// The bit field.
+    pub fn attributes(&self) -> i16 {
+        i16::from_be_bytes(at(&self.bytes, 21))
+    }
+
+    /// The codec.
+    pub fn codec(&self) -> Result<Codec, CompressionError> {
+        Codec::from_bits(self.attributes() & CODEC_MASK)
+    }
+
+    /// Whether the timestamps are the broker's.
+    pub fn has_log_append_time(&self) -> bool {
+        self.attributes() & LOG_APPEND_TIME != 0
+    }
+
+    /// Whether it belongs to a transaction.
+    pub fn is_transactional(&self) -> bool {
+        self.attributes() & TRANSACTIONAL != 0
+    }
+
+    /// Whether it marks the end of a transaction.
+    pub fn is_control(&self) -> bool {
+        self.attributes() & CONTROL != 0
+    }
+
+    /// Distance of the last record's offset from the first.
+    pub fn last_offset_delta(&self) -> i32 {
+        i32::from_be_bytes(at(&self.bytes, 23))
+    }
+
+    /// Timestamp that the records' deltas count from, ms.
+    pub fn base_timestamp(&self) -> i64 {
+        i64::from_be_bytes(at(&self.bytes, 27))
+    }
+
+    /// Largest timestamp, ms.
+    pub fn max_timestamp(&self) -> i64 {
+        i64::from_be_bytes(at(&self.bytes, 35))
+    }
+
+    /// The producer, or −1.
+    pub fn producer_id(&self) -> i64 {
+        i64::from_be_bytes(at(&self.bytes, 43))
+    }
+
+    /// The producer's epoch.
+    pub fn producer_epoch(&self) -> i16 {
+        i16::from_be_bytes(at(&self.bytes, 51))
+    }
+
+    /// The first record's sequence number, or −1.
+    pub fn base_sequence(&self) -> i32 {
+        i32::from_be_bytes(at(&self.bytes, 53))
+    }
+
+    /// The last record's sequence number; after 2³¹−1 comes 0.
+    pub fn last_sequence(&self) -> i32 {
+        advance_sequence(self.base_sequence(), self.last_offset_delta())
+    }
+
+    /// How many records it says to hold.
+    pub fn record_count(&self) -> i32 {
+        i32::from_be_bytes(at(&self.bytes, 57))
+    }
+
+    /// Compares the checksum with the content.
+    pub fn verify_checksum(&self) -> Result<(), BatchError> {
+        let stored = u32::from_be_bytes(at(&self.bytes, CHECKSUM_AT));
+        let computed = crc32c::crc32c(&self.bytes[CHECKED_FROM..]);
+        if stored == computed { Ok(()) } else { Err(BatchError::Checksum { stored, computed }) }
+    }
+
+    /// The records as one block, inflated if need be, to at most `bytes_max`.
+    pub fn body(&self, bytes_max: usize) -> Result<Bytes, BatchError> {
+        let body = self.bytes.slice(HEADER_BYTES..);
+        Ok(compression::decompress(self.codec()?, body, bytes_max)?)
+    }
+
+    /// Reads the records, sharing the batch's bytes unless they are compressed.
+    pub fn records(&self, bytes_max: usize) -> Result<impl Iterator<Item = Result<Record, RecordError>>, BatchError> {
+        Ok(iter::records(self.body(bytes_max)?, self.base_offset(), self.record_timestamps(), self.record_count()))
+    }
+
+    /// Walks the records without making them: are they whole, in order, and as many as announced?
+    pub fn check_records(&self, bytes_max: usize) -> Result<Summary, BatchError> {
+        Ok(iter::check(&self.body(bytes_max)?, self.base_timestamp(), self.record_count())?)
+    }
+
+    fn record_timestamps(&self) -> iter::Timestamps {
+        if self.has_log_append_time() {
+            iter::Timestamps::All(self.max_timestamp())
+        } else {
+            iter::Timestamps::From(self.base_timestamp())
+        }
+    }
+
+    /// A copy whose records all have the broker's time, with a new checksum.
+    pub fn with_log_append_time(&self, now_ms: i64) -> RecordBatch {
+        self.rewritten(|bytes| {
+            let attributes = self.attributes() | LOG_APPEND_TIME;
+            bytes[21..23].copy_from_slice(&attributes.to_be_bytes());
+            bytes[35..43].copy_from_slice(&now_ms.to_be_bytes());
+        })
+    }
+
+    /// A copy with another largest timestamp and a new checksum.
+    pub fn with_max_timestamp(&self, max_timestamp: i64) -> RecordBatch {
+        self.rewritten(|bytes| bytes[35..43].copy_from_slice(&max_timestamp.to_be_bytes()))
+    }
+
+    fn rewritten(&self, change: impl FnOnce(&mut [u8])) -> RecordBatch {
+        let mut bytes = BytesMut::from(&self.bytes[..]);
+        change(&mut bytes);
+        let checksum = crc32c::crc32c(&bytes[CHECKED_FROM..]);
+        bytes[CHECKSUM_AT..CHECKED_FROM].copy_from_slice(&checksum.to_be_bytes());
+        RecordBatch { bytes: bytes.freeze(), ..*self }
+    }
+}
+
+/// A sequence number some records later.
+pub fn advance_sequence(sequence: i32, by: i32) -> i32 {
+    ((i64::from(sequence) + i64::from(by)) & i64::from(i32::MAX)) as i32
+}
