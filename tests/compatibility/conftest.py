@@ -3,6 +3,7 @@
 import itertools
 import os
 import shutil
+import time
 
 import pytest
 from confluent_kafka.admin import AdminClient, NewTopic
@@ -69,6 +70,10 @@ def make_topic(admin):
         name = f"test-{os.getpid()}-{next(numbers)}"
         configs = {key.replace("_", "."): value for key, value in configs.items()}
         admin.create_topics([NewTopic(name, partitions, 1, config=configs)])[name].result(30)
+        deadline = time.monotonic() + 10
+        while len(admin.list_topics(name, 30).topics[name].partitions) != partitions:
+            assert time.monotonic() < deadline, f"{name} was created but is not in the metadata"
+            time.sleep(0.02)
         return name
 
     return make

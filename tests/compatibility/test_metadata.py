@@ -73,7 +73,7 @@ def test_producing_creates_a_topic(client, admin, broker, new_name):
 
 def test_reading_does_not_create_a_topic(admin, broker, new_name):
     """librdkafka's consumer asks the broker not to create what it looks for, and is told that it is not there."""
-    reader = confluent.consumer(broker, **{"topic.metadata.propagation.max.ms": 500})
+    reader = confluent.consumer(broker, **{"topic.metadata.propagation.max.ms": 0, "topic.metadata.refresh.interval.ms": 300})
     reader.assign([TopicPartition(new_name, 0, 0)])
     got = reader.poll(10)
     assert got is not None and got.error().code() == KafkaError.UNKNOWN_TOPIC_OR_PART

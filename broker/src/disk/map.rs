@@ -1,0 +1,21 @@
+//! The one module with `unsafe`: a sealed file as shared memory.
+
+#![allow(unsafe_code, reason = "memmap2 has no safe constructor")]
+
+use std::fs::File;
+use std::io;
+
+use bytes::Bytes;
+
+/// Maps the first `len` bytes.
+pub(super) fn map(file: &File, len: u64) -> io::Result<Bytes> {
+    if len == 0 {
+        return Ok(Bytes::new());
+    }
+    // SAFETY: a mapping must not change or shrink while it is used. Only sealed segments are mapped: the broker
+    // never writes to or cuts one, it removes it by unlinking, which leaves the mapping valid; and the lock file
+    // keeps a second broker out. Another program that cuts the file ends this process with SIGBUS: it loses
+    // nothing that was acknowledged.
+    let map = unsafe { memmap2::MmapOptions::new().len(len as usize).map(file)? };
+    Ok(Bytes::from_owner(map))
+}

@@ -1,0 +1,94 @@
+//! The door to the disk: all files of the broker are reached through [`Disk`].
+//!
+//! [`real`] is the operating system's; [`simulated`] forgets what was not synced, tears writes and fails the
+//! n-th call, by a seed. What is written counts as durable only after [`DiskFile::sync`], and a new, renamed or
+//! removed name only after [`Disk::sync_dir`] of its folder.
+
+mod map;
+mod real;
+pub mod simulated;
+
+use std::fmt::Debug;
+use std::io::{self, IoSlice};
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+pub use real::RealDisk;
+
+/// A name in a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// The name.
+    pub name: String,
+    /// Whether it is a folder.
+    pub is_dir: bool,
+}
+
+/// Folders and names.
+pub trait Disk: Debug + Send + Sync + 'static {
+    /// Opens a file for reading and writing; `create` makes it when it is not there.
+    fn open(&self, path: &Path, create: bool) -> io::Result<Arc<dyn DiskFile>>;
+    /// What is in a folder, in no order. A folder that is not there is empty.
+    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>>;
+    /// Makes a folder and those above it.
+    fn create_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Gives a file or folder another name, replacing a file that has it.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    fn remove_file(&self, path: &Path) -> io::Result<()>;
+    /// Removes a folder and all in it.
+    fn remove_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Makes the names in a folder durable.
+    fn sync_dir(&self, dir: &Path) -> io::Result<()>;
+    /// Size of the volume and what is free on it, in bytes.
+    fn space(&self, dir: &Path) -> io::Result<(u64, u64)>;
+}
+
+/// One open file.
+pub trait DiskFile: Debug + Send + Sync {
+    /// Its size, preallocated room included.
+    fn len(&self) -> io::Result<u64>;
+    /// Reads up to `buffer.len()` bytes; fewer only at the end of the file.
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize>;
+    /// Writes all parts one after the other.
+    fn write_at(&self, parts: &[IoSlice<'_>], position: u64) -> io::Result<()>;
+    /// Makes room up to `len` bytes, filled with zeros.
+    fn allocate(&self, len: u64) -> io::Result<()>;
+    /// Cuts or extends it to `len` bytes.
+    fn truncate(&self, len: u64) -> io::Result<()>;
+    /// Makes content and size durable. A failure is final: see `log`.
+    fn sync(&self) -> io::Result<()>;
+    /// The first `len` bytes as shared memory. Only for files that nobody changes or cuts any more.
+    fn map(&self, len: u64) -> io::Result<Bytes>;
+}
+
+/// Reads a whole small file; `None` if it is not there.
+pub fn read_file(disk: &dyn Disk, path: &Path, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
+    let file = match disk.open(path, false) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let len = file.len()?;
+    if len > bytes_max {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{} has {len} bytes, more than any such file", path.display())));
+    }
+    let mut content = vec![0; len as usize];
+    let read = file.read_at(&mut content, 0)?;
+    content.truncate(read);
+    Ok(Some(content))
+}
+
+/// Replaces a small file so that after a crash either the old or the new content is there, whole.
+pub fn replace_file(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<()> {
+    let dir = path.parent().unwrap_or(Path::new("."));
+    let temporary = path.with_extension("new");
+    let file = disk.open(&temporary, true)?;
+    file.truncate(0)?;
+    file.write_at(&[IoSlice::new(content)], 0)?;
+    file.sync()?;
+    disk.rename(&temporary, path)?;
+    disk.sync_dir(dir)
+}

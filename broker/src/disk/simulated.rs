@@ -1,0 +1,322 @@
+//! A disk in memory that behaves as badly as real ones may: a crash keeps, drops or tears each write that was
+//! not synced, undoes names whose folder was not synced, and the n-th call fails as told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, ErrorKind, IoSlice};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use super::{Disk, DiskFile, Entry};
+
+/// Writes are torn at this grain.
+const SECTOR_BYTES: usize = 512;
+
+/// What goes wrong, and at which call that changes something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// This sync, and each later one of the file, fails with EIO.
+    SyncFails,
+    /// This call fails with ENOSPC, later ones do not.
+    NoSpace,
+    /// Power is cut: this call and all later ones fail.
+    PowerCut,
+}
+
+#[derive(Debug, Default)]
+struct Inode {
+    durable: Vec<u8>,
+    now: Vec<u8>,
+    pending: Vec<Pending>,
+    sync_broken: bool,
+}
+
+#[derive(Debug)]
+enum Pending {
+    Write { at: usize, bytes: Vec<u8> },
+    SetLen(usize),
+}
+
+type File = Arc<Mutex<Inode>>;
+
+#[derive(Debug, Default)]
+struct World {
+    now: BTreeMap<PathBuf, File>,
+    durable: BTreeMap<PathBuf, File>,
+    dirs: BTreeSet<PathBuf>,
+    calls: u64,
+    fault: Option<(u64, Fault)>,
+    is_off: bool,
+}
+
+/// The disk. Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct SimulatedDisk(Arc<Mutex<World>>);
+
+#[derive(Debug)]
+struct SimulatedFile {
+    inode: File,
+    disk: SimulatedDisk,
+}
+
+fn power_is_off() -> io::Error {
+    io::Error::other("simulated: power is off")
+}
+
+impl SimulatedDisk {
+    /// An empty disk.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Lets `fault` happen at the `nth` call from now that changes something (the first is 0).
+    pub fn fail_at(&self, nth: u64, fault: Fault) {
+        let mut world = self.0.lock();
+        world.fault = Some((world.calls + nth, fault));
+    }
+
+    /// How many calls changed something so far.
+    pub fn calls(&self) -> u64 {
+        self.0.lock().calls
+    }
+
+    /// Cuts the power and switches it on again. What was not synced is kept, lost or torn, by the seed.
+    pub fn crash(&self, seed: u64) {
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut world = self.0.lock();
+        let (now, durable) = (world.now.clone(), world.durable.clone());
+        let mut after = BTreeMap::new();
+        for path in now.keys().chain(durable.keys()).collect::<BTreeSet<_>>() {
+            let survivor = match (now.get(path), durable.get(path)) {
+                (Some(new), Some(old)) if Arc::ptr_eq(new, old) => Some(new),
+                (new, old) => if random.random() { new } else { old },
+            };
+            if let Some(file) = survivor {
+                after.insert(path.clone(), file.clone());
+            }
+        }
+        for file in after.values() {
+            let mut inode = file.lock();
+            let mut content = std::mem::take(&mut inode.durable);
+            for pending in std::mem::take(&mut inode.pending) {
+                match pending {
+                    Pending::SetLen(len) => if random.random() { content.resize(len, 0) },
+                    Pending::Write { at, bytes } => tear(&mut content, at, &bytes, &mut random),
+                }
+            }
+            *inode = Inode { durable: content.clone(), now: content, ..Inode::default() };
+        }
+        world.now = after.clone();
+        world.durable = after;
+        world.is_off = false;
+        world.fault = None;
+    }
+
+    /// Changes one bit of a file, as a bad sector would.
+    pub fn flip_bit(&self, path: &Path, at: usize, bit: u8) {
+        let file = self.0.lock().now.get(path).cloned();
+        if let Some(file) = file {
+            let mut inode = file.lock();
+            for content in [0, 1] {
+                let bytes = if content == 0 { &mut inode.now } else { &mut inode.durable };
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte ^= 1 << bit;
+                }
+            }
+        }
+    }
+
+    /// The paths of all files.
+    pub fn files(&self) -> Vec<PathBuf> {
+        self.0.lock().now.keys().cloned().collect()
+    }
+
+    /// Counts a call that changes something and lets the fault happen.
+    fn change(&self) -> io::Result<Option<Fault>> {
+        let mut world = self.0.lock();
+        if world.is_off {
+            return Err(power_is_off());
+        }
+        let call = world.calls;
+        world.calls += 1;
+        match world.fault {
+            Some((at, Fault::PowerCut)) if call >= at => {
+                world.is_off = true;
+                Err(power_is_off())
+            }
+            Some((at, Fault::NoSpace)) if call == at => Err(io::Error::from(ErrorKind::StorageFull)),
+            Some((at, Fault::SyncFails)) if call >= at => Ok(Some(Fault::SyncFails)),
+            _ => Ok(None),
+        }
+    }
+}
+
+fn tear(content: &mut Vec<u8>, at: usize, bytes: &[u8], random: &mut StdRng) {
+    let whole: bool = random.random();
+    let mut done = 0;
+    while done < bytes.len() {
+        let sector_end = ((at + done) / SECTOR_BYTES + 1) * SECTOR_BYTES - at;
+        let end = sector_end.min(bytes.len());
+        if whole || random.random() {
+            if content.len() < at + end {
+                content.resize(at + end, 0);
+            }
+            content[at + done..at + end].copy_from_slice(&bytes[done..end]);
+        }
+        done = end;
+    }
+}
+
+impl Disk for SimulatedDisk {
+    fn open(&self, path: &Path, create: bool) -> io::Result<Arc<dyn DiskFile>> {
+        let existing = self.0.lock().now.get(path).cloned();
+        let inode = match existing {
+            Some(inode) => inode,
+            None if create => {
+                self.change()?;
+                self.0.lock().now.entry(path.to_owned()).or_default().clone()
+            }
+            None => return Err(io::Error::from(ErrorKind::NotFound)),
+        };
+        Ok(Arc::new(SimulatedFile { inode, disk: self.clone() }))
+    }
+
+    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
+        let world = self.0.lock();
+        let below = |path: &Path| {
+            let rest = path.strip_prefix(dir).ok()?;
+            let mut parts = rest.components();
+            let name = parts.next()?.as_os_str().to_str()?.to_owned();
+            Some((name, parts.next().is_some()))
+        };
+        let mut found: BTreeMap<String, bool> = world.now.keys().filter_map(|path| below(path)).collect();
+        found.extend(world.dirs.iter().filter_map(|path| below(path)).map(|(name, _)| (name, true)));
+        Ok(found.into_iter().map(|(name, is_dir)| Entry { name, is_dir }).collect())
+    }
+
+    fn create_dir(&self, dir: &Path) -> io::Result<()> {
+        self.0.lock().dirs.insert(dir.to_owned());
+        Ok(())
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.change()?;
+        let mut world = self.0.lock();
+        let moved: Vec<PathBuf> = world.now.keys().filter(|path| path.starts_with(from)).cloned().collect();
+        let dirs: Vec<PathBuf> = world.dirs.iter().filter(|path| path.starts_with(from)).cloned().collect();
+        if moved.is_empty() && dirs.is_empty() {
+            return Err(io::Error::from(ErrorKind::NotFound));
+        }
+        let renamed = |path: &Path| match path.strip_prefix(from) {
+            Ok(rest) if rest.as_os_str().is_empty() => to.to_owned(),
+            Ok(rest) => to.join(rest),
+            Err(_) => path.to_owned(),
+        };
+        for path in moved {
+            if let Some(file) = world.now.remove(&path) {
+                world.now.insert(renamed(&path), file);
+            }
+        }
+        for path in dirs {
+            world.dirs.remove(&path);
+            world.dirs.insert(renamed(&path));
+        }
+        Ok(())
+    }
+
+    fn remove_file(&self, path: &Path) -> io::Result<()> {
+        self.change()?;
+        self.0.lock().now.remove(path).map(|_| ()).ok_or(io::Error::from(ErrorKind::NotFound))
+    }
+
+    fn remove_dir(&self, dir: &Path) -> io::Result<()> {
+        self.change()?;
+        let mut world = self.0.lock();
+        world.now.retain(|path, _| !path.starts_with(dir));
+        world.dirs.retain(|path| !path.starts_with(dir));
+        Ok(())
+    }
+
+    fn sync_dir(&self, dir: &Path) -> io::Result<()> {
+        self.change()?;
+        let mut world = self.0.lock();
+        // Deeper folders count as synced too: a rename of a folder moves what is in it.
+        let now: Vec<_> = world.now.iter().filter(|(path, _)| path.starts_with(dir)).map(|(p, f)| (p.clone(), f.clone())).collect();
+        world.durable.retain(|path, _| !path.starts_with(dir));
+        world.durable.extend(now);
+        Ok(())
+    }
+
+    fn space(&self, _dir: &Path) -> io::Result<(u64, u64)> {
+        Ok((1 << 40, 1 << 39))
+    }
+}
+
+impl DiskFile for SimulatedFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.inode.lock().now.len() as u64)
+    }
+
+    fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        let inode = self.inode.lock();
+        let from = (position as usize).min(inode.now.len());
+        let count = buffer.len().min(inode.now.len() - from);
+        buffer[..count].copy_from_slice(&inode.now[from..from + count]);
+        Ok(count)
+    }
+
+    fn write_at(&self, parts: &[IoSlice<'_>], position: u64) -> io::Result<()> {
+        self.disk.change()?;
+        let at = position as usize;
+        let bytes: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
+        let mut inode = self.inode.lock();
+        if inode.now.len() < at + bytes.len() {
+            inode.now.resize(at + bytes.len(), 0);
+        }
+        inode.now[at..at + bytes.len()].copy_from_slice(&bytes);
+        inode.pending.push(Pending::Write { at, bytes });
+        Ok(())
+    }
+
+    fn allocate(&self, len: u64) -> io::Result<()> {
+        self.disk.change()?;
+        let mut inode = self.inode.lock();
+        if inode.now.len() < len as usize {
+            inode.now.resize(len as usize, 0);
+            inode.pending.push(Pending::SetLen(len as usize));
+        }
+        Ok(())
+    }
+
+    fn truncate(&self, len: u64) -> io::Result<()> {
+        self.disk.change()?;
+        let mut inode = self.inode.lock();
+        inode.now.resize(len as usize, 0);
+        inode.pending.push(Pending::SetLen(len as usize));
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let fault = self.disk.change()?;
+        let mut inode = self.inode.lock();
+        if inode.sync_broken || fault == Some(Fault::SyncFails) {
+            inode.sync_broken = true;
+            // As ext4 does: what was not written is forgotten as a debt, though the cache still shows it.
+            inode.pending.clear();
+            return Err(io::Error::from_raw_os_error(5));
+        }
+        inode.durable = inode.now.clone();
+        inode.pending.clear();
+        Ok(())
+    }
+
+    fn map(&self, len: u64) -> io::Result<Bytes> {
+        let inode = self.inode.lock();
+        let len = (len as usize).min(inode.now.len());
+        Ok(Bytes::copy_from_slice(&inode.now[..len]))
+    }
+}
