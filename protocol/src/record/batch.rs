@@ -278,9 +278,13 @@ impl RecordBatch {
         })
     }
 
-    /// A copy with another largest timestamp and a new checksum.
-    pub fn with_max_timestamp(&self, max_timestamp: i64) -> RecordBatch {
-        self.rewritten(|bytes| bytes[35..43].copy_from_slice(&max_timestamp.to_be_bytes()))
+    /// A copy whose records have the client's times, the largest of which is given, with a new checksum.
+    pub fn with_create_time(&self, max_timestamp: i64) -> RecordBatch {
+        self.rewritten(|bytes| {
+            let attributes = self.attributes() & !LOG_APPEND_TIME;
+            bytes[21..23].copy_from_slice(&attributes.to_be_bytes());
+            bytes[35..43].copy_from_slice(&max_timestamp.to_be_bytes());
+        })
     }
 
     fn rewritten(&self, change: impl FnOnce(&mut [u8])) -> RecordBatch {

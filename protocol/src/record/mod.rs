@@ -88,8 +88,11 @@ impl Records {
         })
     }
 
-    /// All bytes in one: for tests and for whoever looks at the wire.
+    /// All bytes in one; a single piece that came off the wire is shared.
     pub fn to_bytes(&self) -> Bytes {
+        if let [Piece::Raw(bytes)] = self.pieces.as_slice() {
+            return bytes.clone();
+        }
         let mut all = bytes::BytesMut::with_capacity(self.len());
         for piece in &self.pieces {
             match piece {

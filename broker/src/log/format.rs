@@ -1,0 +1,31 @@
+//! The names of a partition's files, and what is in them.
+//!
+//! ```text
+//! topics/<topic id, hex>/topic                      name, partition count, properties       (durable record)
+//!                       /<partition>/partition      first offset kept, leader epochs         (durable record)
+//!                                   /<offset>.log        record batches, then preallocated zeros
+//!                                   /<offset>.index      sparse index of a sealed segment     (durable record)
+//!                                   /<offset>.producers  idempotent producers at the start of this segment
+//! ```
+//!
+//! `<offset>` is the first offset of the segment, 20 digits. Index and producer files are caches: when one is
+//! missing or damaged, it is rebuilt from the log.
+
+use std::path::{Path, PathBuf};
+
+pub(crate) const LOG: &str = "log";
+pub(crate) const INDEX: &str = "index";
+pub(crate) const PRODUCERS: &str = "producers";
+
+pub(crate) fn path(dir: &Path, base_offset: i64, kind: &str) -> PathBuf {
+    dir.join(format!("{base_offset:020}.{kind}"))
+}
+
+/// The offset in a file name of the kind.
+pub(crate) fn base_offset(name: &str, kind: &str) -> Option<i64> {
+    let (digits, extension) = name.split_once('.')?;
+    if extension != kind || digits.len() != 20 || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    digits.parse().ok()
+}

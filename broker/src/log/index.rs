@@ -1,0 +1,66 @@
+//! The sparse index of a segment: one entry per some KiB of log, for offsets and for times alike, since the
+//! largest timestamp so far rises along the log as the offset does.
+
+use serde::{Deserialize, Serialize};
+
+/// A batch that a search may start at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    /// Its base offset.
+    pub offset: i64,
+    /// Its place in the file.
+    pub position: u64,
+    /// The largest timestamp before it, ms.
+    pub max_timestamp_before: i64,
+}
+
+/// What is kept of a sealed segment beside its batches.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Index {
+    pub entries: Vec<Entry>,
+    /// Bytes of batches.
+    pub bytes: u64,
+    /// One past the last offset.
+    pub next_offset: i64,
+    /// The largest timestamp, ms; `i64::MIN` while empty.
+    pub max_timestamp: i64,
+    indexed_to: u64,
+    is_entry_due: bool,
+}
+
+impl Index {
+    pub(crate) const VERSION: u8 = 1;
+
+    pub(crate) fn new(base_offset: i64) -> Self {
+        Index { next_offset: base_offset, max_timestamp: i64::MIN, ..Index::default() }
+    }
+
+    /// Counts a batch that was written at the end.
+    pub(crate) fn push(&mut self, base_offset: i64, last_offset: i64, batch_bytes: u64, timestamp: i64, interval_bytes: u64) {
+        if self.entries.is_empty() || std::mem::take(&mut self.is_entry_due) || self.bytes - self.indexed_to >= interval_bytes {
+            self.entries.push(Entry { offset: base_offset, position: self.bytes, max_timestamp_before: self.max_timestamp });
+            self.indexed_to = self.bytes;
+        }
+        self.bytes += batch_bytes;
+        self.next_offset = last_offset + 1;
+        self.max_timestamp = self.max_timestamp.max(timestamp);
+    }
+
+    /// Leaves a damaged range out: the next batch gets an entry, so that a read can begin behind the damage.
+    pub(crate) fn skip_to(&mut self, position: u64) {
+        self.bytes = position;
+        self.is_entry_due = true;
+    }
+
+    /// The place of the last indexed batch that does not begin after `offset`.
+    pub(crate) fn position_of(&self, offset: i64) -> u64 {
+        let after = self.entries.partition_point(|entry| entry.offset <= offset);
+        after.checked_sub(1).map_or(0, |at| self.entries[at].position)
+    }
+
+    /// The place of the last indexed batch before which no record is as late as `timestamp`.
+    pub(crate) fn position_before_time(&self, timestamp: i64) -> u64 {
+        let after = self.entries.partition_point(|entry| entry.max_timestamp_before < timestamp);
+        after.checked_sub(1).map_or(0, |at| self.entries[at].position)
+    }
+}

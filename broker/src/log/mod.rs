@@ -1,0 +1,213 @@
+//! The log of one partition: segments in order, the last one active.
+//!
+//! A segment holds record batches exactly as they travelled, with the broker's base offset and leader epoch in
+//! the first 16 bytes. This module appends, rolls, reads, cuts at the front and recovers; it knows nothing of
+//! producers, acknowledgements or clients: that is `partition`.
+
+pub(crate) mod format;
+pub(crate) mod index;
+pub(crate) mod recovery;
+pub(crate) mod segment;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use millstream_protocol::record::{BatchError, RecordBatch};
+use thiserror::Error;
+
+use crate::disk::{Disk, DiskFile};
+use segment::{ReadPlan, Segment};
+
+/// Why the log cannot do what was asked.
+#[derive(Debug, Error)]
+pub enum LogError {
+    /// The disk is full. Nothing was appended; it may work later.
+    #[error("no space left for {file}")]
+    NoSpace {
+        /// The file.
+        file: PathBuf,
+    },
+    /// The disk failed. Final for a write.
+    #[error("{file}: {error}")]
+    Io {
+        /// The file.
+        file: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// Stored bytes are not what was written.
+    #[error("{file} is damaged at byte {position}: {error}")]
+    Damaged {
+        /// The file.
+        file: PathBuf,
+        /// Where in it.
+        position: u64,
+        /// What is wrong there.
+        error: BatchError,
+    },
+}
+
+impl LogError {
+    pub(crate) fn io(file: &std::path::Path, error: io::Error) -> Self {
+        let file = file.to_owned();
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => LogError::NoSpace { file },
+            _ => LogError::Io { file, error },
+        }
+    }
+}
+
+/// Sizes that decide when a segment ends and how dense its index is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LogSettings {
+    pub segment_bytes: u64,
+    pub segment_ms: i64,
+    pub index_interval_bytes: u64,
+}
+
+/// The log. It has one owner, the partition, and is used under its lock.
+#[derive(Debug)]
+pub(crate) struct Log {
+    pub(crate) dir: PathBuf,
+    disk: Arc<dyn Disk>,
+    sealed: Vec<Arc<Segment>>,
+    active: Option<Segment>,
+    next_offset: i64,
+    /// Files with bytes that no sync has covered, oldest first.
+    unsynced: Vec<Arc<dyn DiskFile>>,
+    dir_exists: bool,
+}
+
+impl Log {
+    pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf, sealed: Vec<Arc<Segment>>, active: Option<Segment>, next_offset: i64) -> Self {
+        let dir_exists = active.is_some() || !sealed.is_empty();
+        Log { dir, disk, sealed, active, next_offset, unsynced: Vec::new(), dir_exists }
+    }
+
+    /// The offset that the next record gets.
+    pub(crate) fn next_offset(&self) -> i64 {
+        self.next_offset
+    }
+
+    /// The first offset of the first segment.
+    pub(crate) fn first_offset(&self) -> i64 {
+        self.segments().next().map_or(self.next_offset, |segment| segment.base_offset)
+    }
+
+    pub(crate) fn segments(&self) -> impl DoubleEndedIterator<Item = &Segment> {
+        self.sealed.iter().map(|segment| &**segment).chain(&self.active)
+    }
+
+    pub(crate) fn sealed(&self) -> &[Arc<Segment>] {
+        &self.sealed
+    }
+
+    /// Bytes of batches in all segments.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.segments().map(|segment| segment.bytes()).sum()
+    }
+
+    /// Whether a batch of this size begins a new segment.
+    pub(crate) fn is_roll_due(&self, batch_bytes: usize, now_ms: i64, settings: &LogSettings) -> bool {
+        self.active.as_ref().is_some_and(|active| {
+            active.bytes() > 0
+                && (active.bytes() + batch_bytes as u64 > settings.segment_bytes
+                    || self.next_offset - active.base_offset > i64::from(i32::MAX) - 1_000_000
+                    || active.first_append_ms.is_some_and(|first| now_ms - first >= settings.segment_ms))
+        })
+    }
+
+    /// Writes a batch that has its place already. Nothing is visible or durable by this alone.
+    pub(crate) fn append(&mut self, batch: &RecordBatch, now_ms: i64, settings: &LogSettings) -> Result<(), LogError> {
+        debug_assert_eq!(batch.base_offset(), self.next_offset);
+        if self.active.is_none() {
+            self.open_active()?;
+        }
+        if let Some(active) = &mut self.active {
+            if active.append(batch, now_ms, settings)? {
+                self.unsynced.push(active.file.clone());
+            }
+            self.next_offset = batch.last_offset() + 1;
+        }
+        Ok(())
+    }
+
+    fn open_active(&mut self) -> Result<(), LogError> {
+        let fail = |error| LogError::io(&self.dir, error);
+        if !self.dir_exists {
+            self.disk.create_dir(&self.dir).map_err(fail)?;
+            if let Some(parent) = self.dir.parent() {
+                self.disk.sync_dir(parent).map_err(fail)?;
+            }
+            self.dir_exists = true;
+        }
+        let segment = Segment::create(&*self.disk, &self.dir, self.next_offset)?;
+        self.disk.sync_dir(&self.dir).map_err(fail)?;
+        self.active = Some(segment);
+        Ok(())
+    }
+
+    /// Seals the active segment; the next append begins a new one.
+    pub(crate) fn roll(&mut self) -> Result<(), LogError> {
+        if let Some(active) = self.active.take_if(|active| active.bytes() > 0) {
+            match active.seal(&*self.disk, self.next_offset) {
+                Ok(()) => self.sealed.push(Arc::new(active)),
+                Err(error) => {
+                    self.active = Some(active);
+                    return Err(error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands out the files that a sync must cover for everything appended so far to be durable.
+    pub(crate) fn take_unsynced(&mut self) -> Vec<Arc<dyn DiskFile>> {
+        if let Some(active) = &mut self.active {
+            active.is_dirty = false;
+        }
+        std::mem::take(&mut self.unsynced)
+    }
+
+    /// Which bytes to read for a fetch from `offset` on; `None` at or beyond the end. Reading them is the
+    /// caller's, outside the lock.
+    pub(crate) fn plan(&self, offset: i64) -> Option<ReadPlan> {
+        if offset >= self.next_offset {
+            return None;
+        }
+        let sealed = &self.sealed[self.sealed.partition_point(|segment| segment.base_offset <= offset).saturating_sub(1)..];
+        match &self.active {
+            Some(active) if offset >= active.base_offset => Some(ReadPlan::active(active, offset)),
+            _ => sealed.first().map(|segment| ReadPlan::sealed(segment.clone(), offset)),
+        }
+    }
+
+    /// Where to look for the first record of a time, segment by segment.
+    pub(crate) fn plans_from_time(&self, timestamp_ms: i64) -> Vec<ReadPlan> {
+        let sealed = self.sealed.iter().filter(|s| s.max_timestamp() >= timestamp_ms).map(|s| ReadPlan::sealed(s.clone(), s.base_offset));
+        let active = self.active.iter().filter(|s| s.max_timestamp() >= timestamp_ms).map(|s| ReadPlan::active(s, s.base_offset));
+        sealed.chain(active).map(|plan| plan.from_time(timestamp_ms)).collect()
+    }
+
+    /// The largest timestamp of all segments.
+    pub(crate) fn max_timestamp(&self) -> Option<i64> {
+        self.segments().filter(|segment| segment.bytes() > 0).map(Segment::max_timestamp).max()
+    }
+
+    /// Removes the first `count` sealed segments from the list and from the disk.
+    pub(crate) fn remove_front(&mut self, count: usize) -> Result<(), LogError> {
+        for segment in self.sealed.drain(..count.min(self.sealed.len())) {
+            segment.remove(&*self.disk)?;
+        }
+        Ok(())
+    }
+
+    /// Cuts preallocated room and writes the index of the active segment: the next start need not scan it.
+    pub(crate) fn close(&mut self) -> Result<(), LogError> {
+        if let Some(active) = &self.active {
+            active.close(&*self.disk, self.next_offset)?;
+        }
+        Ok(())
+    }
+}

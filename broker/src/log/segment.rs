@@ -1,0 +1,292 @@
+//! One segment: a file of batches and its index. The active one grows by preallocated chunks and is read by
+//! position; a sealed one never changes and is read as shared memory.
+
+use std::io::IoSlice;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use millstream_protocol::record::RecordBatch;
+use millstream_protocol::record::batch::{self, PREFIX_BYTES};
+
+use super::index::Index;
+use super::{LogError, LogSettings, format};
+use crate::disk::{Disk, DiskFile, read_file, replace_file};
+use crate::durable;
+
+/// Preallocation begins here and doubles up to [`CHUNK_BYTES_MAX`], so that many small partitions stay small.
+const CHUNK_BYTES_MIN: u64 = 256 * 1024;
+const CHUNK_BYTES_MAX: u64 = 32 * 1024 * 1024;
+const INDEX_FILE_BYTES_MAX: u64 = durable::RECORD_BYTES_MAX as u64;
+
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub base_offset: i64,
+    pub path: PathBuf,
+    pub file: Arc<dyn DiskFile>,
+    pub is_dirty: bool,
+    pub first_append_ms: Option<i64>,
+    allocated: u64,
+    /// Of the active segment; of a sealed one only when it was sealed by this process.
+    index: Index,
+    /// Of a sealed segment that an earlier process sealed: read when it is first needed.
+    loaded: OnceLock<Index>,
+    sealed_bytes: Option<u64>,
+    interval_bytes: u64,
+    map: OnceLock<Bytes>,
+}
+
+impl Segment {
+    /// An empty segment, to be the active one.
+    pub(crate) fn create(disk: &dyn Disk, dir: &Path, base_offset: i64) -> Result<Self, LogError> {
+        let path = format::path(dir, base_offset, format::LOG);
+        let file = disk.open(&path, true).map_err(|error| LogError::io(&path, error))?;
+        Ok(Self::active(path, file, base_offset, Index::new(base_offset), 0))
+    }
+
+    /// A segment to go on appending to.
+    pub(crate) fn active(path: PathBuf, file: Arc<dyn DiskFile>, base_offset: i64, index: Index, allocated: u64) -> Self {
+        Segment {
+            base_offset,
+            path,
+            file,
+            is_dirty: false,
+            first_append_ms: None,
+            allocated,
+            index,
+            loaded: OnceLock::new(),
+            sealed_bytes: None,
+            interval_bytes: 4096,
+            map: OnceLock::new(),
+        }
+    }
+
+    /// A segment that an earlier process sealed.
+    pub(crate) fn sealed(disk: &dyn Disk, dir: &Path, base_offset: i64) -> Result<Self, LogError> {
+        let path = format::path(dir, base_offset, format::LOG);
+        let fail = |error| LogError::io(&path, error);
+        let file = disk.open(&path, false).map_err(fail)?;
+        let bytes = file.len().map_err(fail)?;
+        let index_path = format::path(dir, base_offset, format::INDEX);
+        let mut segment = Self::active(path.clone(), file, base_offset, Index::new(base_offset), bytes);
+        segment.sealed_bytes = Some(bytes);
+        let stored = read_file(disk, &index_path, INDEX_FILE_BYTES_MAX).ok().flatten();
+        if let Some(index) = stored.and_then(|content| durable::decode::<Index>(Index::VERSION, &content).ok())
+            && index.bytes == bytes
+        {
+            let _ = segment.loaded.set(index);
+        }
+        Ok(segment)
+    }
+
+    /// Bytes of batches.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.sealed_bytes.unwrap_or(self.index.bytes)
+    }
+
+    pub(crate) fn max_timestamp(&self) -> i64 {
+        self.index().max_timestamp
+    }
+
+    /// One past its last offset.
+    pub(crate) fn next_offset(&self) -> i64 {
+        self.index().next_offset
+    }
+
+    pub(crate) fn index(&self) -> &Index {
+        if self.sealed_bytes.is_none() || self.index.bytes > 0 {
+            return &self.index;
+        }
+        self.loaded.get_or_init(|| self.rebuilt_index())
+    }
+
+    /// Walks the batch headers of a sealed segment whose index file is missing or damaged. Damage ends the walk:
+    /// what is behind it is found by scanning from the last entry before it.
+    fn rebuilt_index(&self) -> Index {
+        let mut index = Index::new(self.base_offset);
+        let Ok(content) = self.mapped() else { return index };
+        for found in batch::split(content) {
+            let Ok(found) = found else { break };
+            let bytes = found.total_bytes() as u64;
+            index.push(found.base_offset(), found.last_offset(), bytes, found.max_timestamp(), self.interval_bytes);
+        }
+        index
+    }
+
+    /// Writes a batch at the end. Says whether this is the first write since the last sync.
+    pub(crate) fn append(&mut self, batch: &RecordBatch, now_ms: i64, settings: &LogSettings) -> Result<bool, LogError> {
+        let position = self.index.bytes;
+        let batch_bytes = batch.total_bytes() as u64;
+        let end = position + batch_bytes;
+        if end > self.allocated {
+            let chunk = self.allocated.clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
+            let room = (self.allocated + chunk).min(settings.segment_bytes).max(end);
+            self.file.allocate(room).map_err(|error| LogError::io(&self.path, error))?;
+            self.allocated = room;
+        }
+        let (prefix, rest) = (batch.prefix(), batch.rest());
+        let parts = [IoSlice::new(&prefix), IoSlice::new(&rest)];
+        self.file.write_at(&parts, position).map_err(|error| LogError::io(&self.path, error))?;
+        self.index.push(batch.base_offset(), batch.last_offset(), batch_bytes, batch.max_timestamp(), settings.index_interval_bytes);
+        self.first_append_ms.get_or_insert(now_ms);
+        Ok(!std::mem::replace(&mut self.is_dirty, true))
+    }
+
+    /// Cuts the preallocated room and stores the index.
+    pub(crate) fn close(&self, disk: &dyn Disk, next_offset: i64) -> Result<(), LogError> {
+        debug_assert_eq!(self.index.next_offset, next_offset);
+        self.file.truncate(self.index.bytes).map_err(|error| LogError::io(&self.path, error))?;
+        let path = self.path.with_extension(format::INDEX);
+        replace_file(disk, &path, &durable::encode(Index::VERSION, &self.index)).map_err(|error| LogError::io(&path, error))
+    }
+
+    /// Makes it a segment that nobody changes any more.
+    pub(crate) fn seal(&self, disk: &dyn Disk, next_offset: i64) -> Result<(), LogError> {
+        self.close(disk, next_offset)
+    }
+
+    pub(crate) fn remove(&self, disk: &dyn Disk) -> Result<(), LogError> {
+        for kind in [format::INDEX, format::PRODUCERS, format::LOG] {
+            let path = self.path.with_extension(kind);
+            match disk.remove_file(&path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(LogError::io(&path, error)),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The whole of a sealed segment.
+    pub(crate) fn mapped(&self) -> Result<Bytes, LogError> {
+        if let Some(map) = self.map.get() {
+            return Ok(map.clone());
+        }
+        let map = self.file.map(self.bytes()).map_err(|error| LogError::io(&self.path, error))?;
+        Ok(self.map.get_or_init(|| map).clone())
+    }
+}
+
+/// A read that was decided under the partition's lock and is done outside of it.
+#[derive(Debug)]
+pub(crate) struct ReadPlan {
+    source: Source,
+    path: PathBuf,
+    position: u64,
+    end: u64,
+    offset: i64,
+}
+
+#[derive(Debug)]
+enum Source {
+    Sealed(Arc<Segment>),
+    Active(Arc<dyn DiskFile>, Index),
+}
+
+/// How far a read looks for batches behind a damaged one.
+const READ_BYTES_MIN: usize = 64 * 1024;
+
+impl ReadPlan {
+    pub(crate) fn active(segment: &Segment, offset: i64) -> Self {
+        let position = segment.index.position_of(offset);
+        // The index of the active segment changes under the lock: the plan keeps what it needs of it.
+        let index = Index { bytes: segment.index.bytes, ..Index::new(segment.base_offset) };
+        ReadPlan { source: Source::Active(segment.file.clone(), index), path: segment.path.clone(), position, end: segment.index.bytes, offset }
+    }
+
+    pub(crate) fn sealed(segment: Arc<Segment>, offset: i64) -> Self {
+        ReadPlan { path: segment.path.clone(), position: 0, end: segment.bytes(), offset, source: Source::Sealed(segment) }
+    }
+
+    /// The same plan, starting where the first record of a time may be. (Only a sealed segment has an index to
+    /// ask; the active one is searched from its start.)
+    pub(crate) fn from_time(mut self, timestamp_ms: i64) -> Self {
+        if let Source::Sealed(segment) = &self.source {
+            self.position = segment.index().position_before_time(timestamp_ms);
+        }
+        self
+    }
+
+    /// Reads whole batches from the one that holds the plan's offset on, up to `bytes_max`; the first one even if
+    /// it is larger. Every checksum is compared: damage is an error here and never an empty answer.
+    pub(crate) fn read(&self, bytes_max: usize) -> Result<Vec<RecordBatch>, LogError> {
+        let mut found = Vec::new();
+        let mut bytes = 0;
+        let walked = self.walk(bytes_max, |batch| {
+            if batch.last_offset() < self.offset {
+                return Ok(true);
+            }
+            if !found.is_empty() && bytes + batch.total_bytes() > bytes_max {
+                return Ok(false);
+            }
+            batch.verify_checksum()?;
+            bytes += batch.total_bytes();
+            found.push(batch);
+            Ok(bytes < bytes_max)
+        });
+        // Damage behind what was found is the next read's error.
+        if found.is_empty() {
+            walked?;
+        }
+        Ok(found)
+    }
+
+    /// Shows batches to `see` until it has seen enough.
+    pub(crate) fn walk(
+        &self,
+        bytes_hint: usize,
+        mut see: impl FnMut(RecordBatch) -> Result<bool, millstream_protocol::record::BatchError>,
+    ) -> Result<(), LogError> {
+        let fail = |error| LogError::io(&self.path, error);
+        let damaged = |position, error| LogError::Damaged { file: self.path.clone(), position, error };
+        match &self.source {
+            Source::Sealed(segment) => {
+                let from = self.position.max(segment.index().position_of(self.offset));
+                let mut position = from;
+                let content = segment.mapped()?.slice(from as usize..);
+                let mut left = content.len() as u64;
+                for batch in batch::split(content) {
+                    let batch = batch.map_err(|error| damaged(position, error))?;
+                    let total = batch.total_bytes() as u64;
+                    if !see(batch).map_err(|error| damaged(position, error))? {
+                        return Ok(());
+                    }
+                    position += total;
+                    left -= total;
+                }
+                if left > 0 {
+                    let error = millstream_protocol::record::BatchError::Truncated { wanted: PREFIX_BYTES, left: left as usize };
+                    return Err(damaged(position, error));
+                }
+                Ok(())
+            }
+            Source::Active(file, _) => {
+                let mut position = self.position;
+                while position < self.end {
+                    let mut wanted = bytes_hint.clamp(READ_BYTES_MIN, 8 << 20).min((self.end - position) as usize);
+                    let mut prefix = [0; PREFIX_BYTES];
+                    file.read_at(&mut prefix, position).map_err(fail)?;
+                    if let Some(total) = batch::total_bytes(&prefix) {
+                        wanted = wanted.max(total.map_err(|error| damaged(position, error))?).min((self.end - position) as usize);
+                    }
+                    let mut content = vec![0; wanted];
+                    let read = file.read_at(&mut content, position).map_err(fail)?;
+                    content.truncate(read);
+                    let before = position;
+                    for batch in batch::split(Bytes::from(content)) {
+                        let batch = batch.map_err(|error| damaged(position, error))?;
+                        let total = batch.total_bytes() as u64;
+                        if !see(batch).map_err(|error| damaged(position, error))? {
+                            return Ok(());
+                        }
+                        position += total;
+                    }
+                    if position == before {
+                        let error = millstream_protocol::record::BatchError::Truncated { wanted: PREFIX_BYTES, left: read };
+                        return Err(damaged(position, error));
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+}
