@@ -1,0 +1,224 @@
+//! Every property that can be set, by Kafka's name: its type, range, default and what it does.
+//!
+//! [`property`] is the table, [`Properties`] a checked set of values, [`BrokerSettings`] and [`TopicSettings`] what
+//! the code reads. A name that is not in the table is an error with a suggestion, never ignored.
+
+mod property;
+
+use std::collections::BTreeMap;
+
+use thiserror::Error;
+
+pub use property::{BROKER, Kind, Property, TOPIC, broker_property, topic_property};
+
+/// Why a property cannot be set.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ConfigError {
+    /// No such property.
+    #[error("Unknown {scope} config name: {name}{}", suggestion.as_ref().map(|s| format!(" (did you mean {s}?)")).unwrap_or_default())]
+    Unknown {
+        /// "topic" or "broker".
+        scope: &'static str,
+        /// The name.
+        name: String,
+        /// The nearest name of the table.
+        suggestion: Option<&'static str>,
+    },
+    /// Not a value of its type, or out of range.
+    #[error("Invalid value {value} for configuration {name}: {reason}")]
+    Invalid {
+        /// The property.
+        name: String,
+        /// The value.
+        value: String,
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// Values by name. Only what differs from the defaults.
+pub type Properties = BTreeMap<String, String>;
+
+/// Checks one value for a topic.
+pub fn check_topic_property(name: &str, value: &str) -> Result<(), ConfigError> {
+    check(topic_property(name), TOPIC, "topic", name, value)
+}
+
+/// Checks one value for the broker.
+pub fn check_broker_property(name: &str, value: &str) -> Result<(), ConfigError> {
+    check(broker_property(name), BROKER, "broker", name, value)
+}
+
+fn check(found: Option<&'static Property>, table: &'static [Property], scope: &'static str, name: &str, value: &str) -> Result<(), ConfigError> {
+    let Some(property) = found else {
+        let suggestion = table.iter().map(|p| p.name).min_by_key(|known| distance(name, known)).filter(|known| distance(name, known) <= 4);
+        return Err(ConfigError::Unknown { scope, name: name.to_owned(), suggestion });
+    };
+    property.kind.check(value).map_err(|reason| ConfigError::Invalid { name: name.to_owned(), value: value.to_owned(), reason })
+}
+
+/// How many letters differ.
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.bytes().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, y) in b.bytes().enumerate() {
+            let substituted = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = substituted.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row[b.len()]
+}
+
+fn broker_value<'a>(broker: &'a Properties, name: &str) -> &'a str {
+    broker.get(name).map(String::as_str).unwrap_or_else(|| broker_property(name).map_or("", |property| property.default))
+}
+
+fn long(text: &str) -> i64 {
+    text.trim().parse().unwrap_or_default()
+}
+
+/// A topic's value of a property: its own, else the broker's, else the default.
+pub fn topic_value<'a>(topic: &'a Properties, broker: &'a Properties, property: &'static Property) -> (&'a str, Source) {
+    if let Some(value) = topic.get(property.name) {
+        return (value, Source::Topic);
+    }
+    match property.broker_name.and_then(|name| broker.get(name)) {
+        Some(value) => (value, Source::Broker),
+        None => (property.default, Source::Default),
+    }
+}
+
+/// Where a value comes from, by the numbers of DescribeConfigs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i8)]
+pub enum Source {
+    /// Set on the topic.
+    Topic = 1,
+    /// Set when the broker was started.
+    Broker = 4,
+    /// Nobody set it.
+    Default = 5,
+}
+
+/// What a partition needs to know of its topic.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TopicSettings {
+    pub(crate) max_message_bytes: u64,
+    pub(crate) is_compacted: bool,
+    pub(crate) is_deleted_by_age: bool,
+    pub(crate) has_log_append_time: bool,
+    pub(crate) timestamp_before_max_ms: i64,
+    pub(crate) timestamp_after_max_ms: i64,
+    pub(crate) retention_ms: i64,
+    pub(crate) retention_bytes: i64,
+    pub(crate) flush_messages: i64,
+    pub(crate) flush_ms: i64,
+    pub(crate) log: crate::log::LogSettings,
+}
+
+impl TopicSettings {
+    /// Resolves all levels.
+    pub fn new(topic: &Properties, broker: &Properties) -> Self {
+        let value = |name: &str| topic_property(name).map_or("", |property| topic_value(topic, broker, property).0);
+        let number = |name: &str| long(value(name));
+        let policy: Vec<&str> = value("cleanup.policy").split(',').map(str::trim).collect();
+        TopicSettings {
+            max_message_bytes: number("max.message.bytes").max(0) as u64,
+            is_compacted: policy.contains(&"compact"),
+            is_deleted_by_age: policy.contains(&"delete"),
+            has_log_append_time: value("message.timestamp.type") == "LogAppendTime",
+            timestamp_before_max_ms: number("message.timestamp.before.max.ms"),
+            timestamp_after_max_ms: number("message.timestamp.after.max.ms"),
+            retention_ms: number("retention.ms"),
+            retention_bytes: number("retention.bytes"),
+            flush_messages: number("flush.messages"),
+            flush_ms: number("flush.ms"),
+            log: crate::log::LogSettings {
+                segment_bytes: number("segment.bytes").max(1) as u64,
+                segment_ms: number("segment.ms"),
+                index_interval_bytes: number("index.interval.bytes").max(0) as u64,
+            },
+        }
+    }
+
+    /// Whether `acks=all` waits for stable storage: it does unless somebody has said otherwise.
+    pub(crate) fn is_synced_before_ack(&self) -> bool {
+        self.flush_messages <= 1
+    }
+}
+
+/// What the broker itself reads.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BrokerSettings {
+    pub(crate) properties: Properties,
+    pub(crate) num_partitions: i32,
+    pub(crate) is_auto_create_enabled: bool,
+    pub(crate) request_bytes_max: usize,
+    pub(crate) queued_bytes_max: usize,
+    pub(crate) connections_max: usize,
+    pub(crate) idle_ms_max: u64,
+    pub(crate) fetch_bytes_max: usize,
+    pub(crate) fetch_sessions_max: usize,
+    pub(crate) retention_check_ms: u64,
+    pub(crate) producer_expiration_ms: i64,
+    pub(crate) tail_bytes_max: usize,
+    pub(crate) is_delete_enabled: bool,
+}
+
+impl BrokerSettings {
+    /// Checks all properties and resolves them.
+    pub fn new(properties: Properties) -> Result<Self, ConfigError> {
+        for (name, value) in &properties {
+            check_broker_property(name, value)?;
+        }
+        let text = |name: &str| broker_value(&properties, name);
+        let number = |name: &str| long(text(name));
+        Ok(BrokerSettings {
+            num_partitions: number("num.partitions") as i32,
+            is_auto_create_enabled: text("auto.create.topics.enable") == "true",
+            request_bytes_max: number("socket.request.max.bytes") as usize,
+            queued_bytes_max: number("queued.max.request.bytes") as usize,
+            connections_max: number("max.connections") as usize,
+            idle_ms_max: number("connections.max.idle.ms") as u64,
+            fetch_bytes_max: number("fetch.max.bytes") as usize,
+            fetch_sessions_max: number("max.incremental.fetch.session.cache.slots") as usize,
+            retention_check_ms: number("log.retention.check.interval.ms") as u64,
+            producer_expiration_ms: number("producer.id.expiration.ms"),
+            tail_bytes_max: number("millstream.tail.max.bytes") as usize,
+            is_delete_enabled: text("delete.topic.enable") == "true",
+            properties,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_name_gets_a_suggestion_and_a_bad_value_a_reason() {
+        let error = check_topic_property("retention.m", "1").unwrap_err();
+        assert!(error.to_string().contains("did you mean retention.ms?"), "{error}");
+        let error = check_topic_property("retention.ms", "abc").unwrap_err();
+        assert_eq!(error.to_string(), "Invalid value abc for configuration retention.ms: Not a number of type LONG");
+        assert!(check_broker_property("num.partitions", "0").is_err());
+    }
+
+    #[test]
+    fn every_default_is_a_legal_value() {
+        for property in TOPIC.iter().chain(BROKER) {
+            assert_eq!(property.kind.check(property.default), Ok(()), "{}", property.name);
+        }
+    }
+
+    #[test]
+    fn a_topic_inherits_from_the_broker() {
+        let broker = Properties::from([("log.segment.bytes".into(), "2097152".into())]);
+        assert_eq!(TopicSettings::new(&Properties::new(), &broker).log.segment_bytes, 2_097_152);
+        let topic = Properties::from([("segment.bytes".into(), "1048576".into())]);
+        assert_eq!(TopicSettings::new(&topic, &broker).log.segment_bytes, 1_048_576);
+    }
+}

@@ -1,0 +1,142 @@
+//! The table of properties.
+
+/// The type of a value, with its range.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `true` or `false`.
+    Boolean,
+    /// Any text.
+    Text,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// Some of these words, separated by commas.
+    List(&'static [&'static str]),
+    /// 32 bits, at least this.
+    Int(i64),
+    /// 64 bits, at least this.
+    Long(i64),
+    /// A share from 0 to 1.
+    Ratio,
+}
+
+impl Kind {
+    /// Checks a value; the error is Kafka's sentence where it has one.
+    pub fn check(self, value: &str) -> Result<(), String> {
+        let value = value.trim();
+        let at_least = |least: i64, number: i64| {
+            if number < least { Err(format!("Value must be at least {least}")) } else { Ok(()) }
+        };
+        match self {
+            Kind::Text => Ok(()),
+            Kind::Boolean if matches!(value.to_ascii_lowercase().as_str(), "true" | "false") => Ok(()),
+            Kind::Boolean => Err("Expected value to be either true or false".into()),
+            Kind::Choice(words) if words.contains(&value) => Ok(()),
+            Kind::Choice(words) => Err(format!("String must be one of: {}", words.join(", "))),
+            Kind::List(words) => match value.split(',').map(str::trim).find(|word| !word.is_empty() && !words.contains(word)) {
+                Some(_) => Err(format!("String must be one of: {}", words.join(", "))),
+                None => Ok(()),
+            },
+            Kind::Int(least) => value.parse::<i32>().map_err(|_| "Not a number of type INT".into()).and_then(|n| at_least(least, n.into())),
+            Kind::Long(least) => value.parse::<i64>().map_err(|_| "Not a number of type LONG".into()).and_then(|n| at_least(least, n)),
+            Kind::Ratio => match value.parse::<f64>() {
+                Ok(share) if (0.0..=1.0).contains(&share) => Ok(()),
+                Ok(_) => Err("Value must be between 0 and 1".into()),
+                Err(_) => Err("Not a number of type DOUBLE".into()),
+            },
+        }
+    }
+
+    /// The number of the type in DescribeConfigs.
+    pub fn number(self) -> i8 {
+        match self {
+            Kind::Boolean => 1,
+            Kind::Text | Kind::Choice(_) => 2,
+            Kind::Int(_) => 3,
+            Kind::Long(_) => 5,
+            Kind::Ratio => 6,
+            Kind::List(_) => 7,
+        }
+    }
+}
+
+/// A property.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Property {
+    /// Its name.
+    pub name: &'static str,
+    /// Its type.
+    pub kind: Kind,
+    /// What it is when nobody set it.
+    pub default: &'static str,
+    /// For a topic's property: the broker's property that it falls back to.
+    pub broker_name: Option<&'static str>,
+    /// What it does.
+    pub documentation: &'static str,
+}
+
+const fn topic(name: &'static str, broker_name: &'static str, kind: Kind, default: &'static str, documentation: &'static str) -> Property {
+    Property { name, kind, default, broker_name: Some(broker_name), documentation }
+}
+
+const fn broker(name: &'static str, kind: Kind, default: &'static str, documentation: &'static str) -> Property {
+    Property { name, kind, default, broker_name: None, documentation }
+}
+
+const POLICY: Kind = Kind::List(&["compact", "delete"]);
+const TIMESTAMP_TYPE: Kind = Kind::Choice(&["CreateTime", "LogAppendTime"]);
+
+/// The properties of topics, by name.
+pub const TOPIC: &[Property] = &[
+    topic("cleanup.policy", "log.cleanup.policy", POLICY, "delete", "What happens to old segments: delete removes them by age and size; compact demands a key of every record."),
+    topic("compression.type", "compression.type", Kind::Choice(&["producer"]), "producer", "Batches are kept as the producer compressed them."),
+    topic("flush.messages", "log.flush.interval.messages", Kind::Long(1), "1", "With 1, acks=all is answered once the record is on stable storage. A larger value answers when the operating system has it, and syncs each time this many records have come: faster, and what was acknowledged is lost with the power."),
+    topic("flush.ms", "log.flush.interval.ms", Kind::Long(0), "9223372036854775807", "Records that no sync has covered are synced after this time."),
+    topic("index.interval.bytes", "log.index.interval.bytes", Kind::Int(0), "4096", "Bytes of log between two entries of the index."),
+    topic("max.message.bytes", "message.max.bytes", Kind::Int(0), "1048588", "The largest batch, compressed."),
+    topic("message.timestamp.after.max.ms", "log.message.timestamp.after.max.ms", Kind::Long(0), "3600000", "How far ahead of the broker's clock a timestamp may be."),
+    topic("message.timestamp.before.max.ms", "log.message.timestamp.before.max.ms", Kind::Long(0), "9223372036854775807", "How far behind the broker's clock a timestamp may be."),
+    topic("message.timestamp.type", "log.message.timestamp.type", TIMESTAMP_TYPE, "CreateTime", "Whose time a record has: its producer's or the broker's."),
+    topic("retention.bytes", "log.retention.bytes", Kind::Long(i64::MIN), "-1", "Old segments beyond this size of a partition are removed; -1: never."),
+    topic("retention.ms", "log.retention.ms", Kind::Long(-1), "604800000", "Segments whose newest record is older are removed; -1: never."),
+    topic("segment.bytes", "log.segment.bytes", Kind::Int(14), "1073741824", "The size at which a segment ends."),
+    topic("segment.ms", "log.roll.ms", Kind::Long(1), "604800000", "The age at which a segment ends."),
+];
+
+/// The properties of the broker, by name.
+pub const BROKER: &[Property] = &[
+    broker("auto.create.topics.enable", Kind::Boolean, "true", "Whether a topic is created when somebody asks for it."),
+    broker("compression.type", Kind::Choice(&["producer"]), "producer", "See the topic property of the same name."),
+    broker("connections.max.idle.ms", Kind::Long(1), "600000", "A connection that is silent for this long is closed."),
+    broker("delete.topic.enable", Kind::Boolean, "true", "Whether topics can be deleted."),
+    broker("fetch.max.bytes", Kind::Int(1024), "57671680", "The most that one answer to a fetch carries."),
+    broker("log.cleanup.policy", POLICY, "delete", "See the topic property cleanup.policy."),
+    broker("log.flush.interval.messages", Kind::Long(1), "1", "See the topic property flush.messages."),
+    broker("log.flush.interval.ms", Kind::Long(0), "9223372036854775807", "See the topic property flush.ms."),
+    broker("log.index.interval.bytes", Kind::Int(0), "4096", "See the topic property index.interval.bytes."),
+    broker("log.message.timestamp.after.max.ms", Kind::Long(0), "3600000", "See the topic property message.timestamp.after.max.ms."),
+    broker("log.message.timestamp.before.max.ms", Kind::Long(0), "9223372036854775807", "See the topic property message.timestamp.before.max.ms."),
+    broker("log.message.timestamp.type", TIMESTAMP_TYPE, "CreateTime", "See the topic property message.timestamp.type."),
+    broker("log.retention.bytes", Kind::Long(i64::MIN), "-1", "See the topic property retention.bytes."),
+    broker("log.retention.check.interval.ms", Kind::Long(1), "300000", "How often old segments are looked for."),
+    broker("log.retention.ms", Kind::Long(-1), "604800000", "See the topic property retention.ms."),
+    broker("log.roll.ms", Kind::Long(1), "604800000", "See the topic property segment.ms."),
+    broker("log.segment.bytes", Kind::Int(14), "1073741824", "See the topic property segment.bytes."),
+    broker("max.connections", Kind::Int(1), "20000", "Connections beyond this many wait to be accepted."),
+    broker("max.incremental.fetch.session.cache.slots", Kind::Int(0), "1000", "How many fetch sessions are kept."),
+    broker("message.max.bytes", Kind::Int(0), "1048588", "See the topic property max.message.bytes."),
+    broker("millstream.tail.max.bytes", Kind::Long(0), "134217728", "How many bytes of the newest batches stay in memory, over all partitions."),
+    broker("num.partitions", Kind::Int(1), "1", "How many partitions a topic has when nobody says."),
+    broker("producer.id.expiration.ms", Kind::Long(1), "86400000", "A producer that is silent for this long is forgotten."),
+    broker("queued.max.request.bytes", Kind::Long(1_048_576), "268435456", "Memory for requests that are being read or served; connections wait beyond it."),
+    broker("socket.request.max.bytes", Kind::Int(1024), "104857600", "The largest request."),
+];
+
+/// A topic's property.
+pub fn topic_property(name: &str) -> Option<&'static Property> {
+    TOPIC.iter().find(|property| property.name == name)
+}
+
+/// A property of the broker.
+pub fn broker_property(name: &str) -> Option<&'static Property> {
+    BROKER.iter().find(|property| property.name == name)
+}
