@@ -1,1 +1,40 @@
+//! A log-structured broker that speaks the Kafka protocol.
+//!
+//! What it is not: it does not know that queries exist, and it has no replicas: what it acknowledges with
+//! `acks=all` is on this machine's stable storage.
+//!
+//! The way of a request, in reading order:
+//! * [`server`] accepts, `connection` cuts frames and answers in order, `dispatch` has the only match on the API key
+//! * `api` has one handler per API; handlers see no sockets
+//! * `catalog` knows the topics, `partition` owns a log each, `log` keeps segments
+//! * [`disk`] and [`clock`] are the doors to the outside, [`config`] the properties, [`metrics`] the counters
+//! * [`broker`] puts it together
 
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
+
+pub mod server;
+
+mod connection;
+mod dispatch;
+
+mod api;
+mod fetch_session;
+
+mod catalog;
+mod log;
+mod partition;
+
+mod durable;
+
+pub mod clock;
+pub mod config;
+pub mod disk;
+pub mod metrics;
+
+pub mod broker;
+
+pub use broker::{Broker, BrokerHandle, NODE_ID, OpenError, verify};
+pub use clock::Clock;
+pub use config::{BrokerSettings, ConfigError, Properties};
+pub use log::LogError;
+pub use server::{Server, ServerError};

@@ -12,6 +12,7 @@ import urllib.request
 BINARY = os.environ.get("MILLSTREAM", "target/debug/millstream")
 READY_WITHIN = 60
 ENDS_WITHIN = 30
+PORTS = iter(range(20_000 + os.getpid() % 5000, 32_000))  # each is given out once
 
 
 def free_address():
@@ -20,7 +21,7 @@ def free_address():
     While the daemon is down its clients knock on its port many times a second. A port inside that range could meanwhile
     become the near end of some client's own connection, and the daemon could not come back to it.
     """
-    for port in range(20000 + os.getpid() % 5000, 32000):
+    for port in PORTS:
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))

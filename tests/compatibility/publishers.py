@@ -18,7 +18,7 @@ ORDERS_PER_ROUND = 40
 LATE_SHARE = 0.03
 GARBAGE_SHARE = 0.03
 RETRIES = {"acks": "all", "message.timeout.ms": 300_000, "reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 300,
-           "retry.backoff.ms": 50, "linger.ms": 5}
+           "retry.backoff.ms": 50, "linger.ms": 5, "log_level": 2}
 
 
 class Publisher(threading.Thread):

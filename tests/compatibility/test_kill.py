@@ -114,7 +114,8 @@ def test_nothing_is_lost_and_nothing_counted_twice(daemon, capsys):
 
 def create_topics(broker):
     topics = [NewTopic("orders", PARTITIONS, 1), NewTopic("part_counts", 1, 1)]
-    for created in AdminClient({"bootstrap.servers": broker}).create_topics(topics).values():
+    admin = AdminClient({"bootstrap.servers": broker})
+    for created in admin.create_topics(topics).values():
         created.result(30)
 
 

@@ -15,7 +15,7 @@ from daemon import free_address
 from record import Message
 
 TOPIC = "kept"
-FAST = {"reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 300}
+FAST = {"reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 300, "log_level": 2}
 
 
 @pytest.fixture(params=["stop", "kill"])

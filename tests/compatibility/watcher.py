@@ -17,7 +17,7 @@ class Watcher(threading.Thread):
         self.positions = [0] * partitions
         # A position that the restarted daemon does not know is an error, not a reason to begin somewhere else.
         self.consumer = confluent.consumer(broker, **{
-            "auto.offset.reset": "error", "reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 300})
+            "auto.offset.reset": "error", "reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 300, "log_level": 2})
         self.consumer.assign([TopicPartition(topic, partition, 0) for partition in range(partitions)])
 
     def run(self):

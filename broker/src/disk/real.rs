@@ -124,3 +124,15 @@ impl DiskFile for RealFile {
         map::map(&self.0, len)
     }
 }
+
+impl RealDisk {
+    /// Locks a folder for this process; `None` when another one has it. The lock ends with the file or the process.
+    pub(crate) fn lock(dir: &Path) -> io::Result<Option<File>> {
+        let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(dir.join("lock"))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
+            Err(fs::TryLockError::Error(error)) => Err(error),
+        }
+    }
+}

@@ -37,13 +37,23 @@ def read(broker, topic):
     try:
         partitions = [TopicPartition(topic, partition) for partition in reader.partitions_for_topic(topic)]
         ends = reader.end_offsets(partitions)
-        begins = reader.beginning_offsets(partitions)
         reader.assign(partitions)
         reader.seek_to_beginning()
-        records = take(reader, sum(ends[p] - begins[p] for p in partitions))
+        records = take_until(reader, ends)
         return sorted(records, key=lambda r: (r.partition, r.offset))
     finally:
         reader.close()
+
+
+def take_until(reader, ends):
+    """What the consumer delivers before these offsets: not all of them need be records, for transactions leave marks."""
+    records = []
+    deadline = time.monotonic() + PATIENCE
+    while any(reader.position(partition) < end for partition, end in ends.items()):
+        assert time.monotonic() < deadline, f"{len(records)} records came, and then no more before {ends}"
+        for batch in reader.poll(timeout_ms=200).values():
+            records += [record(got) for got in batch if got.offset < ends[got.topic, got.partition]]
+    return records
 
 
 def take(reader, count):

@@ -1,0 +1,137 @@
+//! AlterConfigs and IncrementalAlterConfigs: a resource's changes hold together or not at all.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use millstream_protocol::message::alter_configs::{AlterConfigsRequest, AlterConfigsResourceResponse, AlterConfigsResponse};
+use millstream_protocol::message::incremental_alter_configs::{
+    IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, IncrementalAlterableConfig,
+};
+use millstream_protocol::{ErrorCode, Str};
+
+use super::describe_configs::{BROKER_RESOURCE, TOPIC_RESOURCE, check_broker_name};
+use crate::broker::Broker;
+use crate::catalog::{Refused, Topic, check_name};
+use crate::config::{Kind, Properties, check_topic_property, topic_property};
+
+pub(crate) fn alter_configs(broker: &Arc<Broker>, request: AlterConfigsRequest) -> AlterConfigsResponse {
+    let times = count(request.resources.iter().map(|resource| (resource.resource_type, resource.resource_name.clone())));
+    let mut responses = Vec::new();
+    for resource in request.resources {
+        let (kind, name) = (resource.resource_type, resource.resource_name.clone());
+        let altered = check_once(&times, kind, &name).and_then(|()| find(broker, kind, &name)).and_then(|topic| {
+            let mut properties = Properties::new();
+            for config in &resource.configs {
+                let value = config.value.as_deref().ok_or_else(|| null_value(&config.name))?;
+                if properties.insert(config.name.to_string(), value.to_owned()).is_some() {
+                    return Err((ErrorCode::INVALID_REQUEST, "Error due to duplicate config keys".into()));
+                }
+            }
+            save(broker, &topic, properties, request.validate_only)
+        });
+        responses.push(response(kind, name, altered));
+    }
+    AlterConfigsResponse { responses, ..Default::default() }
+}
+
+pub(crate) fn incremental_alter_configs(broker: &Arc<Broker>, request: IncrementalAlterConfigsRequest) -> IncrementalAlterConfigsResponse {
+    let times = count(request.resources.iter().map(|resource| (resource.resource_type, resource.resource_name.clone())));
+    let mut responses = Vec::new();
+    for resource in request.resources {
+        let (kind, name) = (resource.resource_type, resource.resource_name.clone());
+        let altered = check_once(&times, kind, &name).and_then(|()| find(broker, kind, &name)).and_then(|topic| {
+            let mut seen = HashSet::new();
+            if !resource.configs.iter().all(|config| seen.insert(config.name.as_str())) {
+                return Err((ErrorCode::INVALID_REQUEST, "Error due to duplicate config keys".into()));
+            }
+            let mut properties = topic.properties();
+            for config in &resource.configs {
+                change(&mut properties, config)?;
+            }
+            save(broker, &topic, properties, request.validate_only)
+        });
+        responses.push(response(kind, name, altered));
+    }
+    IncrementalAlterConfigsResponse { responses, ..Default::default() }
+}
+
+fn count(resources: impl Iterator<Item = (i8, Str)>) -> HashMap<(i8, Str), usize> {
+    let mut times = HashMap::new();
+    resources.for_each(|resource| *times.entry(resource).or_default() += 1);
+    times
+}
+
+fn check_once(times: &HashMap<(i8, Str), usize>, kind: i8, name: &Str) -> Result<(), Refused> {
+    match times.get(&(kind, name.clone())) {
+        Some(2..) => Err((ErrorCode::INVALID_REQUEST, "Each resource must appear at most once.".into())),
+        _ => Ok(()),
+    }
+}
+
+fn null_value(name: &str) -> Refused {
+    (ErrorCode::INVALID_REQUEST, format!("Null value not supported for : {name}"))
+}
+
+fn find(broker: &Broker, kind: i8, name: &str) -> Result<Arc<Topic>, Refused> {
+    match kind {
+        TOPIC_RESOURCE => {
+            if name.is_empty() {
+                return Err((ErrorCode::INVALID_REQUEST, "Default topic resources are not allowed.".into()));
+            }
+            check_name(name).map_err(|sentence| (ErrorCode::INVALID_TOPIC_EXCEPTION, sentence))?;
+            broker.catalog.get(name).ok_or_else(|| (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, format!("The topic '{name}' does not exist.")))
+        }
+        BROKER_RESOURCE => {
+            check_broker_name(name)?;
+            Err((ErrorCode::INVALID_REQUEST, "Properties of this broker are set when it starts: see --set.".into()))
+        }
+        other => Err((ErrorCode::INVALID_REQUEST, format!("Unexpected resource type {other}."))),
+    }
+}
+
+fn change(properties: &mut Properties, config: &IncrementalAlterableConfig) -> Result<(), Refused> {
+    let name = config.name.to_string();
+    match config.config_operation {
+        1 => {
+            properties.remove(&name);
+            return Ok(());
+        }
+        0 | 2 | 3 => {}
+        other => return Err((ErrorCode::UNKNOWN_SERVER_ERROR, format!("Unknown operation {other}"))),
+    }
+    let value = config.value.as_deref().ok_or_else(|| null_value(&name))?;
+    if config.config_operation == 0 {
+        properties.insert(name, value.to_owned());
+        return Ok(());
+    }
+    let verb = if config.config_operation == 2 { "APPEND to" } else { "SUBTRACT from" };
+    let property = topic_property(&name);
+    let Some(Kind::List(_)) = property.map(|property| property.kind) else {
+        return Err((ErrorCode::INVALID_CONFIG, format!("Can't {verb} key {name} because its type is not LIST.")));
+    };
+    let present = properties.get(&name).cloned().unwrap_or_else(|| property.map_or("", |property| property.default).to_owned());
+    let mut words: Vec<&str> = present.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
+    for word in value.split(',').map(str::trim) {
+        words.retain(|present| *present != word);
+        if config.config_operation == 2 {
+            words.push(word);
+        }
+    }
+    properties.insert(name, words.join(","));
+    Ok(())
+}
+
+fn save(broker: &Broker, topic: &Topic, properties: Properties, validate_only: bool) -> Result<(), Refused> {
+    for (name, value) in &properties {
+        check_topic_property(name, value).map_err(|error| (ErrorCode::INVALID_CONFIG, error.to_string()))?;
+    }
+    if validate_only { Ok(()) } else { broker.catalog.set_properties(topic, properties) }
+}
+
+fn response(resource_type: i8, resource_name: Str, altered: Result<(), Refused>) -> AlterConfigsResourceResponse {
+    let (error_code, error_message) = match altered {
+        Ok(()) => (ErrorCode::NONE, None),
+        Err((code, sentence)) => (code, Some(sentence.into())),
+    };
+    AlterConfigsResourceResponse { error_code, error_message, resource_type, resource_name }
+}

@@ -1,0 +1,91 @@
+//! CreateTopics.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use millstream_protocol::message::create_topics::{CreatableTopic, CreatableTopicResult, CreateTopicsRequest, CreateTopicsResponse};
+use millstream_protocol::{ErrorCode, TopicId};
+
+use super::{Context, describe_configs};
+use crate::broker::{Broker, NODE_ID};
+use crate::catalog::Refused;
+use crate::config::Properties;
+
+pub(crate) fn create_topics(broker: &Arc<Broker>, _context: &Context, request: CreateTopicsRequest) -> CreateTopicsResponse {
+    let mut times: HashMap<&str, usize> = HashMap::new();
+    request.topics.iter().for_each(|topic| *times.entry(topic.name.as_str()).or_default() += 1);
+    let mut topics = Vec::new();
+    for topic in &request.topics {
+        let Some(count) = times.remove(topic.name.as_str()) else { continue };
+        let created = if count > 1 {
+            Err((ErrorCode::INVALID_REQUEST, "Duplicate topic name.".to_owned()))
+        } else {
+            create(broker, topic, request.validate_only)
+        };
+        topics.push(match created {
+            Ok((id, partitions, properties)) => CreatableTopicResult {
+                name: topic.name.clone(),
+                topic_id: id,
+                num_partitions: partitions,
+                replication_factor: 1,
+                configs: Some(describe_configs::created(broker, &properties)),
+                ..Default::default()
+            },
+            Err((error_code, sentence)) => CreatableTopicResult {
+                name: topic.name.clone(),
+                error_code,
+                error_message: Some(sentence.into()),
+                ..Default::default()
+            },
+        });
+    }
+    CreateTopicsResponse { topics, ..Default::default() }
+}
+
+fn create(broker: &Broker, topic: &CreatableTopic, validate_only: bool) -> Result<(TopicId, i32, Properties), Refused> {
+    let mut properties = Properties::new();
+    for config in &topic.configs {
+        let Some(value) = &config.value else {
+            return Err((ErrorCode::INVALID_CONFIG, format!("Null value not supported for topic configs: {}", config.name)));
+        };
+        properties.insert(config.name.to_string(), value.to_string());
+    }
+    let has_assignments = !topic.assignments.is_empty();
+    if has_assignments && (topic.num_partitions != -1 || topic.replication_factor != -1) {
+        let sentence = "A manual partition assignment was specified, but numPartitions or replicationFactor was not set to -1.";
+        return Err((ErrorCode::INVALID_REQUEST, sentence.into()));
+    }
+    let partitions = match topic.num_partitions {
+        -1 if has_assignments => assigned_partitions(topic)?,
+        -1 => broker.settings.num_partitions,
+        count => count,
+    };
+    // Kafka looks at the name first and at the counts before the properties.
+    crate::catalog::check_name(&topic.name).map_err(|sentence| (ErrorCode::INVALID_TOPIC_EXCEPTION, sentence))?;
+    if broker.catalog.get(&topic.name).is_none() && topic.replication_factor != -1 && topic.replication_factor != 1 && partitions > 0 {
+        let sentence = match topic.replication_factor {
+            ..=0 => "Replication factor must be larger than 0, or -1 to use the default value.".to_owned(),
+            asked => format!("Unable to replicate the partition {asked} time(s): only 1 broker is registered."),
+        };
+        return Err((ErrorCode::INVALID_REPLICATION_FACTOR, sentence));
+    }
+    if validate_only {
+        broker.catalog.check_new(&topic.name, partitions, &properties)?;
+        return Ok((TopicId::ZERO, partitions, properties));
+    }
+    let created = broker.catalog.create(&topic.name, partitions, properties.clone(), broker.clock.now_ms())?;
+    Ok((created.id, partitions, properties))
+}
+
+fn assigned_partitions(topic: &CreatableTopic) -> Result<i32, Refused> {
+    let refused = |sentence: &str| Err((ErrorCode::INVALID_REPLICA_ASSIGNMENT, sentence.to_owned()));
+    let mut indexes: Vec<i32> = topic.assignments.iter().map(|assignment| assignment.partition_index).collect();
+    indexes.sort_unstable();
+    if indexes.iter().enumerate().any(|(place, &index)| index != place as i32) {
+        return refused("partitions should be a consecutive 0-based integer sequence");
+    }
+    if topic.assignments.iter().any(|assignment| assignment.broker_ids != [NODE_ID]) {
+        return refused("The manual partition assignment must name the one broker of this cluster, and it once.");
+    }
+    Ok(indexes.len() as i32)
+}

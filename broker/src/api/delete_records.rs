@@ -1,0 +1,37 @@
+//! DeleteRecords: raises the first offset of partitions.
+
+use std::sync::Arc;
+
+use millstream_protocol::ErrorCode;
+use millstream_protocol::message::delete_records::{
+    DeleteRecordsPartitionResult, DeleteRecordsRequest, DeleteRecordsResponse, DeleteRecordsTopicResult,
+};
+
+use super::partition;
+use crate::broker::Broker;
+
+pub(crate) fn delete_records(broker: &Arc<Broker>, request: DeleteRecordsRequest) -> DeleteRecordsResponse {
+    let mut response = DeleteRecordsResponse::default();
+    for topic in request.topics {
+        let mut partitions: Vec<DeleteRecordsPartitionResult> = Vec::new();
+        for asked in topic.partitions {
+            let deleted = partition(broker, &topic.name, asked.partition_index).and_then(|partition| {
+                if !partition.settings().is_deleted_by_age {
+                    return Err(ErrorCode::POLICY_VIOLATION);
+                }
+                partition.delete_records(asked.offset)
+            });
+            let (low_watermark, error_code) = match deleted {
+                Ok(low_watermark) => (low_watermark, ErrorCode::NONE),
+                Err(code) => (-1, code),
+            };
+            let result = DeleteRecordsPartitionResult { partition_index: asked.partition_index, low_watermark, error_code };
+            match partitions.iter_mut().take(64).find(|other| other.partition_index == asked.partition_index) {
+                Some(earlier) => *earlier = result,
+                None => partitions.push(result),
+            }
+        }
+        response.topics.push(DeleteRecordsTopicResult { name: topic.name, partitions });
+    }
+    response
+}

@@ -1,0 +1,29 @@
+//! DescribeCluster: the one broker and the cluster id.
+
+use millstream_protocol::ErrorCode;
+use millstream_protocol::message::describe_cluster::{DescribeClusterBroker, DescribeClusterRequest, DescribeClusterResponse};
+
+use super::CLUSTER_OPERATIONS;
+use crate::broker::{Broker, NODE_ID};
+
+pub(crate) fn describe_cluster(broker: &Broker, request: &DescribeClusterRequest) -> DescribeClusterResponse {
+    let failed = |code: ErrorCode, sentence: &str| DescribeClusterResponse {
+        error_code: code,
+        error_message: Some(sentence.into()),
+        endpoint_type: request.endpoint_type,
+        ..Default::default()
+    };
+    match request.endpoint_type {
+        1 => {}
+        2 => return failed(ErrorCode::MISMATCHED_ENDPOINT_TYPE, "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER"),
+        _ => return failed(ErrorCode::UNSUPPORTED_ENDPOINT_TYPE, "Unsupported endpoint type"),
+    }
+    let (host, port) = broker.advertised();
+    DescribeClusterResponse {
+        cluster_id: broker.cluster_id().into(),
+        controller_id: NODE_ID,
+        brokers: vec![DescribeClusterBroker { broker_id: NODE_ID, host: host.into(), port: port.into(), rack: None, is_fenced: false }],
+        cluster_authorized_operations: if request.include_cluster_authorized_operations { CLUSTER_OPERATIONS } else { i32::MIN },
+        ..Default::default()
+    }
+}

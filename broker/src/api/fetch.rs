@@ -1,0 +1,205 @@
+//! Fetch: reads what is there; if that is less than the client wants, parks until a partition has more or the time is up.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use millstream_protocol::message::fetch::{EpochAndOffset, FetchPartitionResponse, FetchRequest, FetchResponse, FetchTopicResponse};
+use millstream_protocol::record::{Piece, RecordBatch, Records};
+use millstream_protocol::{ErrorCode, Response};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::{Context, check_leader_epoch, off_thread, read_error};
+use crate::broker::Broker;
+use crate::fetch_session::{Opened, Told, Wanted};
+use crate::metrics::Metrics;
+use crate::partition::{Partition, Positions, ReadOutcome};
+
+/// A client's own limit below this many milliseconds a park is not worth a timer.
+const WAIT_MS_MAX: i32 = 10 * 60 * 1000;
+
+pub(crate) fn fetch(broker: &Arc<Broker>, context: &Context, request: FetchRequest) -> BoxFuture<'static, Response> {
+    let failed = |code| futures::future::ready(FetchResponse { error_code: code, ..Default::default() }.into()).boxed();
+    let opened = match broker.sessions.open(&request) {
+        Ok(opened) => opened,
+        Err(code) => return failed(code),
+    };
+    if !(0..=1).contains(&request.isolation_level) {
+        return failed(ErrorCode::UNKNOWN_SERVER_ERROR);
+    }
+    let fetch = Fetch {
+        broker: broker.clone(),
+        by_id: context.version >= 13,
+        is_follower: request.replica_id >= 0,
+        bytes_max: (request.max_bytes.max(0) as usize).min(broker.settings.fetch_bytes_max),
+        bytes_min: request.min_bytes.max(0) as usize,
+        is_committed: request.isolation_level == 1,
+        opened,
+    };
+    let wait = Duration::from_millis(request.max_wait_ms.clamp(0, WAIT_MS_MAX) as u64);
+    async move { fetch.run(wait).await.into() }.boxed()
+}
+
+struct Fetch {
+    broker: Arc<Broker>,
+    by_id: bool,
+    is_follower: bool,
+    bytes_max: usize,
+    bytes_min: usize,
+    is_committed: bool,
+    opened: Opened,
+}
+
+/// What was found in one partition.
+struct Found {
+    partition: Option<Arc<Partition>>,
+    answer: FetchPartitionResponse,
+    bytes: usize,
+}
+
+impl Fetch {
+    async fn run(self, wait: Duration) -> FetchResponse {
+        let deadline = Instant::now() + wait;
+        let woken = Arc::new(Notify::new());
+        loop {
+            let found = self.read_all().await;
+            let bytes: usize = found.iter().map(|found| found.bytes).sum();
+            let has_error = found.iter().any(|found| !found.answer.error_code.is_none());
+            if bytes >= self.bytes_min || has_error || Instant::now() >= deadline || self.opened.wanted.is_empty() {
+                return self.answer(found);
+            }
+            for ((wanted, _), found) in self.opened.wanted.iter().zip(&found) {
+                if let Some(partition) = &found.partition {
+                    partition.wait(&woken);
+                    // A batch may have come between the read and the registration.
+                    if partition.readable_offset() > found.answer.high_watermark.max(wanted.offset) {
+                        woken.notify_one();
+                    }
+                }
+            }
+            // Time being up is no error: the loop looks once more and answers with what is there.
+            let _ = tokio::time::timeout_at(deadline, woken.notified()).await;
+        }
+    }
+
+    async fn read_all(&self) -> Vec<Found> {
+        let mut all = Vec::with_capacity(self.opened.wanted.len());
+        let mut left = self.bytes_max;
+        let mut is_first = true;
+        for (wanted, _) in &self.opened.wanted {
+            let found = self.read(wanted, left, is_first).await.unwrap_or_else(|code| self.error(wanted, code));
+            left = left.saturating_sub(found.bytes);
+            is_first &= found.bytes == 0;
+            all.push(found);
+        }
+        all
+    }
+
+    fn error(&self, wanted: &Wanted, code: ErrorCode) -> Found {
+        let answer = FetchPartitionResponse {
+            partition_index: wanted.partition,
+            error_code: code,
+            high_watermark: -1,
+            aborted_transactions: self.is_committed.then(Vec::new),
+            records: Some(Records::default()),
+            ..Default::default()
+        };
+        Found { partition: None, answer, bytes: 0 }
+    }
+
+    async fn read(&self, wanted: &Wanted, left: usize, is_first: bool) -> Result<Found, ErrorCode> {
+        let partition = if self.by_id {
+            let topic = self.broker.catalog.get_by_id(wanted.topic_id).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?;
+            topic.partition(wanted.partition)
+        } else {
+            self.broker.catalog.get(&wanted.topic).and_then(|topic| topic.partition(wanted.partition))
+        };
+        let partition = partition.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+        if self.is_follower {
+            return Err(ErrorCode::NOT_LEADER_OR_FOLLOWER);
+        }
+        let positions = partition.positions();
+        check_leader_epoch(wanted.leader_epoch, positions.leader_epoch)?;
+        if let Some(diverging) = diverging(&partition, wanted, &positions)? {
+            let mut found = self.found(partition, positions, wanted, Vec::new());
+            found.answer.diverging_epoch = diverging;
+            return Ok(found);
+        }
+        let room = left.min(wanted.bytes_max.max(0) as usize);
+        let (positions, outcome) = partition.read(wanted.offset, room)?;
+        let mut batches = match outcome {
+            Some(_) if room == 0 && !is_first => Vec::new(),
+            None => Vec::new(),
+            Some(ReadOutcome::Batches(batches)) => batches,
+            Some(ReadOutcome::Cold(plan, end)) => {
+                Metrics::add(&self.broker.metrics.cold_reads, 1);
+                let read = off_thread(move || plan.read(room)).await?;
+                let mut batches = read.map_err(|error| read_error(&error))?;
+                batches.retain(|batch| batch.base_offset() < end);
+                batches
+            }
+        };
+        // The very first batch of an answer is sent whatever its size (KIP-74); any other one has to fit.
+        if !is_first && batches.first().is_some_and(|batch| batch.total_bytes() > room) {
+            batches.clear();
+        }
+        Ok(self.found(partition, positions, wanted, batches))
+    }
+
+    fn found(&self, partition: Arc<Partition>, positions: Positions, wanted: &Wanted, batches: Vec<RecordBatch>) -> Found {
+        let records = Records::from_pieces(batches.into_iter().map(Piece::Batch).collect());
+        let bytes = records.len();
+        let answer = FetchPartitionResponse {
+            partition_index: wanted.partition,
+            high_watermark: positions.high_watermark,
+            // There are no transactions, so nothing that can be read is unstable.
+            last_stable_offset: positions.high_watermark,
+            log_start_offset: positions.start_offset,
+            aborted_transactions: self.is_committed.then(Vec::new),
+            records: Some(records),
+            ..Default::default()
+        };
+        Found { partition: Some(partition), answer, bytes }
+    }
+
+    fn answer(self, found: Vec<Found>) -> FetchResponse {
+        let mut response = FetchResponse { session_id: self.opened.session_id, ..Default::default() };
+        let mut told = Vec::new();
+        for ((wanted, before), found) in self.opened.wanted.into_iter().zip(found) {
+            let now = Told { high_watermark: found.answer.high_watermark, start_offset: found.answer.log_start_offset };
+            let is_new = before != Some(now) || found.bytes > 0 || !found.answer.error_code.is_none();
+            if self.opened.is_incremental && !is_new {
+                continue;
+            }
+            Metrics::add(&self.broker.metrics.log_bytes_fetched, found.bytes as u64);
+            match response.responses.last_mut() {
+                Some(topic) if topic.topic == wanted.topic && topic.topic_id == wanted.topic_id => topic.partitions.push(found.answer),
+                _ => response.responses.push(FetchTopicResponse {
+                    topic: wanted.topic.clone(),
+                    topic_id: wanted.topic_id,
+                    partitions: vec![found.answer],
+                }),
+            }
+            told.push((wanted, now));
+        }
+        if self.opened.session_id != 0 {
+            self.broker.sessions.told(self.opened.session_id, told.into_iter());
+        }
+        response
+    }
+}
+
+/// Where the client's log parts from this one, if it does (KIP-595).
+fn diverging(partition: &Partition, wanted: &Wanted, positions: &Positions) -> Result<Option<EpochAndOffset>, ErrorCode> {
+    if wanted.last_epoch < 0 {
+        return Ok(None);
+    }
+    if wanted.last_epoch > positions.leader_epoch {
+        return Err(ErrorCode::OFFSET_OUT_OF_RANGE);
+    }
+    let (epoch, end_offset) = partition.epoch_end(wanted.last_epoch);
+    let is_diverging = epoch < wanted.last_epoch || end_offset < wanted.offset;
+    Ok(is_diverging.then_some(EpochAndOffset { epoch, end_offset }))
+}

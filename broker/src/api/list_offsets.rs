@@ -1,0 +1,116 @@
+//! ListOffsets: the offset of a time, or of an end of the log.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use millstream_protocol::limit::INFLATED_BATCH_BYTES_MAX;
+use millstream_protocol::message::list_offsets::{
+    EARLIEST, EARLIEST_LOCAL, LATEST, LATEST_TIERED, ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest,
+    ListOffsetsResponse, ListOffsetsTopicResponse, MAX_TIMESTAMP,
+};
+use millstream_protocol::{ErrorCode, Response};
+
+use super::{Context, check_leader_epoch, off_thread, partition, read_error};
+use crate::broker::Broker;
+use crate::log::LogError;
+use crate::log::segment::ReadPlan;
+use crate::partition::Partition;
+
+pub(crate) fn list_offsets(broker: &Arc<Broker>, context: &Context, request: ListOffsetsRequest) -> BoxFuture<'static, Response> {
+    let broker = broker.clone();
+    let version = context.version;
+    async move {
+        let mut response = ListOffsetsResponse::default();
+        for topic in request.topics {
+            let mut answers: Vec<ListOffsetsPartitionResponse> = Vec::new();
+            let mut times: HashMap<i32, usize> = HashMap::new();
+            topic.partitions.iter().for_each(|asked| *times.entry(asked.partition_index).or_default() += 1);
+            for asked in &topic.partitions {
+                // A partition that stands there twice is answered once, with an error.
+                let Some(count) = times.remove(&asked.partition_index) else { continue };
+                let is_twice = count > 1;
+                let found = match partition(&broker, &topic.name, asked.partition_index) {
+                    _ if is_twice => Err(ErrorCode::INVALID_REQUEST),
+                    _ if !(0..=1).contains(&request.isolation_level) => Err(ErrorCode::UNKNOWN_SERVER_ERROR),
+                    Ok(partition) => look_up(&partition, asked, version).await,
+                    Err(code) => Err(code),
+                };
+                answers.push(match found {
+                    Ok((timestamp, offset, leader_epoch)) => ListOffsetsPartitionResponse {
+                        partition_index: asked.partition_index,
+                        timestamp,
+                        offset,
+                        leader_epoch,
+                        ..Default::default()
+                    },
+                    Err(error_code) => {
+                        ListOffsetsPartitionResponse { partition_index: asked.partition_index, error_code, ..Default::default() }
+                    }
+                });
+            }
+            response.topics.push(ListOffsetsTopicResponse { name: topic.name, partitions: answers });
+        }
+        response.into()
+    }
+    .boxed()
+}
+
+const NOT_FOUND: (i64, i64, i32) = (-1, -1, -1);
+
+async fn look_up(partition: &Arc<Partition>, asked: &ListOffsetsPartition, version: i16) -> Result<(i64, i64, i32), ErrorCode> {
+    let positions = partition.positions();
+    check_leader_epoch(asked.current_leader_epoch, positions.leader_epoch)?;
+    let epoch = positions.leader_epoch;
+    match asked.timestamp {
+        LATEST => Ok((-1, positions.high_watermark, epoch)),
+        EARLIEST => Ok((-1, positions.start_offset, epoch)),
+        EARLIEST_LOCAL if version >= 8 => Ok((-1, positions.start_offset, epoch)),
+        LATEST_TIERED if version >= 9 => Ok(NOT_FOUND),
+        MAX_TIMESTAMP if version >= 7 => match partition.max_timestamp() {
+            Some(timestamp) => first_at(partition, timestamp, positions.high_watermark).await,
+            None => Ok(NOT_FOUND),
+        },
+        timestamp if timestamp < 0 => Err(ErrorCode::UNSUPPORTED_VERSION),
+        timestamp => first_at(partition, timestamp, positions.high_watermark).await,
+    }
+}
+
+/// The first record that is not earlier than a time.
+async fn first_at(partition: &Arc<Partition>, timestamp: i64, end: i64) -> Result<(i64, i64, i32), ErrorCode> {
+    let start = partition.positions().start_offset;
+    let partition = partition.clone();
+    let searched = off_thread(move || {
+        for plan in partition.plans_from_time(timestamp) {
+            if let Some(found) = search(&plan, timestamp, start)? {
+                return Ok::<_, LogError>(found);
+            }
+        }
+        Ok(NOT_FOUND)
+    });
+    let found = searched.await?.map_err(|error| read_error(&error))?;
+    Ok(if found.1 >= end { NOT_FOUND } else { found })
+}
+
+fn search(plan: &ReadPlan, timestamp: i64, start: i64) -> Result<Option<(i64, i64, i32)>, LogError> {
+    let mut found = None;
+    plan.walk(1 << 20, |batch| {
+        if batch.max_timestamp() < timestamp || batch.last_offset() < start {
+            return Ok(true);
+        }
+        if batch.has_log_append_time() {
+            found = Some((batch.max_timestamp(), batch.base_offset().max(start), batch.leader_epoch()));
+            return Ok(false);
+        }
+        for record in batch.records(INFLATED_BATCH_BYTES_MAX)? {
+            let record = record?;
+            if record.timestamp >= timestamp && record.offset >= start {
+                found = Some((record.timestamp, record.offset, batch.leader_epoch()));
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    })?;
+    Ok(found)
+}

@@ -1,0 +1,106 @@
+//! Metadata: the one broker, and the topics asked for.
+
+use std::sync::Arc;
+
+use millstream_protocol::message::metadata::{
+    MetadataBroker, MetadataPartition, MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataTopic,
+};
+use millstream_protocol::{ErrorCode, TopicId};
+
+use super::{CLUSTER_OPERATIONS, Context, TOPIC_OPERATIONS};
+use crate::broker::{Broker, NODE_ID};
+use crate::catalog::{Topic, check_name};
+use crate::config::Properties;
+
+pub(crate) fn metadata(broker: &Arc<Broker>, context: &Context, request: MetadataRequest) -> MetadataResponse {
+    let version = context.version;
+    let wants_operations = request.include_topic_authorized_operations;
+    let by_id = request.topics.iter().flatten().any(|topic| !topic.topic_id.is_zero());
+    if by_id && version < 12 {
+        return MetadataResponse { topics: request.topics.unwrap_or_default().iter().map(refused).collect(), ..Default::default() };
+    }
+    let topics = match request.topics {
+        None => broker.catalog.all().iter().map(|topic| described(topic, wants_operations)).collect(),
+        Some(topics) if topics.is_empty() && version == 0 => {
+            broker.catalog.all().iter().map(|topic| described(topic, wants_operations)).collect()
+        }
+        Some(topics) => {
+            let mut seen: Vec<(Option<String>, TopicId)> = Vec::new();
+            let mut found = Vec::new();
+            for topic in topics {
+                let key = (topic.name.as_deref().map(str::to_owned).filter(|_| topic.topic_id.is_zero()), topic.topic_id);
+                if seen.len() < 256 && seen.contains(&key) {
+                    continue;
+                }
+                seen.push(key);
+                found.push(one(broker, &topic, by_id, request.allow_auto_topic_creation || version < 4, wants_operations));
+            }
+            found
+        }
+    };
+    let (host, port) = broker.advertised();
+    MetadataResponse {
+        brokers: vec![MetadataBroker { node_id: NODE_ID, host: host.into(), port: port.into(), rack: None }],
+        cluster_id: Some(broker.cluster_id().into()),
+        controller_id: NODE_ID,
+        topics,
+        cluster_authorized_operations: if request.include_cluster_authorized_operations { CLUSTER_OPERATIONS } else { i32::MIN },
+        ..Default::default()
+    }
+}
+
+fn refused(topic: &MetadataRequestTopic) -> MetadataTopic {
+    MetadataTopic { error_code: ErrorCode::INVALID_REQUEST, name: topic.name.clone(), topic_id: topic.topic_id, ..Default::default() }
+}
+
+fn one(broker: &Arc<Broker>, asked: &MetadataRequestTopic, by_id: bool, may_create: bool, wants_operations: bool) -> MetadataTopic {
+    let failed = |error_code| MetadataTopic { error_code, name: asked.name.clone(), topic_id: asked.topic_id, ..Default::default() };
+    if by_id {
+        return match broker.catalog.get_by_id(asked.topic_id) {
+            Some(topic) => described(&topic, wants_operations),
+            None => MetadataTopic { error_code: ErrorCode::UNKNOWN_TOPIC_ID, topic_id: asked.topic_id, ..Default::default() },
+        };
+    }
+    let Some(name) = &asked.name else {
+        return failed(ErrorCode::UNKNOWN_SERVER_ERROR);
+    };
+    if let Some(topic) = broker.catalog.get(name) {
+        return described(&topic, wants_operations);
+    }
+    if check_name(name).is_err() {
+        return failed(ErrorCode::INVALID_TOPIC_EXCEPTION);
+    }
+    if !(may_create && broker.settings.is_auto_create_enabled) {
+        return failed(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    }
+    // Kafka creates in the background and has the client ask again; here the topic is there at once.
+    match broker.catalog.create(name, broker.settings.num_partitions, Properties::new(), broker.clock.now_ms()) {
+        Ok(topic) => described(&topic, wants_operations),
+        Err((ErrorCode::TOPIC_ALREADY_EXISTS, _)) => broker.catalog.get(name).map_or_else(
+            || failed(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+            |topic| described(&topic, wants_operations),
+        ),
+        Err((code, _)) => failed(code),
+    }
+}
+
+fn described(topic: &Topic, wants_operations: bool) -> MetadataTopic {
+    let partitions = topic.partitions();
+    MetadataTopic {
+        name: Some(topic.name.as_str().into()),
+        topic_id: topic.id,
+        partitions: partitions
+            .iter()
+            .map(|partition| MetadataPartition {
+                partition_index: partition.index,
+                leader_id: NODE_ID,
+                leader_epoch: partition.positions().leader_epoch,
+                replica_nodes: vec![NODE_ID],
+                isr_nodes: vec![NODE_ID],
+                ..Default::default()
+            })
+            .collect(),
+        topic_authorized_operations: if wants_operations { TOPIC_OPERATIONS } else { i32::MIN },
+        ..Default::default()
+    }
+}

@@ -1,0 +1,139 @@
+//! Produce: every batch is checked and appended at once, in the order of the request; the answer waits until each
+//! is where the producer wants it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use millstream_protocol::message::produce::{
+    PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceData, TopicProduceResponse,
+};
+use millstream_protocol::{ErrorCode, Response};
+use tokio::sync::oneshot;
+
+use super::Context;
+use crate::broker::Broker;
+use crate::catalog::Topic;
+use crate::metrics::Metrics;
+use crate::partition::AppendOutcome;
+use crate::partition::check::{self, Refusal, Target};
+
+type Acknowledgement = oneshot::Receiver<Result<(), ErrorCode>>;
+
+pub(crate) fn produce(broker: &Arc<Broker>, context: &Context, request: ProduceRequest) -> BoxFuture<'static, Response> {
+    let mut response = ProduceResponse::default();
+    let mut pending: Vec<(usize, usize, Acknowledgement)> = Vec::new();
+    for topic in last_of_each(request.topic_data, |topic| (topic.name.clone(), topic.topic_id)) {
+        let mut answers = Vec::new();
+        let found = find(broker, context, &topic);
+        for data in last_of_each(topic.partition_data, |data| data.index) {
+            let appended = found.clone().and_then(|topic| append(broker, context, request.acks, &topic, &data));
+            let (answer, acknowledgement) = answer(broker, &data, appended);
+            if let Some(acknowledgement) = acknowledgement {
+                pending.push((response.responses.len(), answers.len(), acknowledgement));
+            }
+            answers.push(answer);
+        }
+        if !answers.is_empty() {
+            response.responses.push(TopicProduceResponse { name: topic.name, topic_id: topic.topic_id, partition_responses: answers });
+        }
+    }
+    if pending.is_empty() {
+        return futures::future::ready(response.into()).boxed();
+    }
+    let timeout = Duration::from_millis(request.timeout_ms.max(0) as u64);
+    async move {
+        let deadline = tokio::time::Instant::now() + timeout;
+        for (topic, partition, acknowledgement) in pending {
+            let code = match tokio::time::timeout_at(deadline, acknowledgement).await {
+                Ok(Ok(Ok(()))) => continue,
+                Ok(Ok(Err(code))) => code,
+                Ok(Err(_)) => ErrorCode::KAFKA_STORAGE_ERROR,
+                Err(_) => ErrorCode::REQUEST_TIMED_OUT,
+            };
+            let answer = &mut response.responses[topic].partition_responses[partition];
+            (answer.error_code, answer.base_offset) = (code, -1);
+        }
+        response.into()
+    }
+    .boxed()
+}
+
+/// Where a key stands twice, the last one counts, as in Kafka.
+fn last_of_each<T, K: PartialEq>(items: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
+    let mut kept: Vec<T> = Vec::with_capacity(items.len());
+    for item in items {
+        if kept.len() < 64 {
+            // The usual request names few partitions; a quadratic look is the cheapest for them.
+            kept.retain(|other| key(other) != key(&item));
+        }
+        kept.push(item);
+    }
+    kept
+}
+
+fn find(broker: &Broker, context: &Context, topic: &TopicProduceData) -> Result<Arc<Topic>, Refusal> {
+    if context.version >= 13 {
+        let unknown = || Refusal::new(ErrorCode::UNKNOWN_TOPIC_ID, ErrorCode::UNKNOWN_TOPIC_ID.sentence());
+        return broker.catalog.get_by_id(topic.topic_id).ok_or_else(unknown);
+    }
+    broker.catalog.get(&topic.name).ok_or_else(unknown_partition)
+}
+
+fn unknown_partition() -> Refusal {
+    Refusal::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.sentence())
+}
+
+fn append(broker: &Broker, context: &Context, acks: i16, topic: &Topic, data: &PartitionProduceData) -> Result<AppendOutcome, Refusal> {
+    let partition = topic.partition(data.index).ok_or_else(unknown_partition)?;
+    if !(-1..=1).contains(&acks) {
+        return Err(Refusal::new(ErrorCode::INVALID_REQUIRED_ACKS, "acks must be -1, 0 or 1"));
+    }
+    let now_ms = broker.clock.now_ms();
+    let settings = partition.settings();
+    let target = Target { topic: &topic.name, partition: data.index, settings: &settings, produce_version: context.version, now_ms };
+    let batch = check::check(data.records.as_ref(), &target)?;
+    if batch.is_transactional() {
+        // Without a coordinator there is nobody who could end the transaction.
+        let sentence = "transactional records need a transactional id, and this broker has no transactions yet";
+        return Err(Refusal::new(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, sentence));
+    }
+    let (records, bytes) = (batch.record_count() as u64, batch.total_bytes() as u64);
+    let outcome = partition.append(batch, acks, now_ms)?;
+    Metrics::add(&broker.metrics.batches_appended, 1);
+    Metrics::add(&broker.metrics.records_appended, records);
+    Metrics::add(&broker.metrics.log_bytes_appended, bytes);
+    Ok(outcome)
+}
+
+fn answer(
+    broker: &Broker,
+    data: &PartitionProduceData,
+    appended: Result<AppendOutcome, Refusal>,
+) -> (PartitionProduceResponse, Option<Acknowledgement>) {
+    let index = data.index;
+    match appended {
+        Ok(outcome) => {
+            let answer = PartitionProduceResponse {
+                index,
+                base_offset: outcome.base_offset,
+                log_append_time_ms: outcome.log_append_time_ms,
+                log_start_offset: outcome.start_offset,
+                ..Default::default()
+            };
+            (answer, outcome.acknowledged)
+        }
+        Err(refusal) => {
+            Metrics::add(&broker.metrics.batches_refused, 1);
+            let answer = PartitionProduceResponse {
+                index,
+                error_code: refusal.code,
+                record_errors: refusal.records,
+                error_message: refusal.message.map(Into::into),
+                ..Default::default()
+            };
+            (answer, None)
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! The broker: a data directory, opened. It answers requests; sockets are `server`'s.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use futures::FutureExt;
+use millstream_protocol::exchange::Answer;
+use millstream_protocol::{ApiKey, Call, Exchange, TopicId};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+use tokio::sync::watch;
+
+use crate::catalog::Catalog;
+use crate::clock::Clock;
+use crate::config::BrokerSettings;
+use crate::disk::{Disk, RealDisk, read_file, replace_file};
+use crate::durable;
+use crate::fetch_session::FetchSessions;
+use crate::log::LogError;
+use crate::metrics::Metrics;
+use crate::partition::flush::Flusher;
+use crate::partition::tail::TailBudget;
+use crate::{dispatch, log};
+
+/// The one broker of a cluster has this node id.
+pub const NODE_ID: i32 = 1;
+
+const CLUSTER_VERSION: u8 = 1;
+/// Producer ids are reserved on disk in blocks, so that handing one out costs nothing.
+const PRODUCER_ID_BLOCK: i64 = 1000;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct ClusterFile {
+    cluster_id: [u8; 16],
+    producer_ids_reserved_to: i64,
+}
+
+/// Why a data directory cannot be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// Another process has it.
+    #[error("{0} is in use by another process; stop that one, or give this one another --data-dir")]
+    Locked(PathBuf),
+    /// It cannot be read.
+    #[error("cannot open the data directory: {0}")]
+    Log(#[from] LogError),
+}
+
+/// A broker over a data directory.
+#[derive(Debug)]
+pub struct Broker {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) clock: Clock,
+    pub(crate) settings: BrokerSettings,
+    pub(crate) catalog: Catalog,
+    pub(crate) sessions: FetchSessions,
+    pub(crate) metrics: Metrics,
+    data_dir: PathBuf,
+    cluster_id: String,
+    producer_ids: Mutex<(i64, ClusterFile)>,
+    flusher: Arc<Flusher>,
+    advertised: OnceLock<(String, u16)>,
+    connections: AtomicU64,
+    tail_budget: Arc<TailBudget>,
+    /// Keeps other processes out for as long as it is open.
+    _lock: Option<std::fs::File>,
+}
+
+impl Broker {
+    /// Opens a directory of the real disk, which is made if it is not there, and locks it.
+    pub fn open(data_dir: &Path, settings: BrokerSettings) -> Result<Arc<Self>, OpenError> {
+        let io = |error| LogError::io(data_dir, error);
+        RealDisk.create_dir(data_dir).map_err(io)?;
+        let lock = RealDisk::lock(data_dir).map_err(io)?.ok_or_else(|| OpenError::Locked(data_dir.to_owned()))?;
+        Self::assemble(data_dir, settings, Arc::new(RealDisk), Clock::System, Some(lock))
+    }
+
+    /// Opens a directory of any disk, with any clock: for tests.
+    pub fn open_on(data_dir: &Path, settings: BrokerSettings, disk: Arc<dyn Disk>, clock: Clock) -> Result<Arc<Self>, OpenError> {
+        Self::assemble(data_dir, settings, disk, clock, None)
+    }
+
+    fn assemble(
+        data_dir: &Path,
+        settings: BrokerSettings,
+        disk: Arc<dyn Disk>,
+        clock: Clock,
+        lock: Option<std::fs::File>,
+    ) -> Result<Arc<Self>, OpenError> {
+        disk.create_dir(data_dir).map_err(|error| LogError::io(data_dir, error))?;
+        let cluster = Self::cluster(&*disk, data_dir)?;
+        let flusher = Flusher::new();
+        let tail_budget = TailBudget::new(settings.tail_bytes_max);
+        let properties = settings.properties.clone();
+        let catalog = Catalog::open(disk.clone(), data_dir.join("topics"), properties, flusher.clone(), tail_budget.clone(), clock.now_ms())?;
+        Ok(Arc::new(Broker {
+            sessions: FetchSessions::new(settings.fetch_sessions_max),
+            disk,
+            clock,
+            settings,
+            catalog,
+            metrics: Metrics::default(),
+            data_dir: data_dir.to_owned(),
+            cluster_id: TopicId(cluster.cluster_id).to_string(),
+            producer_ids: Mutex::new((cluster.producer_ids_reserved_to, cluster)),
+            flusher,
+            advertised: OnceLock::new(),
+            connections: AtomicU64::new(1),
+            tail_budget,
+            _lock: lock,
+        }))
+    }
+
+    fn cluster(disk: &dyn Disk, data_dir: &Path) -> Result<ClusterFile, LogError> {
+        let path = data_dir.join("cluster");
+        let fail = |error| LogError::io(&path, error);
+        if let Some(content) = read_file(disk, &path, 4096).map_err(fail)? {
+            return durable::decode(CLUSTER_VERSION, &content).map_err(|error| fail(std::io::Error::new(std::io::ErrorKind::InvalidData, error)));
+        }
+        let cluster = ClusterFile { cluster_id: rand::random::<u128>().to_be_bytes(), producer_ids_reserved_to: 0 };
+        replace_file(disk, &path, &durable::encode(CLUSTER_VERSION, &cluster)).map_err(fail)?;
+        Ok(cluster)
+    }
+
+    /// The cluster's id, as Kafka prints it.
+    pub fn cluster_id(&self) -> &str {
+        &self.cluster_id
+    }
+
+    /// The directory.
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// Where clients are told to connect to.
+    pub fn set_advertised(&self, host: String, port: u16) {
+        let _ = self.advertised.set((host, port));
+    }
+
+    pub(crate) fn advertised(&self) -> (&str, u16) {
+        self.advertised.get().map_or(("localhost", 0), |(host, port)| (host, *port))
+    }
+
+    /// A number for a new connection.
+    pub(crate) fn next_connection(&self) -> u64 {
+        self.connections.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// A producer id that nobody has had.
+    pub(crate) fn next_producer_id(&self) -> Result<i64, LogError> {
+        let mut ids = self.producer_ids.lock();
+        if ids.0 >= ids.1.producer_ids_reserved_to {
+            let cluster = ClusterFile { producer_ids_reserved_to: ids.0 + PRODUCER_ID_BLOCK, ..ids.1.clone() };
+            let path = self.data_dir.join("cluster");
+            replace_file(&*self.disk, &path, &durable::encode(CLUSTER_VERSION, &cluster)).map_err(|error| LogError::io(&path, error))?;
+            ids.1 = cluster;
+        }
+        ids.0 += 1;
+        Ok(ids.0 - 1)
+    }
+
+    /// Becomes a sentence when a disk has failed: whoever runs the broker must then end the process with an error.
+    pub fn failure(&self) -> watch::Receiver<Option<String>> {
+        self.flusher.failure()
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Bytes of batches kept in memory for subscribers that keep up.
+    pub fn tail_bytes(&self) -> usize {
+        self.tail_budget.used_bytes()
+    }
+
+    /// Topics, partitions, segments and bytes of log.
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for topic in self.catalog.all() {
+            totals.topics += 1;
+            for partition in topic.partitions().iter() {
+                totals.partitions += 1;
+                totals.segments += partition.segment_count() as u64;
+                totals.log_bytes += partition.bytes();
+            }
+        }
+        totals
+    }
+
+    /// Retention, quiet producers and overdue syncs, for as long as the broker lives.
+    pub async fn tend(self: Arc<Self>) {
+        let check = std::time::Duration::from_millis(self.settings.retention_check_ms);
+        let mut since_check = tokio::time::Instant::now();
+        loop {
+            tokio::time::sleep(check.min(std::time::Duration::from_millis(100)).max(std::time::Duration::from_millis(10))).await;
+            let is_check_due = since_check.elapsed() >= check;
+            if is_check_due {
+                since_check = tokio::time::Instant::now();
+            }
+            let broker = self.clone();
+            let tended = tokio::task::spawn_blocking(move || broker.tend_once(is_check_due)).await;
+            if let Err(error) = tended {
+                tracing::error!("tending the log failed: {error}");
+            }
+        }
+    }
+
+    fn tend_once(&self, is_check_due: bool) {
+        let now_ms = self.clock.now_ms();
+        for topic in self.catalog.all() {
+            for partition in topic.partitions().iter() {
+                partition.flush_overdue(now_ms);
+                if is_check_due && let Err(error) = partition.tend(now_ms, self.settings.producer_expiration_ms) {
+                    tracing::error!(topic = topic.name, partition = partition.index, "retention failed: {error}");
+                }
+            }
+        }
+    }
+
+    /// Looks for old segments now: for tests that move the clock.
+    pub fn tend_now(&self) {
+        self.tend_once(true);
+    }
+
+    /// Syncs everything and leaves the logs so that the next start has little to do.
+    pub fn close(&self) -> Result<(), LogError> {
+        for topic in self.catalog.all() {
+            for partition in topic.partitions().iter() {
+                partition.close()?;
+            }
+        }
+        self.flusher.close();
+        Ok(())
+    }
+}
+
+/// How much there is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Topics.
+    pub topics: u64,
+    /// Partitions of all topics.
+    pub partitions: u64,
+    /// Segments of all partitions.
+    pub segments: u64,
+    /// Bytes of batches in them.
+    pub log_bytes: u64,
+}
+
+/// The broker behind a shared handle: what a connection, an embedded query and a test ask.
+#[derive(Debug, Clone)]
+pub struct BrokerHandle(pub Arc<Broker>);
+
+impl Exchange for BrokerHandle {
+    fn exchange(&self, call: Call) -> Answer {
+        dispatch::dispatch(&self.0, call).map(Ok).boxed()
+    }
+
+    fn version(&self, api: ApiKey) -> Option<i16> {
+        Some(api.info().max)
+    }
+}
+
+/// Checks every batch of a data directory that no broker has open; damage as sentences, and the number of whole batches.
+pub fn verify(data_dir: &Path) -> Result<(Vec<String>, u64), LogError> {
+    let disk = RealDisk;
+    let topics = data_dir.join("topics");
+    let (mut damage, mut sound) = (Vec::new(), 0);
+    for topic in disk.list(&topics).map_err(|error| LogError::io(&topics, error))? {
+        let dir = topics.join(&topic.name);
+        for partition in disk.list(&dir).map_err(|error| LogError::io(&dir, error))?.into_iter().filter(|entry| entry.is_dir) {
+            let (found, batches) = log::recovery::verify(&disk, &dir.join(&partition.name))?;
+            damage.extend(found);
+            sound += batches;
+        }
+    }
+    Ok((damage, sound))
+}

@@ -1,0 +1,278 @@
+//! All topics: names, ids, partition counts and properties. The only writer of what is in a topic's folder beside
+//! the logs, and the only one that makes or removes such folders.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use millstream_protocol::limit::TOPIC_NAME_BYTES_MAX;
+use millstream_protocol::{ErrorCode, TopicId};
+use parking_lot::{Mutex, RwLock};
+use serde::{Deserialize, Serialize};
+
+use crate::config::{Properties, TopicSettings};
+use crate::disk::{Disk, read_file, replace_file};
+use crate::durable;
+use crate::log::LogError;
+use crate::partition::Partition;
+use crate::partition::flush::Flusher;
+use crate::partition::tail::TailBudget;
+
+const TOPIC_VERSION: u8 = 1;
+const TOPIC_FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// As in Kafka: one request for more is a mistake.
+pub(crate) const PARTITIONS_PER_REQUEST_MAX: i32 = 10_000;
+
+#[derive(Debug, Serialize, Deserialize)]
+struct TopicFile {
+    name: String,
+    id: [u8; 16],
+    partitions: i32,
+    properties: Properties,
+}
+
+/// A topic.
+#[derive(Debug)]
+pub(crate) struct Topic {
+    pub name: String,
+    pub id: TopicId,
+    dir: PathBuf,
+    partitions: RwLock<Arc<[Arc<Partition>]>>,
+    properties: RwLock<Properties>,
+}
+
+impl Topic {
+    pub(crate) fn partitions(&self) -> Arc<[Arc<Partition>]> {
+        self.partitions.read().clone()
+    }
+
+    pub(crate) fn partition(&self, index: i32) -> Option<Arc<Partition>> {
+        self.partitions.read().get(usize::try_from(index).ok()?).cloned()
+    }
+
+    pub(crate) fn properties(&self) -> Properties {
+        self.properties.read().clone()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Names {
+    by_name: BTreeMap<String, Arc<Topic>>,
+    by_id: HashMap<TopicId, Arc<Topic>>,
+}
+
+/// Why a topic cannot be made or changed: a code and a sentence.
+pub(crate) type Refused = (ErrorCode, String);
+
+/// The catalog.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    disk: Arc<dyn Disk>,
+    dir: PathBuf,
+    names: RwLock<Names>,
+    /// Held while a topic is made, changed or removed.
+    changes: Mutex<()>,
+    flusher: Arc<Flusher>,
+    tail_budget: Arc<TailBudget>,
+    broker_properties: Properties,
+}
+
+/// Whether a name may be a topic's; the error is Kafka's sentence.
+pub(crate) fn check_name(name: &str) -> Result<(), String> {
+    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
+    match name {
+        "" => Err("Topic name is invalid: the empty string is not allowed".into()),
+        "." | ".." => Err(format!("Topic name is invalid: '{name}' is not allowed")),
+        _ if name.len() > TOPIC_NAME_BYTES_MAX => {
+            Err(format!("Topic name is invalid: the length of '{name}' is longer than the max allowed length {TOPIC_NAME_BYTES_MAX}"))
+        }
+        _ if !name.bytes().all(is_legal) => Err(format!(
+            "Topic name is invalid: '{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'"
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn folder(id: TopicId) -> String {
+    id.0.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Catalog {
+    /// Reads all topics and opens their partitions.
+    pub(crate) fn open(
+        disk: Arc<dyn Disk>,
+        dir: PathBuf,
+        broker_properties: Properties,
+        flusher: Arc<Flusher>,
+        tail_budget: Arc<TailBudget>,
+        now_ms: i64,
+    ) -> Result<Self, LogError> {
+        let fail = |error| LogError::io(&dir, error);
+        disk.create_dir(&dir).map_err(fail)?;
+        let catalog = Catalog {
+            disk: disk.clone(),
+            dir: dir.clone(),
+            names: RwLock::default(),
+            changes: Mutex::new(()),
+            flusher,
+            tail_budget,
+            broker_properties,
+        };
+        for entry in disk.list(&dir).map_err(fail)? {
+            let path = dir.join(&entry.name);
+            let file_path = path.join("topic");
+            let content = read_file(&*disk, &file_path, TOPIC_FILE_BYTES_MAX).map_err(|error| LogError::io(&file_path, error))?;
+            // A folder without the file is a topic whose creation was not acknowledged, or whose removal has begun.
+            let Some(content) = content.filter(|_| !entry.name.ends_with(DELETED)) else {
+                disk.remove_dir(&path).map_err(fail)?;
+                continue;
+            };
+            let file: TopicFile = durable::decode(TOPIC_VERSION, &content)
+                .map_err(|error| LogError::io(&file_path, std::io::Error::new(std::io::ErrorKind::InvalidData, error)))?;
+            let topic = catalog.assemble(file, path, now_ms)?;
+            catalog.insert(topic);
+        }
+        Ok(catalog)
+    }
+
+    fn assemble(&self, file: TopicFile, dir: PathBuf, now_ms: i64) -> Result<Arc<Topic>, LogError> {
+        let settings = Arc::new(TopicSettings::new(&file.properties, &self.broker_properties));
+        let partitions = (0..file.partitions)
+            .map(|index| self.open_partition(&file.name, index, &settings, &dir, now_ms))
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(Arc::new(Topic {
+            name: file.name,
+            id: TopicId(file.id),
+            dir,
+            partitions: RwLock::new(partitions.into()),
+            properties: RwLock::new(file.properties),
+        }))
+    }
+
+    fn open_partition(&self, topic: &str, index: i32, settings: &Arc<TopicSettings>, dir: &Path, now_ms: i64) -> Result<Arc<Partition>, LogError> {
+        let dir = dir.join(index.to_string());
+        let (disk, flusher, budget) = (self.disk.clone(), self.flusher.clone(), self.tail_budget.clone());
+        Partition::open(topic.to_owned(), index, settings.clone(), disk, dir, flusher, budget, now_ms).map(Arc::new)
+    }
+
+    fn insert(&self, topic: Arc<Topic>) {
+        let mut names = self.names.write();
+        names.by_id.insert(topic.id, topic.clone());
+        names.by_name.insert(topic.name.clone(), topic);
+    }
+
+    fn save(&self, topic: &Topic, partitions: i32, properties: &Properties) -> Result<(), LogError> {
+        let file = TopicFile { name: topic.name.clone(), id: topic.id.0, partitions, properties: properties.clone() };
+        let path = topic.dir.join("topic");
+        replace_file(&*self.disk, &path, &durable::encode(TOPIC_VERSION, &file)).map_err(|error| LogError::io(&path, error))
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<Arc<Topic>> {
+        self.names.read().by_name.get(name).cloned()
+    }
+
+    pub(crate) fn get_by_id(&self, id: TopicId) -> Option<Arc<Topic>> {
+        self.names.read().by_id.get(&id).cloned()
+    }
+
+    /// All topics, by name.
+    pub(crate) fn all(&self) -> Vec<Arc<Topic>> {
+        self.names.read().by_name.values().cloned().collect()
+    }
+
+    /// Checks everything about a new topic that does not depend on the disk.
+    pub(crate) fn check_new(&self, name: &str, partitions: i32, properties: &Properties) -> Result<(), Refused> {
+        check_name(name).map_err(|sentence| (ErrorCode::INVALID_TOPIC_EXCEPTION, sentence))?;
+        if self.get(name).is_some() {
+            return Err((ErrorCode::TOPIC_ALREADY_EXISTS, format!("Topic '{name}' already exists.")));
+        }
+        // Kafka's metrics cannot tell such names apart, and a topic must be able to move there.
+        let alike = |name: &str| name.replace('.', "_");
+        if let Some(other) = self.names.read().by_name.keys().find(|other| alike(other) == alike(name)) {
+            let sentence = format!("Topic '{name}' collides with existing topic: {other}");
+            return Err((ErrorCode::INVALID_TOPIC_EXCEPTION, sentence));
+        }
+        if partitions < 1 {
+            return Err((ErrorCode::INVALID_PARTITIONS, "Number of partitions was set to an invalid non-positive value.".into()));
+        }
+        if partitions > PARTITIONS_PER_REQUEST_MAX {
+            return Err((ErrorCode::POLICY_VIOLATION, "Excessively large number of partitions per request.".into()));
+        }
+        for (name, value) in properties {
+            crate::config::check_topic_property(name, value).map_err(|error| (ErrorCode::INVALID_CONFIG, error.to_string()))?;
+        }
+        Ok(())
+    }
+
+    /// Makes a topic, durably.
+    pub(crate) fn create(&self, name: &str, partitions: i32, properties: Properties, now_ms: i64) -> Result<Arc<Topic>, Refused> {
+        let _changing = self.changes.lock();
+        self.check_new(name, partitions, &properties)?;
+        let id = TopicId(rand::random::<u128>().max(1).to_be_bytes());
+        let dir = self.dir.join(folder(id));
+        let file = TopicFile { name: name.to_owned(), id: id.0, partitions, properties: properties.clone() };
+        let created = || -> Result<Arc<Topic>, LogError> {
+            self.disk.create_dir(&dir).map_err(|error| LogError::io(&dir, error))?;
+            let topic = self.assemble(file, dir.clone(), now_ms)?;
+            self.save(&topic, partitions, &properties)?;
+            self.disk.sync_dir(&self.dir).map_err(|error| LogError::io(&self.dir, error))?;
+            Ok(topic)
+        };
+        let topic = created().map_err(storage_error)?;
+        self.insert(topic.clone());
+        Ok(topic)
+    }
+
+    /// Adds partitions, durably.
+    pub(crate) fn grow(&self, topic: &Topic, count: i32, now_ms: i64) -> Result<(), Refused> {
+        let _changing = self.changes.lock();
+        let present = topic.partitions();
+        let properties = topic.properties();
+        let settings = Arc::new(TopicSettings::new(&properties, &self.broker_properties));
+        let mut grown = present.to_vec();
+        for index in present.len() as i32..count {
+            grown.push(self.open_partition(&topic.name, index, &settings, &topic.dir, now_ms).map_err(storage_error)?);
+        }
+        self.save(topic, count, &properties).map_err(storage_error)?;
+        *topic.partitions.write() = grown.into();
+        Ok(())
+    }
+
+    /// Replaces a topic's properties, durably; they hold from the next append on.
+    pub(crate) fn set_properties(&self, topic: &Topic, properties: Properties) -> Result<(), Refused> {
+        let _changing = self.changes.lock();
+        let partitions = topic.partitions();
+        self.save(topic, partitions.len() as i32, &properties).map_err(storage_error)?;
+        let settings = Arc::new(TopicSettings::new(&properties, &self.broker_properties));
+        partitions.iter().for_each(|partition| partition.set_settings(settings.clone()));
+        *topic.properties.write() = properties;
+        Ok(())
+    }
+
+    /// Removes a topic. Once this returns it does not come back, whatever happens to its files.
+    pub(crate) fn delete(&self, topic: &Topic) -> Result<(), Refused> {
+        let _changing = self.changes.lock();
+        {
+            let mut names = self.names.write();
+            if names.by_id.remove(&topic.id).is_none() {
+                return Err((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.".into()));
+            }
+            names.by_name.remove(&topic.name);
+        }
+        topic.partitions().iter().for_each(|partition| partition.mark_deleted());
+        let removed = || -> std::io::Result<()> {
+            let grave = topic.dir.with_extension(&DELETED[1..]);
+            self.disk.rename(&topic.dir, &grave)?;
+            self.disk.sync_dir(&self.dir)?;
+            self.disk.remove_dir(&grave)
+        };
+        removed().map_err(|error| storage_error(LogError::io(&topic.dir, error)))
+    }
+}
+
+const DELETED: &str = ".deleted";
+
+fn storage_error(error: LogError) -> Refused {
+    tracing::error!("{error}");
+    (ErrorCode::KAFKA_STORAGE_ERROR, error.to_string())
+}
