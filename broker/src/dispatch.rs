@@ -11,7 +11,7 @@ use crate::broker::Broker;
 
 /// Lets the handler act, now; the future waits for the answer.
 pub(crate) fn dispatch(broker: &Arc<Broker>, call: Call) -> BoxFuture<'static, Response> {
-    let context = api::Context { version: call.version, client_id: call.client_id };
+    let context = api::Context { version: call.version };
     let done = |response: Response| ready(response).boxed();
     match call.request {
         Request::Produce(request) => api::produce::produce(broker, &context, request),
@@ -19,7 +19,7 @@ pub(crate) fn dispatch(broker: &Arc<Broker>, call: Call) -> BoxFuture<'static, R
         Request::ListOffsets(request) => api::list_offsets::list_offsets(broker, &context, request),
         Request::Metadata(request) => done(api::metadata::metadata(broker, &context, request).into()),
         Request::ApiVersions(request) => done(api::api_versions::api_versions(&context, &request).into()),
-        Request::CreateTopics(request) => done(api::create_topics::create_topics(broker, &context, request).into()),
+        Request::CreateTopics(request) => done(api::create_topics::create_topics(broker, &request).into()),
         Request::DeleteTopics(request) => done(api::delete_topics::delete_topics(broker, &context, request).into()),
         Request::DeleteRecords(request) => done(api::delete_records::delete_records(broker, request).into()),
         Request::InitProducerId(request) => done(api::init_producer_id::init_producer_id(broker, &request).into()),

@@ -11,7 +11,7 @@ pub(crate) const RECORD_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Why an internal record cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum DurableError {
+pub(crate) enum DurableError {
     /// Cut off.
     #[error("record is cut off")]
     Truncated,

@@ -1,1 +1,39 @@
+//! A client of a Kafka-compatible broker, over a socket or in the broker's own process.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), millstream_client::Error> {
+//! use millstream_client::{Client, NewRecord};
+//!
+//! let client = Client::connect("127.0.0.1:9092").await?;
+//! let producer = client.producer().build();
+//! let delivered = producer.send(NewRecord::to("orders").value("hinge")).await?.delivered().await?;
+//! println!("partition {} offset {}", delivered.partition, delivered.offset);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What it is not: it has no consumer groups, and it asks one broker; a cluster of several answers
+//! NOT_LEADER_OR_FOLLOWER for partitions that another broker leads.
+//!
+//! * [`Client`] asks typed requests over any [`Exchange`](millstream_protocol::Exchange); [`tcp`] is the one over sockets
+//! * [`Producer`] batches records; [`Reader`] reads a partition from an offset or a time; [`Admin`] manages topics
 
+#![deny(missing_docs)]
+#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
+
+pub mod tcp;
+
+mod admin;
+mod client;
+mod error;
+mod producer;
+mod reader;
+
+pub use admin::{Admin, TopicDescription};
+pub use client::{Client, TopicInfo};
+pub use error::{Error, ErrorKind};
+pub use millstream_protocol::record::{Codec, Header, Record, RecordBatch};
+pub use millstream_protocol::{ErrorCode, TopicId};
+pub use producer::partitioner::{murmur2, partition_of_key};
+pub use producer::{Acks, Delivered, Delivery, NewRecord, Producer, ProducerBuilder};
+pub use reader::{Fetched, Reader, Start};

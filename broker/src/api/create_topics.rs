@@ -6,12 +6,12 @@ use std::sync::Arc;
 use millstream_protocol::message::create_topics::{CreatableTopic, CreatableTopicResult, CreateTopicsRequest, CreateTopicsResponse};
 use millstream_protocol::{ErrorCode, TopicId};
 
-use super::{Context, describe_configs};
+use super::describe_configs;
 use crate::broker::{Broker, NODE_ID};
 use crate::catalog::Refused;
 use crate::config::Properties;
 
-pub(crate) fn create_topics(broker: &Arc<Broker>, _context: &Context, request: CreateTopicsRequest) -> CreateTopicsResponse {
+pub(crate) fn create_topics(broker: &Arc<Broker>, request: &CreateTopicsRequest) -> CreateTopicsResponse {
     let mut times: HashMap<&str, usize> = HashMap::new();
     request.topics.iter().for_each(|topic| *times.entry(topic.name.as_str()).or_default() += 1);
     let mut topics = Vec::new();

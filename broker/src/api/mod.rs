@@ -20,16 +20,15 @@ pub(crate) mod produce;
 use std::sync::Arc;
 
 use millstream_protocol::ErrorCode;
-use millstream_protocol::Str;
 
 use crate::broker::Broker;
 use crate::partition::Partition;
 
 /// What a handler knows beside the request.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Context {
+    /// The version that the answer will be written in.
     pub version: i16,
-    pub client_id: Option<Str>,
 }
 
 /// What a client may do with a topic when nothing is forbidden, as Kafka's bit field: read, write, create, delete,

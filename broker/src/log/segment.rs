@@ -179,7 +179,7 @@ pub(crate) struct ReadPlan {
 #[derive(Debug)]
 enum Source {
     Sealed(Arc<Segment>),
-    Active(Arc<dyn DiskFile>, Index),
+    Active(Arc<dyn DiskFile>),
 }
 
 /// How far a read looks for batches behind a damaged one.
@@ -188,9 +188,8 @@ const READ_BYTES_MIN: usize = 64 * 1024;
 impl ReadPlan {
     pub(crate) fn active(segment: &Segment, offset: i64) -> Self {
         let position = segment.index.position_of(offset);
-        // The index of the active segment changes under the lock: the plan keeps what it needs of it.
-        let index = Index { bytes: segment.index.bytes, ..Index::new(segment.base_offset) };
-        ReadPlan { source: Source::Active(segment.file.clone(), index), path: segment.path.clone(), position, end: segment.index.bytes, offset }
+        // The index changes under the lock: the plan keeps what it needs of it.
+        ReadPlan { source: Source::Active(segment.file.clone()), path: segment.path.clone(), position, end: segment.index.bytes, offset }
     }
 
     pub(crate) fn sealed(segment: Arc<Segment>, offset: i64) -> Self {
@@ -259,7 +258,7 @@ impl ReadPlan {
                 }
                 Ok(())
             }
-            Source::Active(file, _) => {
+            Source::Active(file) => {
                 let mut position = self.position;
                 while position < self.end {
                     let mut wanted = bytes_hint.clamp(READ_BYTES_MIN, 8 << 20).min((self.end - position) as usize);

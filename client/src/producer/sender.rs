@@ -1,0 +1,246 @@
+//! One lane a partition: the records that wait, and the task that sends them batch by batch.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use millstream_protocol::message::init_producer_id::InitProducerIdRequest;
+use millstream_protocol::message::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use millstream_protocol::record::batch::advance_sequence;
+use millstream_protocol::record::{self, BatchBuilder, Piece, RecordBatch, Records};
+use millstream_protocol::{ErrorCode, TopicId};
+use parking_lot::Mutex;
+use tokio::sync::{Notify, OnceCell};
+use tokio::time::Instant;
+
+use super::{Acks, Delivered, ProducerBuilder, Waiting};
+use crate::client::Client;
+use crate::error::{Error, ErrorKind};
+
+const RETRY_PAUSE_MIN: Duration = Duration::from_millis(20);
+const RETRY_PAUSE_MAX: Duration = Duration::from_secs(1);
+const REQUEST_TIMEOUT_MS: i32 = 30_000;
+
+/// What all lanes of a producer share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    client: Client,
+    pub(super) options: ProducerBuilder,
+    producer_id: OnceCell<(i64, i16)>,
+}
+
+impl Shared {
+    pub(super) fn new(client: Client, options: ProducerBuilder) -> Self {
+        Shared { client, options, producer_id: OnceCell::new() }
+    }
+
+    async fn producer_id(&self) -> Result<(i64, i16), Error> {
+        let ask = || async {
+            let request = InitProducerIdRequest { transaction_timeout_ms: 60_000, ..Default::default() };
+            let answer = self.client.ask(request).await?;
+            if !answer.error_code.is_none() {
+                return Err(Error::refused(answer.error_code, "asking for a producer id", None));
+            }
+            Ok((answer.producer_id, answer.producer_epoch))
+        };
+        self.producer_id.get_or_try_init(ask).await.copied()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<(Waiting, usize)>,
+    bytes: usize,
+    oldest: Option<Instant>,
+    is_sending: bool,
+    is_closed: bool,
+}
+
+/// The records for one partition.
+#[derive(Debug)]
+pub(super) struct Lane {
+    shared: Arc<Shared>,
+    topic: String,
+    partition: i32,
+    queue: Mutex<Queue>,
+    woken: Notify,
+    drained: Notify,
+}
+
+impl Lane {
+    pub(super) fn start(shared: Arc<Shared>, topic: String, partition: i32) -> Arc<Self> {
+        let lane = Arc::new(Lane { shared, topic, partition, queue: Mutex::default(), woken: Notify::new(), drained: Notify::new() });
+        tokio::spawn(lane.clone().run());
+        lane
+    }
+
+    /// Takes a record; says whether a batch is full.
+    pub(super) fn push(&self, waiting: Waiting, bytes: usize) -> bool {
+        let mut queue = self.queue.lock();
+        queue.waiting.push_back((waiting, bytes));
+        queue.bytes += bytes;
+        queue.oldest.get_or_insert_with(Instant::now);
+        self.woken.notify_one();
+        queue.bytes >= self.shared.options.batch_bytes
+    }
+
+    pub(super) fn close(&self) {
+        self.queue.lock().is_closed = true;
+        self.woken.notify_one();
+    }
+
+    pub(super) async fn drained(&self) {
+        loop {
+            let notified = self.drained.notified();
+            {
+                let queue = self.queue.lock();
+                if queue.waiting.is_empty() && !queue.is_sending {
+                    return;
+                }
+            }
+            self.woken.notify_one();
+            notified.await;
+        }
+    }
+
+    async fn run(self: Arc<Self>) {
+        let mut sequence = 0;
+        while let Some(batch) = self.next_batch().await {
+            let delivered = self.deliver(&batch, &mut sequence).await;
+            for (place, waiting) in batch.into_iter().enumerate() {
+                let outcome = delivered.clone().map(|base| Delivered {
+                    partition: self.partition,
+                    offset: if base < 0 { -1 } else { base + place as i64 },
+                });
+                // The caller may not care.
+                let _ = waiting.reply.send(outcome);
+            }
+            self.queue.lock().is_sending = false;
+            self.drained.notify_waiters();
+        }
+    }
+
+    /// Waits for a batch that is full or has waited long enough.
+    async fn next_batch(&self) -> Option<Vec<Waiting>> {
+        let options = &self.shared.options;
+        loop {
+            let due = {
+                let mut queue = self.queue.lock();
+                match queue.oldest {
+                    None if queue.is_closed => return None,
+                    None => None,
+                    Some(oldest) => {
+                        let due = oldest + options.linger;
+                        if queue.bytes >= options.batch_bytes || queue.is_closed || Instant::now() >= due {
+                            return Some(take(&mut queue, options.batch_bytes));
+                        }
+                        Some(due)
+                    }
+                }
+            };
+            match due {
+                None => self.woken.notified().await,
+                Some(due) => {
+                    let _ = tokio::time::timeout_at(due, self.woken.notified()).await;
+                }
+            }
+        }
+    }
+
+    /// Sends a batch until it is acknowledged, refused for good or given up. Answers its base offset.
+    async fn deliver(&self, waiting: &[Waiting], sequence: &mut i32) -> Result<i64, Error> {
+        let options = &self.shared.options;
+        let deadline = Instant::now() + options.delivery_timeout;
+        let mut pause = RETRY_PAUSE_MIN;
+        let mut built: Option<RecordBatch> = None;
+        loop {
+            let sent = async {
+                if built.is_none() {
+                    let producer = if options.is_idempotent && options.acks == Acks::All {
+                        Some(self.shared.producer_id().await?)
+                    } else {
+                        None
+                    };
+                    built = Some(build(waiting, options, producer.map(|(id, epoch)| (id, epoch, *sequence)))?);
+                }
+                match &built {
+                    Some(batch) => self.send(batch).await,
+                    None => Err(Error::new(ErrorKind::InvalidInput, "no batch")),
+                }
+            };
+            let error = match tokio::time::timeout_at(deadline, sent).await {
+                Ok(Ok(base_offset)) => {
+                    *sequence = advance_sequence(*sequence, waiting.len() as i32);
+                    return Ok(base_offset);
+                }
+                Ok(Err(error)) if error.is_retriable() => error,
+                Ok(Err(error)) => return Err(error),
+                Err(_) => Error::new(ErrorKind::TimedOut, format!("{}-{}: no acknowledgement", self.topic, self.partition)),
+            };
+            if Instant::now() + pause >= deadline {
+                let message = format!("{}-{}: given up after {} s: {error}", self.topic, self.partition, options.delivery_timeout.as_secs());
+                return Err(Error::new(ErrorKind::TimedOut, message));
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(RETRY_PAUSE_MAX);
+        }
+    }
+
+    async fn send(&self, batch: &RecordBatch) -> Result<i64, Error> {
+        let data = PartitionProduceData { index: self.partition, records: Some(Records::from_pieces(vec![Piece::Batch(batch.clone())])) };
+        let request = ProduceRequest {
+            acks: self.shared.options.acks as i16,
+            timeout_ms: REQUEST_TIMEOUT_MS,
+            topic_data: vec![TopicProduceData { name: self.topic.as_str().into(), topic_id: TopicId::ZERO, partition_data: vec![data] }],
+            ..Default::default()
+        };
+        // Version 12 is the last that names topics, so that a topic made anew goes on being served.
+        let answer = self.shared.client.ask_at_most(request, 12).await?;
+        if self.shared.options.acks == Acks::None {
+            return Ok(-1);
+        }
+        let result = answer.responses.into_iter().flat_map(|topic| topic.partition_responses).next();
+        let result = result.ok_or_else(|| Error::new(ErrorKind::BadAnswer, "the partition is missing in the answer"))?;
+        if result.error_code != ErrorCode::NONE {
+            let doing = format!("sending to {}-{}", self.topic, self.partition);
+            return Err(Error::refused(result.error_code, doing, result.error_message.as_deref()));
+        }
+        Ok(result.base_offset)
+    }
+}
+
+fn take(queue: &mut Queue, batch_bytes: usize) -> Vec<Waiting> {
+    let mut batch = Vec::new();
+    let mut bytes = 0;
+    while let Some((_, next)) = queue.waiting.front() {
+        if !batch.is_empty() && bytes + next > batch_bytes {
+            break;
+        }
+        if let Some((waiting, size)) = queue.waiting.pop_front() {
+            bytes += size;
+            batch.push(waiting);
+        }
+    }
+    queue.bytes -= bytes;
+    queue.is_sending = true;
+    queue.oldest = (!queue.waiting.is_empty()).then(Instant::now);
+    batch
+}
+
+fn build(waiting: &[Waiting], options: &ProducerBuilder, producer: Option<(i64, i16, i32)>) -> Result<RecordBatch, Error> {
+    #[expect(clippy::disallowed_methods, reason = "a record without a timestamp has the time at which it is sent")]
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
+    let mut builder = BatchBuilder::new(options.codec);
+    if let Some((id, epoch, sequence)) = producer {
+        builder.set_producer(id, epoch, sequence);
+    }
+    for Waiting { record, .. } in waiting {
+        builder.push(record::NewRecord {
+            timestamp: record.timestamp.unwrap_or(now_ms),
+            key: record.key.as_deref(),
+            value: record.value.as_deref(),
+            headers: &record.headers,
+        });
+    }
+    builder.build().map_err(|error| Error::new(ErrorKind::InvalidInput, error.to_string()))
+}
