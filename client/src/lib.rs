@@ -28,6 +28,7 @@ mod client;
 mod error;
 mod producer;
 mod reader;
+mod topic_reader;
 
 pub use admin::{Admin, TopicDescription};
 pub use client::{Client, TopicInfo};
@@ -37,3 +38,4 @@ pub use millstream_protocol::{ErrorCode, TopicId};
 pub use producer::partitioner::{murmur2, partition_of_key};
 pub use producer::{Acks, Delivered, Delivery, NewRecord, Producer, ProducerBuilder};
 pub use reader::{Fetched, Reader, Start};
+pub use topic_reader::{PartitionBatches, TopicReader};

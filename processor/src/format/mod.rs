@@ -1,0 +1,4 @@
+//! Record bytes ↔ rows.
+
+pub(crate) mod json;
+pub(crate) mod rows;

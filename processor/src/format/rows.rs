@@ -1,0 +1,116 @@
+//! Records of a topic as rows of its table: only the columns that a query reads are made, the others are null.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, BinaryBuilder, Int32Array, Int32Builder, Int64Builder, ListBuilder, RecordBatch, StringArray, StringBuilder, StructBuilder};
+use arrow::array::{TimestampMicrosecondBuilder, UInt64Array};
+use arrow::datatypes::DataType;
+use bytes::Bytes;
+use millstream_client::Record;
+
+use super::json;
+use crate::error::QueryError;
+use crate::table::{ParseMode, Table};
+
+/// Rows, and how many values were malformed.
+pub(crate) struct Rows {
+    pub batch: RecordBatch,
+    pub malformed: usize,
+}
+
+/// Makes rows of records of one partition.
+pub(crate) fn rows(table: &Table, partition: i32, records: &[Record], used: &HashSet<usize>) -> Result<Rows, QueryError> {
+    let wanted: Vec<usize> = (0..table.declared).filter(|column| used.contains(column)).collect();
+    let mut columns: Vec<ArrayRef> = Vec::with_capacity(table.schema.fields().len());
+    let mut malformed = Vec::new();
+    let mut decoded = None;
+    // FAILFAST and DROPMALFORMED look at every value, whatever is read of it.
+    if !wanted.is_empty() || (table.declared > 0 && table.mode != ParseMode::Permissive) {
+        let schema = json::projected(&table.schema, &wanted)?;
+        let values: Vec<Option<Bytes>> = records.iter().map(|record| record.value.clone()).collect();
+        let found = json::decode(&schema, &values)?;
+        malformed = found.malformed;
+        decoded = Some(found.batch);
+    }
+    if table.mode == ParseMode::FailFast
+        && let Some(row) = malformed.first()
+    {
+        let offset = records[*row].offset;
+        return Err(QueryError::analysis(format!(
+            "the value at {}-{partition} offset {offset} is no JSON object of the table's schema (mode FAILFAST)",
+            table.topic
+        )));
+    }
+    for (place, field) in table.schema.fields().iter().enumerate() {
+        let column = match (place < table.declared, wanted.iter().position(|w| *w == place), &decoded) {
+            (true, Some(at), Some(decoded)) => decoded.column(at).clone(),
+            (false, ..) if used.contains(&place) => record_column(field.name(), &table.topic, partition, records),
+            _ => json::nulls(field, records.len()),
+        };
+        columns.push(column);
+    }
+    let mut batch = RecordBatch::try_new(table.schema.clone(), columns)?;
+    if table.mode == ParseMode::DropMalformed && !malformed.is_empty() {
+        let bad: HashSet<usize> = malformed.iter().copied().collect();
+        let kept = (0..records.len()).filter(|row| !bad.contains(row)).map(|row| row as u64);
+        batch = arrow::compute::take_record_batch(&batch, &UInt64Array::from_iter_values(kept))?;
+    }
+    Ok(Rows { batch, malformed: malformed.len() })
+}
+
+fn record_column(name: &str, topic: &str, partition: i32, records: &[Record]) -> ArrayRef {
+    let rows = records.len();
+    match name {
+        "key" => binary(records.iter().map(|record| record.key.as_deref())),
+        "value" => binary(records.iter().map(|record| record.value.as_deref())),
+        "topic" => Arc::new(StringArray::from_iter_values(std::iter::repeat_n(topic, rows))),
+        "partition" => Arc::new(Int32Array::from_value(partition, rows)),
+        "offset" => {
+            let mut builder = Int64Builder::with_capacity(rows);
+            records.iter().for_each(|record| builder.append_value(record.offset));
+            Arc::new(builder.finish())
+        }
+        "timestamp" => {
+            let mut builder = TimestampMicrosecondBuilder::with_capacity(rows);
+            records.iter().for_each(|record| builder.append_value(record.timestamp.saturating_mul(1000)));
+            Arc::new(builder.finish())
+        }
+        "timestamptype" => {
+            let mut builder = Int32Builder::with_capacity(rows);
+            records.iter().for_each(|_| builder.append_value(0));
+            Arc::new(builder.finish())
+        }
+        _ => headers(records),
+    }
+}
+
+fn binary<'a>(values: impl Iterator<Item = Option<&'a [u8]>>) -> ArrayRef {
+    let mut builder = BinaryBuilder::new();
+    values.for_each(|value| builder.append_option(value));
+    Arc::new(builder.finish())
+}
+
+fn headers(records: &[Record]) -> ArrayRef {
+    let fields = vec![
+        arrow::datatypes::Field::new("key", DataType::Utf8, true),
+        arrow::datatypes::Field::new("value", DataType::Binary, true),
+    ];
+    let parts: Vec<Box<dyn arrow::array::ArrayBuilder>> = vec![Box::new(StringBuilder::new()), Box::new(BinaryBuilder::new())];
+    let mut builder = ListBuilder::new(StructBuilder::new(fields, parts));
+    for record in records {
+        for header in &record.headers {
+            let item = builder.values();
+            if let Some(keys) = item.field_builder::<StringBuilder>(0) {
+                keys.append_value(String::from_utf8_lossy(&header.key));
+            }
+            if let Some(values) = item.field_builder::<BinaryBuilder>(1) {
+                values.append_option(header.value.as_deref());
+            }
+            item.append(true);
+        }
+        // Spark's headers are null where there are none.
+        builder.append(!record.headers.is_empty());
+    }
+    Arc::new(builder.finish())
+}
