@@ -137,7 +137,10 @@ impl TopicSource {
     /// Makes rows of what was fetched.
     pub(crate) fn rows(&self, start: &[i64], fetched: &Fetched) -> Result<Input, QueryError> {
         let mut input = Input::default();
-        for part in &fetched.parts {
+        // Whatever the order of the answer: a batch that runs again must have its rows in the same order.
+        let mut parts: Vec<&PartitionBatches> = fetched.parts.iter().collect();
+        parts.sort_by_key(|part| part.partition);
+        for part in parts {
             let place = part.partition as usize;
             self.append(&mut input, part, start[place], fetched.end[place])?;
         }
@@ -160,7 +163,7 @@ impl TopicSource {
 
     /// Reads exactly the ranges of a batch that was planned before.
     pub(crate) async fn replay(&mut self, start: &[i64], end: &[i64]) -> Result<Input, QueryError> {
-        let mut input = Input::default();
+        let mut inputs: Vec<Input> = start.iter().map(|_| Input::default()).collect();
         let mut positions = start.to_vec();
         while positions.iter().zip(end).any(|(position, end)| position < end) {
             let before = positions.clone();
@@ -175,7 +178,7 @@ impl TopicSource {
             };
             for part in &parts {
                 let place = part.partition as usize;
-                self.append(&mut input, part, before[place], end[place])?;
+                self.append(&mut inputs[place], part, before[place], end[place])?;
                 if let Some(last) = part.batches.last() {
                     positions[place] = last.last_offset() + 1;
                 }
@@ -183,6 +186,12 @@ impl TopicSource {
             if positions == before {
                 return Err(QueryError::DataLoss(format!("topic {} ends before the batch that was planned", self.table.topic)));
             }
+        }
+        let mut input = Input::default();
+        for part in inputs {
+            input.batches.extend(part.batches);
+            input.records += part.records;
+            input.malformed += part.malformed;
         }
         Ok(input)
     }

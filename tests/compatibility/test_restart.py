@@ -63,11 +63,8 @@ def snapshot(broker):
 def test_everything_is_still_there(restart):
     confluent.write(restart.broker, TOPIC, values(100), codec="lz4", partition=0)
     kafka_python.write(restart.broker, TOPIC, values(50), idempotent=True, partition=1)
-    admin = AdminClient({"bootstrap.servers": restart.broker})
-    deleted = TopicPartition(TOPIC, 0, 30)
-    admin.delete_records([deleted])[deleted].result(30)
     before = snapshot(restart.broker)
-    assert before["offsets"] == [(30, 100), (0, 50)]
+    assert before["offsets"] == [(0, 100), (0, 50)]
     restart()
     assert snapshot(restart.broker) == before
     restart()
@@ -75,7 +72,20 @@ def test_everything_is_still_there(restart):
 
     aio.write(restart.broker, TOPIC, values(10), partition=0)
     offsets = [r.offset for r in confluent.read(restart.broker, TOPIC) if r.partition == 0]
-    assert offsets == list(range(30, 110)), "new records go on where the old ones ended"
+    assert offsets == list(range(110)), "new records go on where the old ones ended"
+
+
+@pytest.mark.parametrize("restart", ["stop"], indirect=True)
+def test_deleted_records_stay_deleted(restart):
+    """Only after a clean end: Kafka itself writes down the new beginning of a log once a minute, so a kill may undo it."""
+    confluent.write(restart.broker, TOPIC, values(100), partition=0)
+    admin = AdminClient({"bootstrap.servers": restart.broker})
+    deleted = TopicPartition(TOPIC, 0, 30)
+    admin.delete_records([deleted])[deleted].result(30)
+    before = snapshot(restart.broker)
+    assert before["offsets"] == [(30, 100), (0, 0)]
+    restart()
+    assert snapshot(restart.broker) == before
 
 
 def test_a_deleted_topic_stays_deleted(restart):

@@ -23,7 +23,7 @@ use file::Files;
 
 #[derive(Serialize, Deserialize)]
 struct Metadata {
-    id: Uuid,
+    id: String,
 }
 
 /// A query's folder.
@@ -43,11 +43,11 @@ impl Checkpoint {
         let id = match files.read(&path)? {
             Some(content) => {
                 let metadata: Metadata = serde_json::from_slice(&content).map_err(|error| QueryError::checkpoint(&path, error))?;
-                metadata.id
+                Uuid::parse_str(&metadata.id).map_err(|error| QueryError::checkpoint(&path, error))?
             }
             None => {
                 let id = Uuid::new_v4();
-                let content = serde_json::to_vec(&Metadata { id }).map_err(|error| QueryError::checkpoint(&path, error))?;
+                let content = serde_json::to_vec(&Metadata { id: id.to_string() }).map_err(|error| QueryError::checkpoint(&path, error))?;
                 files.replace(&path, &content)?;
                 id
             }

@@ -1,0 +1,408 @@
+//! The one type that knows tables and queries: statements come in here.
+//!
+//! With a folder, tables and streaming tables are kept in it and go on after a restart; without one, everything is gone
+//! with the session.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use datafusion::datasource::MemTable;
+use millstream_client::{Acks, Client};
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, watch};
+
+use crate::checkpoint::Checkpoint;
+use crate::checkpoint::file::Files;
+use crate::error::QueryError;
+use crate::micro_batch::Execution;
+use crate::output_mode::OutputMode;
+use crate::plan;
+use crate::query::{Query, QueryStatus, Rows, Shared};
+use crate::sink::Sink;
+use crate::sink::rows::RowsSink;
+use crate::sink::topic::TopicSink;
+use crate::source::TopicSource;
+use crate::sql::lexer::statements;
+use crate::sql::rewrite::rewrite;
+use crate::sql::statement::{Options, Statement, parse};
+use crate::table::{StartingOffsets, Table};
+use crate::trigger::Trigger;
+
+/// Batches that wait for whoever watches a streaming SELECT.
+const ROWS_UNDER_WAY: usize = 4;
+/// The most rows that a SELECT of the present reads.
+const BATCH_ROWS_MAX: usize = 10_000_000;
+
+/// What is kept of the catalog: statements, as they were given.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct CatalogFile {
+    tables: BTreeMap<String, String>,
+    queries: BTreeMap<String, String>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    catalog: CatalogFile,
+    tables: BTreeMap<String, Table>,
+    queries: BTreeMap<String, Query>,
+}
+
+/// Tables, queries, and a client.
+#[derive(Debug, Clone)]
+pub struct Session {
+    client: Client,
+    dir: Option<PathBuf>,
+    state: Arc<Mutex<State>>,
+    /// Held while a statement changes the catalog.
+    changes: Arc<tokio::sync::Mutex<()>>,
+}
+
+/// A table, for listings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableInfo {
+    /// Its name.
+    pub name: String,
+    /// Its topic.
+    pub topic: String,
+    /// Columns and their types.
+    pub columns: Vec<(String, String)>,
+}
+
+/// What a statement came to.
+#[derive(Debug)]
+pub enum Outcome {
+    /// Done; a sentence.
+    Done(String),
+    /// The rows of a SELECT of the present.
+    Rows(Vec<RecordBatch>),
+    /// A SELECT of a stream: rows come until the query is stopped.
+    Stream(Query, mpsc::Receiver<Rows>),
+}
+
+impl Session {
+    /// A session that forgets everything.
+    pub fn temporary(client: Client) -> Self {
+        Session { client, dir: None, state: Arc::default(), changes: Arc::default() }
+    }
+
+    /// A session kept in a folder; its streaming tables go on at once.
+    ///
+    /// # Errors
+    /// When the folder cannot be read. A query that cannot go on is no error: it is listed as failed.
+    pub async fn open(client: Client, dir: &Path) -> Result<Self, QueryError> {
+        let files = Files { is_synced: true };
+        files.create_dir(dir)?;
+        let path = dir.join("catalog.json");
+        let catalog: CatalogFile = match files.read(&path)? {
+            Some(content) => serde_json::from_slice(&content).map_err(|error| QueryError::checkpoint(&path, error))?,
+            None => CatalogFile::default(),
+        };
+        let session = Session { client, dir: Some(dir.to_owned()), state: Arc::default(), changes: Arc::default() };
+        for (name, text) in &catalog.tables {
+            let Statement::CreateTable { schema, options, .. } = parse(text)? else {
+                return Err(QueryError::checkpoint(&path, format!("table {name} is no CREATE TABLE")));
+            };
+            session.state.lock().tables.insert(name.clone(), Table::new(name, &schema, &options)?);
+        }
+        let queries = catalog.queries.clone();
+        session.state.lock().catalog = catalog;
+        for (name, text) in queries {
+            let started = match parse(&text)? {
+                Statement::CreateStreamingTable { options, select, .. } => session.start(&name, &options, &select).await,
+                _ => Err(QueryError::checkpoint(&path, format!("query {name} is no CREATE STREAMING TABLE"))),
+            };
+            if let Err(error) = started {
+                tracing::error!(query = name, "cannot go on: {error}");
+                session.failed(&name, &text, error);
+            }
+        }
+        Ok(session)
+    }
+
+    fn failed(&self, name: &str, text: &str, error: QueryError) {
+        let shared = Shared::new(name.to_owned(), uuid::Uuid::nil());
+        shared.end(QueryStatus::Failed(error.to_string()));
+        let query = Query { shared, sql: text.to_owned(), topic: None, stop: watch::Sender::new(false) };
+        self.state.lock().queries.insert(name.to_owned(), query);
+    }
+
+    /// Runs a script; what its last statement came to is answered.
+    ///
+    /// # Errors
+    /// With the first statement that fails; those before it have taken effect.
+    pub async fn execute(&self, script: &str) -> Result<Outcome, QueryError> {
+        let mut last = Err(QueryError::Parse("the statement is empty".into()));
+        for text in statements(script)? {
+            last = Ok(self.statement(text).await?);
+        }
+        last
+    }
+
+    async fn statement(&self, text: &str) -> Result<Outcome, QueryError> {
+        let statement = parse(text)?;
+        match statement {
+            Statement::Select(sql) => self.select(&sql).await,
+            Statement::ShowTables => self.show_tables(),
+            Statement::CreateTable { name, or_replace, if_not_exists, schema, options } => {
+                let _changing = self.changes.lock().await;
+                if self.exists(&name) && !or_replace {
+                    return already(&name, if_not_exists);
+                }
+                let table = Table::new(&name, &schema, &options)?;
+                let mut state = self.state.lock();
+                state.catalog.tables.insert(name.clone(), text.to_owned());
+                self.save(&state.catalog)?;
+                state.tables.insert(name.clone(), table);
+                Ok(Outcome::Done(format!("table {name} created")))
+            }
+            Statement::CreateStreamingTable { name, if_not_exists, options, select } => {
+                let _changing = self.changes.lock().await;
+                if self.exists(&name) {
+                    return already(&name, if_not_exists);
+                }
+                self.start(&name, &options, &select).await?;
+                let mut state = self.state.lock();
+                state.catalog.queries.insert(name.clone(), text.to_owned());
+                self.save(&state.catalog)?;
+                Ok(Outcome::Done(format!("streaming table {name} created; its query runs")))
+            }
+            Statement::DropTable { name, if_exists } => {
+                let _changing = self.changes.lock().await;
+                self.drop_table(&name, if_exists).await
+            }
+        }
+    }
+
+    fn exists(&self, name: &str) -> bool {
+        let state = self.state.lock();
+        state.tables.contains_key(name) || state.queries.contains_key(name)
+    }
+
+    fn save(&self, catalog: &CatalogFile) -> Result<(), QueryError> {
+        let Some(dir) = &self.dir else { return Ok(()) };
+        let path = dir.join("catalog.json");
+        let content = serde_json::to_vec_pretty(catalog).map_err(|error| QueryError::checkpoint(&path, error))?;
+        Files { is_synced: true }.replace(&path, &content)
+    }
+
+    async fn drop_table(&self, name: &str, if_exists: bool) -> Result<Outcome, QueryError> {
+        let query = self.state.lock().queries.get(name).cloned();
+        if let Some(query) = &query {
+            query.stop().await;
+        }
+        let mut state = self.state.lock();
+        let was_table = state.tables.remove(name).is_some();
+        if query.is_none() && !was_table {
+            return match if_exists {
+                true => Ok(Outcome::Done(format!("there is no table {name}"))),
+                false => Err(plan::unknown_table(name)),
+            };
+        }
+        state.queries.remove(name);
+        state.catalog.tables.remove(name);
+        state.catalog.queries.remove(name);
+        self.save(&state.catalog)?;
+        if let Some(dir) = self.checkpoint_dir(name) {
+            Files { is_synced: true }.remove_dir(&dir)?;
+        }
+        Ok(Outcome::Done(format!("table {name} dropped; its topic and records stay")))
+    }
+
+    /// Checkpoints lie in the session's folder; a client gives a name, never a path.
+    fn checkpoint_dir(&self, name: &str) -> Option<PathBuf> {
+        let folder: String = name.bytes().map(|byte| format!("{byte:02x}")).collect();
+        self.dir.as_ref().map(|dir| dir.join("checkpoints").join(folder))
+    }
+
+    fn lookup(&self) -> impl Fn(&str) -> Option<Table> + use<> {
+        let tables = self.state.lock().tables.clone();
+        move |name: &str| tables.get(name).cloned()
+    }
+
+    async fn start(&self, name: &str, options: &Options, select: &str) -> Result<Query, QueryError> {
+        const KNOWN: &[&str] = &["topic", "outputmode", "trigger", "checkpoint.sync", "acks"];
+        if let Some(unknown) = options.keys().find(|key| !KNOWN.contains(&key.as_str())) {
+            return Err(QueryError::analysis(format!("option {unknown} is not known; there are {}", KNOWN.join(", "))));
+        }
+        let option = |name: &str| options.get(name).map(String::as_str);
+        let mode = option("outputmode").map_or(Ok(OutputMode::Append), OutputMode::parse)?;
+        let trigger = option("trigger").map_or(Ok(Trigger::Default), Trigger::parse)?;
+        let acks = match option("acks") {
+            None | Some("all") => Acks::All,
+            Some("1") => Acks::Leader,
+            Some(other) => return Err(QueryError::analysis(format!("acks is all or 1, not {other}"))),
+        };
+        let is_synced = match option("checkpoint.sync") {
+            None | Some("true") => true,
+            Some("false") => false,
+            Some(other) => return Err(QueryError::analysis(format!("checkpoint.sync is true or false, not {other}"))),
+        };
+        let topic = option("topic").unwrap_or(name).to_owned();
+        let plan = plan::streaming(select, &self.lookup(), mode).await?;
+        if plan.table.topic == topic {
+            return Err(QueryError::analysis(format!("the query would read what it writes: topic {topic}")));
+        }
+        let dir = self.checkpoint_dir(name).unwrap_or_else(temporary_dir);
+        let checkpoint = Checkpoint::open(&dir, is_synced)?;
+        let sink = Sink::Topic(TopicSink::open(&self.client, &topic, acks).await?);
+        let query = self.launch(name.to_owned(), select, plan, sink, checkpoint, trigger, Some(topic)).await?;
+        self.state.lock().queries.insert(name.to_owned(), query.clone());
+        Ok(query)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of a query, each once")]
+    async fn launch(
+        &self,
+        name: String,
+        select: &str,
+        plan: plan::StreamingPlan,
+        sink: Sink,
+        checkpoint: Checkpoint,
+        trigger: Trigger,
+        topic: Option<String>,
+    ) -> Result<Query, QueryError> {
+        let source = TopicSource::open(&self.client, plan.table.clone(), plan.used.clone()).await?;
+        let shared = Shared::new(name, checkpoint.id);
+        let (stop, stopped) = watch::channel(false);
+        let text = select.to_owned();
+        let execution = Execution { plan, source, sink, checkpoint, trigger, text: text.clone(), shared: shared.clone() };
+        let query = Query { shared: shared.clone(), sql: text, topic, stop };
+        tokio::spawn(async move {
+            let status = match execution.run(stopped).await {
+                Ok(()) => QueryStatus::Stopped,
+                Err(error) => {
+                    tracing::error!(query = shared.name, "failed: {error}");
+                    QueryStatus::Failed(error.to_string())
+                }
+            };
+            shared.end(status);
+        });
+        Ok(query)
+    }
+
+    async fn select(&self, sql: &str) -> Result<Outcome, QueryError> {
+        let rewritten = rewrite(sql)?;
+        if rewritten.streams.is_empty() {
+            return Ok(Outcome::Rows(self.select_present(&rewritten.sql).await?));
+        }
+        let mode = if rewritten.streams.iter().any(|read| read.watermark.is_some()) { OutputMode::Append } else { OutputMode::Update };
+        let plan = plan::streaming(sql, &self.lookup(), mode).await?;
+        let (sender, receiver) = mpsc::channel(ROWS_UNDER_WAY);
+        let checkpoint = Checkpoint::open(&temporary_dir(), false)?;
+        let dir = checkpoint.dir.clone();
+        let sink = Sink::Rows(RowsSink { sender });
+        let query = self.launch("select".into(), sql, plan, sink, checkpoint, Trigger::Default, None).await?;
+        let ended = query.clone();
+        tokio::spawn(async move {
+            ended.ended().await;
+            if let Err(error) = (Files { is_synced: false }).remove_dir(&dir) {
+                tracing::warn!("{error}");
+            }
+        });
+        Ok(Outcome::Stream(query, receiver))
+    }
+
+    /// Reads tables from their first record to the present end.
+    async fn select_present(&self, sql: &str) -> Result<Vec<RecordBatch>, QueryError> {
+        let context = plan::context();
+        let tables = self.lookup();
+        let names: Vec<String> = crate::sql::lexer::tokens(sql)?.iter().filter_map(crate::sql::lexer::Token::name).collect();
+        for table in names.iter().filter_map(|name| tables(name)) {
+            if context.table_exist(&table.name)? {
+                continue;
+            }
+            let schema = table.schema.clone();
+            let used = (0..schema.fields().len()).collect();
+            let name = table.name.clone();
+            let start = match table.starting {
+                StartingOffsets::Each(_) | StartingOffsets::Latest | StartingOffsets::Earliest => StartingOffsets::Earliest,
+            };
+            let mut source = TopicSource::open(&self.client, Table { starting: start, ..table }, used).await?;
+            let (start, end) = (source.start().await?, source.latest().await?);
+            let waiting: i64 = start.iter().zip(&end).map(|(start, end)| end - start).sum();
+            if waiting > BATCH_ROWS_MAX as i64 {
+                let sentence = format!("table {name} has {waiting} records, more than a SELECT of the present reads ({BATCH_ROWS_MAX}): read it with FROM STREAM");
+                return Err(QueryError::analysis(sentence));
+            }
+            let input = source.replay(&start, &end).await?;
+            context.register_table(&name, Arc::new(MemTable::try_new(schema, vec![input.batches])?))?;
+        }
+        let state = context.state();
+        let plan = state.create_logical_plan(sql).await?;
+        check_read_only(&plan)?;
+        let frame = context.execute_logical_plan(plan).await?;
+        Ok(frame.collect().await?)
+    }
+
+    fn show_tables(&self) -> Result<Outcome, QueryError> {
+        use arrow::array::StringArray;
+        let tables = self.tables();
+        let queries = self.queries();
+        let names = tables.iter().map(|table| table.name.clone()).chain(queries.iter().map(|query| query.name().to_owned()));
+        let topics = tables.iter().map(|table| table.topic.clone()).chain(queries.iter().map(|query| query.topic().unwrap_or_default().to_owned()));
+        let kinds = tables.iter().map(|_| "table".to_owned()).chain(queries.iter().map(|query| format!("streaming table ({})", query.status().name())));
+        let batch = RecordBatch::try_from_iter([
+            ("name", Arc::new(StringArray::from_iter_values(names)) as _),
+            ("topic", Arc::new(StringArray::from_iter_values(topics)) as _),
+            ("kind", Arc::new(StringArray::from_iter_values(kinds)) as _),
+        ])?;
+        Ok(Outcome::Rows(vec![batch]))
+    }
+
+    /// The declared tables, by name.
+    pub fn tables(&self) -> Vec<TableInfo> {
+        let state = self.state.lock();
+        let info = |table: &Table| TableInfo {
+            name: table.name.clone(),
+            topic: table.topic.clone(),
+            columns: table.schema.fields().iter().map(|field| (field.name().clone(), field.data_type().to_string())).collect(),
+        };
+        state.tables.values().map(info).collect()
+    }
+
+    /// The streaming tables' queries, by name.
+    pub fn queries(&self) -> Vec<Query> {
+        self.state.lock().queries.values().cloned().collect()
+    }
+
+    /// A query by its name.
+    pub fn query(&self, name: &str) -> Option<Query> {
+        self.state.lock().queries.get(name).cloned()
+    }
+
+    /// Stops all queries; those in the catalog go on with the next session.
+    pub async fn close(&self) {
+        for query in self.queries() {
+            query.stop().await;
+        }
+    }
+}
+
+fn already(name: &str, if_not_exists: bool) -> Result<Outcome, QueryError> {
+    match if_not_exists {
+        true => Ok(Outcome::Done(format!("table {name} exists already"))),
+        false => Err(QueryError::analysis(format!("[TABLE_OR_VIEW_ALREADY_EXISTS] table {name} exists already: drop it, or give IF NOT EXISTS"))),
+    }
+}
+
+fn temporary_dir() -> PathBuf {
+    std::env::temp_dir().join(format!("millstream-query-{}", uuid::Uuid::new_v4()))
+}
+
+/// SQL from a client reads declared tables and nothing else: no files, no settings.
+fn check_read_only(plan: &datafusion::logical_expr::LogicalPlan) -> Result<(), QueryError> {
+    use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+    use datafusion::logical_expr::LogicalPlan;
+    let mut is_allowed = true;
+    plan.apply(|node| {
+        is_allowed &= !matches!(
+            node,
+            LogicalPlan::Dml(_) | LogicalPlan::Ddl(_) | LogicalPlan::Copy(_) | LogicalPlan::Statement(_) | LogicalPlan::DescribeTable(_)
+        );
+        Ok(TreeNodeRecursion::Continue)
+    })?;
+    if is_allowed { Ok(()) } else { Err(QueryError::analysis("only SELECT is allowed here")) }
+}

@@ -1,0 +1,53 @@
+//! Where results go. A sink may be given a batch twice, after a crash; what it makes of that is its guarantee:
+//!
+//! * [`topic`]: exactly once, a batch that is there already is recognised and not written again
+//! * [`rows`]: for whoever watches; at least once
+
+pub(crate) mod rows;
+pub(crate) mod topic;
+
+use arrow::array::RecordBatch;
+use uuid::Uuid;
+
+use crate::error::QueryError;
+
+/// A batch for a sink.
+#[derive(Debug)]
+pub(crate) struct Output<'a> {
+    pub query: Uuid,
+    pub batch: i64,
+    pub rows: &'a [RecordBatch],
+    /// What [`Sink::mark`] said before the batch was first run; present when it runs again.
+    pub replayed_from: Option<&'a str>,
+}
+
+/// The sinks.
+#[derive(Debug)]
+pub(crate) enum Sink {
+    Topic(topic::TopicSink),
+    Rows(rows::RowsSink),
+}
+
+impl Sink {
+    /// What has to be known to recognise the next batch later; stands in the offset log.
+    pub(crate) fn mark(&self) -> Option<String> {
+        match self {
+            Sink::Topic(sink) => Some(sink.mark()),
+            Sink::Rows(_) => None,
+        }
+    }
+
+    pub(crate) async fn write(&mut self, output: &Output<'_>) -> Result<usize, QueryError> {
+        match self {
+            Sink::Topic(sink) => sink.write(output).await,
+            Sink::Rows(sink) => sink.write(output).await,
+        }
+    }
+
+    pub(crate) fn description(&self) -> String {
+        match self {
+            Sink::Topic(sink) => sink.description(),
+            Sink::Rows(_) => "millstream.rows".into(),
+        }
+    }
+}
