@@ -279,3 +279,35 @@ pub fn verify(data_dir: &Path) -> Result<(Vec<String>, u64), LogError> {
     }
     Ok((damage, sound))
 }
+
+/// Shows a line for every batch of a data directory that no broker has open.
+pub fn dump(data_dir: &Path, only: Option<&str>, show: &mut dyn FnMut(String)) -> Result<(), LogError> {
+    let disk = RealDisk;
+    let topics = data_dir.join("topics");
+    for entry in disk.list(&topics).map_err(|error| LogError::io(&topics, error))? {
+        let dir = topics.join(&entry.name);
+        let Some(name) = crate::catalog::topic_name(&disk, &dir)? else { continue };
+        if only.is_some_and(|only| only != name) {
+            continue;
+        }
+        let mut partitions: Vec<i32> =
+            disk.list(&dir).map_err(|error| LogError::io(&dir, error))?.iter().filter_map(|entry| entry.name.parse().ok()).collect();
+        partitions.sort_unstable();
+        for partition in partitions {
+            log::recovery::each_batch(&disk, &dir.join(partition.to_string()), |batch| {
+                show(format!(
+                    "{name}\t{partition}\t{}-{}\t{}\t{}\t{}\t{}\t{}\t{}",
+                    batch.base_offset(),
+                    batch.last_offset(),
+                    batch.total_bytes(),
+                    batch.max_timestamp(),
+                    batch.codec().map_or("unknown", |codec| codec.name()),
+                    batch.producer_id(),
+                    batch.producer_epoch(),
+                    batch.base_sequence(),
+                ));
+            })?;
+        }
+    }
+    Ok(())
+}

@@ -276,3 +276,12 @@ fn storage_error(error: LogError) -> Refused {
     tracing::error!("{error}");
     (ErrorCode::KAFKA_STORAGE_ERROR, error.to_string())
 }
+
+/// The name of the topic in a folder, read without opening it; `None` if there is none.
+pub(crate) fn topic_name(disk: &dyn Disk, dir: &Path) -> Result<Option<String>, LogError> {
+    let path = dir.join("topic");
+    let content = read_file(disk, &path, TOPIC_FILE_BYTES_MAX).map_err(|error| LogError::io(&path, error))?;
+    let file = content.map(|content| durable::decode::<TopicFile>(TOPIC_VERSION, &content)).transpose();
+    file.map(|file| file.map(|file| file.name))
+        .map_err(|error| LogError::io(&path, std::io::Error::new(std::io::ErrorKind::InvalidData, error)))
+}

@@ -33,7 +33,7 @@ pub mod metrics;
 
 pub mod broker;
 
-pub use broker::{Broker, BrokerHandle, NODE_ID, OpenError, verify};
+pub use broker::{Broker, BrokerHandle, NODE_ID, OpenError, dump, verify};
 pub use clock::Clock;
 pub use config::{BrokerSettings, ConfigError, Properties};
 pub use log::LogError;

@@ -173,3 +173,18 @@ pub(crate) fn verify(disk: &dyn Disk, dir: &Path) -> Result<(Vec<String>, u64), 
     }
     Ok((damage, sound))
 }
+
+/// Shows every whole batch of a partition, in order.
+pub(crate) fn each_batch(disk: &dyn Disk, dir: &Path, mut show: impl FnMut(&RecordBatch)) -> Result<(), LogError> {
+    let names = disk.list(dir).map_err(|error| LogError::io(dir, error))?;
+    let mut bases: Vec<i64> = names.iter().filter_map(|entry| format::base_offset(&entry.name, format::LOG)).collect();
+    bases.sort_unstable();
+    for base in bases {
+        let path = format::path(dir, base, format::LOG);
+        let fail = |error| LogError::io(&path, error);
+        let file = disk.open(&path, false).map_err(fail)?;
+        let content = file.map(file.len().map_err(fail)?).map_err(fail)?;
+        batch::split(content).map_while(Result::ok).for_each(|batch| show(&batch));
+    }
+    Ok(())
+}

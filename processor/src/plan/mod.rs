@@ -10,14 +10,15 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::Schema;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
 use datafusion::common::{Column, DFSchema};
 use datafusion::execution::context::{SessionConfig, SessionContext};
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{Aggregate as AggregatePlan, Expr, LogicalPlan, LogicalPlanBuilder, TableSource};
+use datafusion::physical_expr::aggregate::LoweredAggregateBuilder;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::{ExecutionPlan, collect};
-use datafusion::physical_planner::create_aggregate_expr_and_maybe_filter;
 
 use crate::error::QueryError;
 use crate::operator::aggregate::{Aggregate, GroupKey, Measure, Spec};
@@ -42,10 +43,6 @@ impl Kept {
         let result = collect(plan, self.context.task_ctx()).await;
         self.input.set(Vec::new());
         Ok(result?)
-    }
-
-    pub(crate) fn schema(&self) -> SchemaRef {
-        self.plan.schema()
     }
 }
 
@@ -81,7 +78,7 @@ pub(crate) fn context() -> SessionContext {
 /// Plans a SELECT that reads a stream.
 pub(crate) async fn streaming(
     sql: &str,
-    tables: &dyn Fn(&str) -> Option<Table>,
+    tables: &(dyn Fn(&str) -> Option<Table> + Sync),
     mode: OutputMode,
 ) -> Result<StreamingPlan, QueryError> {
     let rewritten = rewrite(sql)?;
@@ -207,9 +204,11 @@ fn spec(aggregate: &AggregatePlan, input: &Schema, mode: OutputMode, watermark: 
             }
         }
     }
+    let planning = PhysicalPlanningContext::default();
     let mut measures = Vec::new();
     for expr in &aggregate.aggr_expr {
-        let (function, filter, _) = create_aggregate_expr_and_maybe_filter(expr, schema, input, properties)?;
+        let lowered = LoweredAggregateBuilder::new(expr, schema, input, properties, &planning).build()?;
+        let (function, filter) = (lowered.aggregate, lowered.filter);
         if !function.groups_accumulator_supported() || function.is_distinct() || !function.order_bys().is_empty() {
             return Err(QueryError::analysis(format!("{expr} is not supported on streaming DataFrames/Datasets")));
         }

@@ -1,0 +1,60 @@
+//! Topics.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::Admin;
+use crate::problem::Problem;
+
+/// A topic to be created.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewTopic {
+    name: String,
+    partitions: Option<i32>,
+    #[serde(default)]
+    configs: BTreeMap<String, String>,
+}
+
+pub(crate) async fn list(State(admin): State<Admin>) -> Result<Json<Value>, Problem> {
+    let topics = admin.client.admin().topics().await?;
+    let topics: Vec<Value> =
+        topics.iter().map(|topic| json!({"name": topic.name, "id": topic.id.to_string(), "partitions": topic.partitions})).collect();
+    Ok(Json(json!({ "topics": topics })))
+}
+
+pub(crate) async fn describe(State(admin): State<Admin>, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
+    let found = admin.client.admin().describe_topic(&name).await?;
+    let partitions: Vec<Value> = found
+        .offsets
+        .iter()
+        .enumerate()
+        .map(|(index, (start, end))| json!({"partition": index, "start_offset": start, "end_offset": end}))
+        .collect();
+    let configs: serde_json::Map<String, Value> =
+        found.configs.iter().map(|config| (config.name.to_string(), config.value.as_deref().into())).collect();
+    let topic = found.topic;
+    Ok(Json(json!({"name": topic.name, "id": topic.id.to_string(), "partitions": partitions, "configs": configs})))
+}
+
+pub(crate) async fn create(
+    State(admin): State<Admin>,
+    body: Result<Json<NewTopic>, JsonRejection>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let Json(new) = body.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "bad_body", error.body_text()))?;
+    let configs: Vec<(&str, &str)> = new.configs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    admin.client.admin().create_topic(&new.name, new.partitions.unwrap_or(-1), &configs).await?;
+    let described = describe(State(admin), Path(new.name)).await?;
+    Ok((StatusCode::CREATED, described))
+}
+
+pub(crate) async fn delete(State(admin): State<Admin>, Path(name): Path<String>) -> Result<StatusCode, Problem> {
+    admin.client.admin().delete_topic(&name).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,222 @@
+//! `millstream serve`: opens the data directory, listens, runs until it is told to stop or a disk fails, and drains.
+
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use millstream_admin::Admin;
+use millstream_broker::{Broker, BrokerHandle, BrokerSettings, Server};
+use millstream_client::Client;
+use millstream_processor::Session;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use crate::cli::Failure;
+use crate::config::{ConfigFile, broker_settings};
+
+/// How long queries and connections may take to finish.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Flags of `serve`.
+#[derive(Debug, Args)]
+pub(crate) struct ServeArguments {
+    /// A TOML file; flags and the environment override it.
+    #[arg(long, env = "MILLSTREAM_CONFIG")]
+    config: Option<PathBuf>,
+    /// Where everything is kept.
+    #[arg(long, env = "MILLSTREAM_DATA_DIR")]
+    data_dir: Option<PathBuf>,
+    /// Where Kafka clients connect; port 0 means any free one.
+    #[arg(long, env = "MILLSTREAM_KAFKA", value_name = "ADDRESS")]
+    kafka: Option<String>,
+    /// Where the admin API listens.
+    #[arg(long, env = "MILLSTREAM_HTTP", value_name = "ADDRESS")]
+    http: Option<String>,
+    /// A broker property by Kafka's name; may be given several times.
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<String>,
+    /// Listen beyond this machine although nothing is encrypted and nobody is asked who they are.
+    #[arg(long)]
+    insecure_listen_beyond_loopback: bool,
+}
+
+/// Everything that a server needs, checked.
+#[derive(Debug)]
+pub(crate) struct ServerConfig {
+    pub data_dir: PathBuf,
+    pub kafka: SocketAddr,
+    pub http: SocketAddr,
+    pub settings: BrokerSettings,
+}
+
+/// A server that runs.
+pub(crate) struct Running {
+    pub kafka: SocketAddr,
+    pub http: SocketAddr,
+    pub client: Client,
+    pub session: Session,
+    broker: Arc<Broker>,
+    stop: watch::Sender<bool>,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+    io: Runtime,
+    queries: Runtime,
+}
+
+pub(crate) fn run(arguments: ServeArguments) -> Result<(), Failure> {
+    start_logging();
+    let config = check(arguments)?;
+    let running = Running::start(config)?;
+    println!("kafka {}\nhttp {}", running.kafka, running.http);
+    std::io::stdout().flush().map_err(|error| Failure::other(error.to_string()))?;
+    running.until_stopped()
+}
+
+pub(crate) fn start_logging() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("MILLSTREAM_LOG").unwrap_or_else(|_| "info".into());
+    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    // A second call in one process changes nothing.
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).try_init();
+}
+
+fn check(arguments: ServeArguments) -> Result<ServerConfig, Failure> {
+    let file = match &arguments.config {
+        Some(path) => ConfigFile::read(path)?,
+        None => ConfigFile::default(),
+    };
+    let address = |flag: &Option<String>, file: &Option<String>, name: &str, default: &str| {
+        let text = flag.as_ref().or(file.as_ref()).map_or(default, String::as_str);
+        let address: SocketAddr = text
+            .replace("localhost:", "127.0.0.1:")
+            .parse()
+            .map_err(|_| Failure::usage(format!("--{name} {text}: write an address and a port, such as {default}")))?;
+        if !address.ip().is_loopback() && !arguments.insecure_listen_beyond_loopback {
+            return Err(Failure::usage(format!(
+                "--{name} {text} can be reached from other machines, and there is neither encryption nor authentication yet: listen on {}, \
+                 or accept that anybody there can read and write everything with --insecure-listen-beyond-loopback",
+                SocketAddr::new(IpAddr::from([127, 0, 0, 1]), address.port())
+            )));
+        }
+        Ok(address)
+    };
+    Ok(ServerConfig {
+        kafka: address(&arguments.kafka, &file.kafka, "kafka", "127.0.0.1:9092")?,
+        http: address(&arguments.http, &file.http, "http", "127.0.0.1:8080")?,
+        settings: broker_settings(&file, &arguments.set)?,
+        data_dir: arguments.data_dir.or(file.data_dir).unwrap_or_else(|| PathBuf::from("millstream-data")),
+    })
+}
+
+/// Two runtimes: a heavy query must not delay an acknowledgement.
+fn runtime(name: &str, threads: usize) -> Result<Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .thread_name(name)
+        .worker_threads(threads)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::other(format!("cannot start threads: {error}")))
+}
+
+impl Running {
+    pub(crate) fn start(config: ServerConfig) -> Result<Self, Failure> {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        let (io, queries) = (runtime("io", cores)?, runtime("query", cores)?);
+        let broker = Broker::open(&config.data_dir, config.settings).map_err(|error| Failure::other(error.to_string()))?;
+        let client = Client::new(BrokerHandle(broker.clone()));
+        let (stop, stopped) = watch::channel(false);
+        let server = io.block_on(Server::bind(broker.clone(), config.kafka)).map_err(|error| Failure::other(error.to_string()))?;
+        let kafka = server.address().map_err(|error| Failure::other(error.to_string()))?;
+        let listener = io.block_on(TcpListener::bind(config.http));
+        let listener = listener.map_err(|error| Failure::other(format!("cannot listen on {}: {error}; is another server running there?", config.http)))?;
+        let http = listener.local_addr().map_err(|error| Failure::other(error.to_string()))?;
+        io.spawn(broker.clone().tend());
+        let mut tasks = vec![io.spawn(server.run(stopped.clone()))];
+        let session_dir = config.data_dir.join("processor");
+        let opened = {
+            let client = client.clone();
+            queries.block_on(async move { tokio::spawn(async move { Session::open(client, &session_dir).await }).await })
+        };
+        let session = opened.map_err(|error| Failure::other(error.to_string()))?.map_err(|error| Failure::other(error.to_string()))?;
+        let admin = Admin { broker: broker.clone(), client: client.clone(), session: session.clone(), is_loopback: http.ip().is_loopback() };
+        let router = millstream_admin::router(admin);
+        // Handlers run where queries run: a statement is CPU work.
+        tasks.push(queries.spawn(async move {
+            let mut stopped = stopped;
+            let until = async move {
+                let _ = stopped.wait_for(|stop| *stop).await;
+            };
+            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(until).await {
+                tracing::error!("the admin API ended: {error}");
+            }
+        }));
+        write_addresses(&config.data_dir, kafka, http)?;
+        Ok(Running { kafka, http, client, session, broker, stop, tasks, io, queries })
+    }
+
+    /// Runs until a signal or a failed disk, then drains.
+    pub(crate) fn until_stopped(self) -> Result<(), Failure> {
+        let mut failure = self.broker.failure();
+        let failed = self.io.block_on(async {
+            tokio::select! {
+                () = signalled() => None,
+                failed = failure.wait_for(Option::is_some) => failed.ok().and_then(|failure| failure.clone()),
+            }
+        });
+        match failed {
+            Some(failure) => {
+                // Nothing is drained: what is not acknowledged now is decided by what the disk holds at the next start.
+                Err(Failure::other(format!("storage failed: {failure}; fix the disk and start again")))
+            }
+            None => self.shut_down(),
+        }
+    }
+
+    pub(crate) fn shut_down(self) -> Result<(), Failure> {
+        tracing::info!("stopping");
+        let session = self.session.clone();
+        let closing = self.queries.block_on(async { tokio::time::timeout(DRAIN_TIMEOUT, session.close()).await });
+        if closing.is_err() {
+            tracing::warn!("queries did not stop in time; they go on from their checkpoints");
+        }
+        self.stop.send_replace(true);
+        self.io.block_on(async {
+            for task in self.tasks {
+                let abort = task.abort_handle();
+                if tokio::time::timeout(DRAIN_TIMEOUT, task).await.is_err() {
+                    abort.abort();
+                }
+            }
+        });
+        let closed = self.broker.close().map_err(|error| Failure::other(error.to_string()));
+        self.queries.shutdown_timeout(Duration::from_secs(1));
+        self.io.shutdown_timeout(Duration::from_secs(1));
+        closed
+    }
+}
+
+async fn signalled() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (terminate, interrupt) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt()));
+    match (terminate, interrupt) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        _ => {
+            tracing::error!("cannot wait for signals; end the process to stop it");
+            std::future::pending().await
+        }
+    }
+}
+
+fn write_addresses(data_dir: &Path, kafka: SocketAddr, http: SocketAddr) -> Result<(), Failure> {
+    let path = data_dir.join("addresses.json");
+    let content = serde_json::json!({"kafka": kafka.to_string(), "http": http.to_string()}).to_string();
+    #[expect(clippy::disallowed_methods, reason = "a convenience for scripts, not the broker's data")]
+    std::fs::write(&path, content).map_err(|error| Failure::other(format!("cannot write {}: {error}", path.display())))
+}
