@@ -57,7 +57,6 @@ pub(crate) struct ServerConfig {
 pub(crate) struct Running {
     pub kafka: SocketAddr,
     pub http: SocketAddr,
-    pub client: Client,
     pub session: Session,
     broker: Arc<Broker>,
     stop: watch::Sender<bool>,
@@ -140,7 +139,7 @@ impl Running {
             queries.block_on(async move { tokio::spawn(async move { Session::open(client, &session_dir).await }).await })
         };
         let session = opened.map_err(|error| Failure::other(error.to_string()))?.map_err(|error| Failure::other(error.to_string()))?;
-        let admin = Admin { broker: broker.clone(), client: client.clone(), session: session.clone(), is_loopback: http.ip().is_loopback() };
+        let admin = Admin { broker: broker.clone(), client, session: session.clone(), is_loopback: http.ip().is_loopback() };
         let router = millstream_admin::router(admin);
         // Handlers run where queries run: a statement is CPU work.
         tasks.push(queries.spawn(async move {
@@ -153,7 +152,7 @@ impl Running {
             }
         }));
         write_addresses(&config.data_dir, kafka, http)?;
-        Ok(Running { kafka, http, client, session, broker, stop, tasks, io, queries })
+        Ok(Running { kafka, http, session, broker, stop, tasks, io, queries })
     }
 
     /// Runs until a signal or a failed disk, then drains.

@@ -1,12 +1,13 @@
 //! `millstream produce`: a line, a record.
 
+use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use millstream_client::{Acks, Codec, Delivery, NewRecord};
-use tokio::io::{AsyncBufRead, AsyncBufReadExt, BufReader};
+use tokio::sync::mpsc;
 
 use super::{Bootstrap, Failure};
 
@@ -75,18 +76,19 @@ pub(crate) async fn run(arguments: ProduceArguments) -> Result<(), Failure> {
     let client = arguments.bootstrap.connect().await?;
     client.topic(&arguments.topic).await?;
     let producer = client.producer().acks(arguments.acks.into()).codec(codec).linger(Duration::from_millis(2)).build();
-    let input: Box<dyn AsyncBufRead + Unpin + Send> = match &arguments.file {
+    let input: Box<dyn BufRead + Send> = match &arguments.file {
         #[expect(clippy::disallowed_methods, reason = "a file of the user's")]
         Some(path) => {
             let file = std::fs::File::open(path).map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
-            Box::new(BufReader::new(tokio::fs::File::from_std(file)))
+            Box::new(BufReader::new(file))
         }
-        None => Box::new(BufReader::new(tokio::io::stdin())),
+        None => Box::new(BufReader::new(std::io::stdin())),
     };
-    let mut lines = input.lines();
+    let mut lines = lines(input);
     let mut under_way = std::collections::VecDeque::<Delivery>::new();
     let mut count = 0u64;
-    while let Some(line) = lines.next_line().await.map_err(|error| Failure::other(format!("cannot read the input: {error}")))? {
+    while let Some(line) = lines.recv().await {
+        let line = line.map_err(|error| Failure::other(format!("cannot read the input: {error}")))?;
         count += 1;
         let mut record = NewRecord::to(&arguments.topic);
         let value = match &arguments.key_separator {
@@ -121,4 +123,17 @@ pub(crate) async fn run(arguments: ProduceArguments) -> Result<(), Failure> {
     }
     eprintln!("{count} records sent to {}", arguments.topic);
     Ok(())
+}
+
+/// Reads lines on a thread of their own: a terminal may keep it waiting for ever.
+fn lines(input: Box<dyn BufRead + Send>) -> mpsc::Receiver<io::Result<String>> {
+    let (sender, receiver) = mpsc::channel(1024);
+    std::thread::spawn(move || {
+        for line in input.lines() {
+            if sender.blocking_send(line).is_err() {
+                break;
+            }
+        }
+    });
+    receiver
 }
