@@ -18,6 +18,7 @@ pub(crate) fn dispatch(broker: &Arc<Broker>, call: Call) -> BoxFuture<'static, R
         Request::Fetch(request) => api::fetch::fetch(broker, &context, request),
         Request::ListOffsets(request) => api::list_offsets::list_offsets(broker, &context, request),
         Request::Metadata(request) => done(api::metadata::metadata(broker, &context, request).into()),
+        Request::FindCoordinator(request) => done(api::find_coordinator::find_coordinator(request).into()),
         Request::ApiVersions(request) => done(api::api_versions::api_versions(&context, &request).into()),
         Request::CreateTopics(request) => done(api::create_topics::create_topics(broker, &request).into()),
         Request::DeleteTopics(request) => done(api::delete_topics::delete_topics(broker, &context, request).into()),

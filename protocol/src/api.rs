@@ -15,6 +15,7 @@ use crate::message::describe_configs::{DescribeConfigsRequest, DescribeConfigsRe
 use crate::message::describe_log_dirs::{DescribeLogDirsRequest, DescribeLogDirsResponse};
 use crate::message::describe_topic_partitions::{DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse};
 use crate::message::fetch::{FetchRequest, FetchResponse};
+use crate::message::find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
 use crate::message::incremental_alter_configs::{IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse};
 use crate::message::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use crate::message::list_offsets::{ListOffsetsRequest, ListOffsetsResponse};
@@ -82,12 +83,11 @@ macro_rules! apis {
                 match self { $(Request::$name(_) => ApiKey::$name,)* }
             }
 
-            /// Reads a body and refuses bytes behind it.
+            /// Reads a body. Bytes behind it are left alone, as Kafka does: librdkafka 2.x sends a few too many
+            /// in Metadata version 13.
             pub fn decode(api: ApiKey, version: i16, body: Bytes) -> Result<Self, DecodeError> {
                 let mut from = cursor(api, version, body)?;
-                let request = match api { $(ApiKey::$name => Request::$name(Wire::decode(&mut from)?),)* };
-                from.finish()?;
-                Ok(request)
+                Ok(match api { $(ApiKey::$name => Request::$name(Wire::decode(&mut from)?),)* })
             }
 
             /// Writes the body.
@@ -150,6 +150,7 @@ apis! {
     Fetch = 1, advertised 4, served 4 to 18, flexible 12, FetchRequest, FetchResponse;
     ListOffsets = 2, advertised 1, served 1 to 10, flexible 6, ListOffsetsRequest, ListOffsetsResponse;
     Metadata = 3, advertised 0, served 0 to 13, flexible 9, MetadataRequest, MetadataResponse;
+    FindCoordinator = 10, advertised 0, served 0 to 6, flexible 3, FindCoordinatorRequest, FindCoordinatorResponse;
     ApiVersions = 18, advertised 0, served 0 to 4, flexible 3, ApiVersionsRequest, ApiVersionsResponse;
     CreateTopics = 19, advertised 2, served 2 to 7, flexible 5, CreateTopicsRequest, CreateTopicsResponse;
     DeleteTopics = 20, advertised 1, served 1 to 6, flexible 4, DeleteTopicsRequest, DeleteTopicsResponse;

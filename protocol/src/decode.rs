@@ -45,9 +45,6 @@ pub enum Fault {
     /// Bytes behind the message's last field.
     #[error("{0} bytes left behind the last field")]
     Trailing(usize),
-    /// Tagged fields out of order or twice.
-    #[error("tagged field {0} is out of order")]
-    TagOrder(u32),
     /// A tagged field whose content is not as long as its size says.
     #[error("tagged field {0} is not as long as it says")]
     TagLength(u32),
@@ -202,13 +199,8 @@ impl Decoder {
         mut read: impl FnMut(&mut Self, u32) -> Result<bool, DecodeError>,
     ) -> Result<(), DecodeError> {
         let count = self.uvarint()?;
-        let mut previous = None;
         for _ in 0..count {
             let tag = self.uvarint()?;
-            if previous.is_some_and(|previous| tag <= previous) {
-                return Err(self.fault(Fault::TagOrder(tag)));
-            }
-            previous = Some(tag);
             let size = self.uvarint()? as usize;
             if size > self.left() {
                 return Err(self.fault(Fault::Truncated { wanted: size, left: self.left() }));
@@ -259,11 +251,11 @@ mod tests {
     }
 
     #[test]
-    fn unknown_tagged_fields_are_skipped_and_disorder_is_refused() {
+    fn unknown_tagged_fields_are_skipped_in_any_order() {
         let mut d = decoder(&[2, 3, 2, 9, 9, 5, 0, 7], true);
         d.tagged_fields(|_, _| Ok(false)).unwrap();
         assert_eq!(d.left(), 1);
-        let mut d = decoder(&[2, 3, 0, 3, 0], true);
-        assert_eq!(d.tagged_fields(|_, _| Ok(false)).unwrap_err().fault, Fault::TagOrder(3));
+        let mut d = decoder(&[2, 3, 0, 1, 0], true);
+        assert!(d.tagged_fields(|_, _| Ok(false)).is_ok(), "as Kafka accepts them");
     }
 }

@@ -138,7 +138,9 @@ def test_aiokafka_goes_on(restart):
                 for message in part:
                     await producer.send_and_wait(TOPIC, message.value, message.key, 0, headers=list(message.headers))
                 assert [r.message for r in await aio.take(reader, 10)] == part
-                await asyncio.to_thread(restart)
+                if part == values(0, 10):
+                    # Not after the last part: aiokafka 0.14 cannot be stopped while it waits to connect again.
+                    await asyncio.to_thread(restart)
         finally:
             await reader.stop()
             await producer.stop()
