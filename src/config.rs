@@ -50,7 +50,8 @@ pub(crate) fn broker_settings(file: &ConfigFile, set: &[String]) -> Result<Broke
         flatten(name, value, &mut properties);
     }
     for assignment in set {
-        let (name, value) = assignment.split_once('=').ok_or_else(|| Failure::usage(format!("--set {assignment}: write --set name=value")))?;
+        let (name, value) =
+            assignment.split_once('=').ok_or_else(|| Failure::usage(format!("--set {assignment}: write --set name=value")))?;
         properties.insert(name.trim().to_owned(), value.trim().to_owned());
     }
     BrokerSettings::new(properties).map_err(|error| Failure::usage(error.to_string()))

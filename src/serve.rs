@@ -129,7 +129,8 @@ impl Running {
         let server = io.block_on(Server::bind(broker.clone(), config.kafka)).map_err(|error| Failure::other(error.to_string()))?;
         let kafka = server.address().map_err(|error| Failure::other(error.to_string()))?;
         let listener = io.block_on(TcpListener::bind(config.http));
-        let listener = listener.map_err(|error| Failure::other(format!("cannot listen on {}: {error}; is another server running there?", config.http)))?;
+        let listener = listener
+            .map_err(|error| Failure::other(format!("cannot listen on {}: {error}; is another server running there?", config.http)))?;
         let http = listener.local_addr().map_err(|error| Failure::other(error.to_string()))?;
         io.spawn(broker.clone().tend());
         let mut tasks = vec![io.spawn(server.run(stopped.clone()))];

@@ -53,6 +53,10 @@ pub(crate) async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
     let queries = admin.session.queries();
     let running = queries.iter().filter(|query| query.status() == QueryStatus::Running).count();
     gauge("millstream_queries_running", "Streaming queries that run.", running as u64);
-    gauge("millstream_queries_failed", "Streaming queries that failed.", queries.iter().filter(|q| matches!(q.status(), QueryStatus::Failed(_))).count() as u64);
+    gauge(
+        "millstream_queries_failed",
+        "Streaming queries that failed.",
+        queries.iter().filter(|q| matches!(q.status(), QueryStatus::Failed(_))).count() as u64,
+    );
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
 }

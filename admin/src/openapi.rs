@@ -32,11 +32,23 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         body: Some(r#"{"name": "orders", "partitions": 3, "configs": {"retention.ms": "86400000"}}"#),
     },
     read("/api/v1/topics/{topic}", "A topic with its offsets and properties."),
-    Operation { method: "delete", path: "/api/v1/topics/{topic}", summary: "Deletes a topic with all its records.", success: 204, body: None },
+    Operation {
+        method: "delete",
+        path: "/api/v1/topics/{topic}",
+        summary: "Deletes a topic with all its records.",
+        success: 204,
+        body: None,
+    },
     read("/api/v1/tables", "Declared tables and their columns."),
     read("/api/v1/queries", "Streaming queries with their newest progress."),
     read("/api/v1/queries/{query}", "A query; lastProgress is Spark's StreamingQueryProgress."),
-    Operation { method: "delete", path: "/api/v1/queries/{query}", summary: "Stops a query and drops its streaming table; the topic stays.", success: 204, body: None },
+    Operation {
+        method: "delete",
+        path: "/api/v1/queries/{query}",
+        summary: "Stops a query and drops its streaming table; the topic stays.",
+        success: 204,
+        body: None,
+    },
     read("/api/v1/queries/{query}/progress", "The last 100 progress reports, oldest first."),
     Operation {
         method: "post",
@@ -66,7 +78,8 @@ pub(crate) async fn document() -> Json<Value> {
             },
         });
         if let Some(example) = operation.body.and_then(|example| serde_json::from_str::<Value>(example).ok()) {
-            described["requestBody"] = json!({"required": true, "content": {"application/json": {"schema": {"type": "object"}, "example": example}}});
+            described["requestBody"] =
+                json!({"required": true, "content": {"application/json": {"schema": {"type": "object"}, "example": example}}});
         }
         paths.entry(operation.path).or_insert_with(|| json!({}))[operation.method] = described;
     }

@@ -35,7 +35,9 @@ pub(crate) async fn execute(State(admin): State<Admin>, body: Result<Json<Script
 fn document(batches: &[RecordBatch]) -> Result<Value, QueryError> {
     let columns: Vec<Value> = batches
         .first()
-        .map(|batch| batch.schema().fields().iter().map(|field| json!({"name": field.name(), "type": field.data_type().to_string()})).collect())
+        .map(|batch| {
+            batch.schema().fields().iter().map(|field| json!({"name": field.name(), "type": field.data_type().to_string()})).collect()
+        })
         .unwrap_or_default();
     let mut rows = Vec::new();
     for batch in batches {

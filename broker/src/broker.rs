@@ -94,7 +94,8 @@ impl Broker {
         let flusher = Flusher::new();
         let tail_budget = TailBudget::new(settings.tail_bytes_max);
         let properties = settings.properties.clone();
-        let catalog = Catalog::open(disk.clone(), data_dir.join("topics"), properties, flusher.clone(), tail_budget.clone(), clock.now_ms())?;
+        let catalog =
+            Catalog::open(disk.clone(), data_dir.join("topics"), properties, flusher.clone(), tail_budget.clone(), clock.now_ms())?;
         Ok(Arc::new(Broker {
             sessions: FetchSessions::new(settings.fetch_sessions_max),
             disk,
@@ -117,7 +118,8 @@ impl Broker {
         let path = data_dir.join("cluster");
         let fail = |error| LogError::io(&path, error);
         if let Some(content) = read_file(disk, &path, 4096).map_err(fail)? {
-            return durable::decode(CLUSTER_VERSION, &content).map_err(|error| fail(std::io::Error::new(std::io::ErrorKind::InvalidData, error)));
+            return durable::decode(CLUSTER_VERSION, &content)
+                .map_err(|error| fail(std::io::Error::new(std::io::ErrorKind::InvalidData, error)));
         }
         let cluster = ClusterFile { cluster_id: rand::random::<u128>().to_be_bytes(), producer_ids_reserved_to: 0 };
         replace_file(disk, &path, &durable::encode(CLUSTER_VERSION, &cluster)).map_err(fail)?;

@@ -86,9 +86,9 @@ pub(crate) fn check_name(name: &str) -> Result<(), String> {
         _ if name.len() > TOPIC_NAME_BYTES_MAX => {
             Err(format!("Topic name is invalid: the length of '{name}' is longer than the max allowed length {TOPIC_NAME_BYTES_MAX}"))
         }
-        _ if !name.bytes().all(is_legal) => Err(format!(
-            "Topic name is invalid: '{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'"
-        )),
+        _ if !name.bytes().all(is_legal) => {
+            Err(format!("Topic name is invalid: '{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'"))
+        }
         _ => Ok(()),
     }
 }
@@ -149,7 +149,14 @@ impl Catalog {
         }))
     }
 
-    fn open_partition(&self, topic: &str, index: i32, settings: &Arc<TopicSettings>, dir: &Path, now_ms: i64) -> Result<Arc<Partition>, LogError> {
+    fn open_partition(
+        &self,
+        topic: &str,
+        index: i32,
+        settings: &Arc<TopicSettings>,
+        dir: &Path,
+        now_ms: i64,
+    ) -> Result<Arc<Partition>, LogError> {
         let dir = dir.join(index.to_string());
         let (disk, flusher, budget) = (self.disk.clone(), self.flusher.clone(), self.tail_budget.clone());
         Partition::open(topic.to_owned(), index, settings.clone(), disk, dir, flusher, budget, now_ms).map(Arc::new)

@@ -175,7 +175,14 @@ impl Connection {
         Ok(())
     }
 
-    fn push(&mut self, answer: BoxFuture<'static, Response>, version: i16, correlation_id: i32, is_silent: bool, memory: Option<OwnedSemaphorePermit>) {
+    fn push(
+        &mut self,
+        answer: BoxFuture<'static, Response>,
+        version: i16,
+        correlation_id: i32,
+        is_silent: bool,
+        memory: Option<OwnedSemaphorePermit>,
+    ) {
         self.under_way.push_back(UnderWay { answer, version, correlation_id, is_silent, done: None, _memory: memory });
     }
 

@@ -80,7 +80,8 @@ impl FetchSessions {
                 sessions.remove(&id);
                 let session_id = self.room(&mut sessions);
                 if session_id != NO_SESSION {
-                    let partitions = fresh(wanted.iter().map(|wanted| Wanted { topic: detached(&wanted.topic), ..wanted.clone() }).collect());
+                    let partitions =
+                        fresh(wanted.iter().map(|wanted| Wanted { topic: detached(&wanted.topic), ..wanted.clone() }).collect());
                     sessions.insert(session_id, Session { epoch: 1, partitions, used: Instant::now() });
                 }
                 Ok(Opened { session_id, is_incremental: false, wanted: fresh(wanted) })

@@ -99,11 +99,8 @@ impl Admin {
             config_operation: i8::from(value.is_none()),
             value: value.map(Into::into),
         });
-        let resource = IncrementalAlterConfigsResource {
-            resource_type: TOPIC_RESOURCE,
-            resource_name: name.into(),
-            configs: configs.collect(),
-        };
+        let resource =
+            IncrementalAlterConfigsResource { resource_type: TOPIC_RESOURCE, resource_name: name.into(), configs: configs.collect() };
         let answer = self.client.ask(IncrementalAlterConfigsRequest { resources: vec![resource], validate_only: false }).await?;
         let result = answer.responses.first().ok_or_else(|| missing(format!("topic {name}")))?;
         checked(result.error_code, format!("altering topic {name}"), result.error_message.as_deref())

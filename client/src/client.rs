@@ -59,19 +59,15 @@ impl Client {
 
     /// Asks, at a version not above `version_max`.
     pub(crate) async fn ask_at_most<R: Ask>(&self, request: R, version_max: i16) -> Result<R::Answer, Error> {
-        let version = self.exchange.version(R::API).ok_or_else(|| {
-            Error::new(ErrorKind::Unsupported, format!("the broker does not serve {:?} in a version known here", R::API))
-        })?;
-        let call = Call {
-            version: version.min(version_max),
-            client_id: Some(self.client_id.clone()),
-            connection: 0,
-            request: request.into(),
-        };
+        let version = self
+            .exchange
+            .version(R::API)
+            .ok_or_else(|| Error::new(ErrorKind::Unsupported, format!("the broker does not serve {:?} in a version known here", R::API)))?;
+        let call =
+            Call { version: version.min(version_max), client_id: Some(self.client_id.clone()), connection: 0, request: request.into() };
         let response = self.exchange.exchange(call).await?;
-        R::Answer::try_from(response).map_err(|other| {
-            Error::new(ErrorKind::BadAnswer, format!("asked {:?}, and {:?} was answered", R::API, other.api_key()))
-        })
+        R::Answer::try_from(response)
+            .map_err(|other| Error::new(ErrorKind::BadAnswer, format!("asked {:?}, and {:?} was answered", R::API, other.api_key())))
     }
 
     /// Looks topics up. A topic that is not there is an error; it is not created.

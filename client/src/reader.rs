@@ -108,7 +108,8 @@ impl Reader {
             return Err(Error::refused(answer.error_code, doing(), None));
         }
         let found = answer.responses.into_iter().flat_map(|topic| topic.partitions).next();
-        let found = found.ok_or_else(|| Error::new(ErrorKind::BadAnswer, format!("{}: the partition is missing in the answer", doing())))?;
+        let found =
+            found.ok_or_else(|| Error::new(ErrorKind::BadAnswer, format!("{}: the partition is missing in the answer", doing())))?;
         if found.error_code != ErrorCode::NONE {
             return Err(Error::refused(found.error_code, doing(), None));
         }

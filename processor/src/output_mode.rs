@@ -19,7 +19,9 @@ impl OutputMode {
             "append" => Ok(OutputMode::Append),
             "update" => Ok(OutputMode::Update),
             "complete" => Ok(OutputMode::Complete),
-            other => Err(QueryError::analysis(format!("Unknown output mode {other}. Accepted output modes are 'append', 'complete', 'update'"))),
+            other => {
+                Err(QueryError::analysis(format!("Unknown output mode {other}. Accepted output modes are 'append', 'complete', 'update'")))
+            }
         }
     }
 

@@ -247,7 +247,7 @@ impl Session {
         }
         let dir = self.checkpoint_dir(name).unwrap_or_else(temporary_dir);
         let checkpoint = Checkpoint::open(&dir, is_synced)?;
-        let sink = Sink::Topic(TopicSink::open(&self.client, &topic, acks).await?);
+        let sink = Sink::Topic(Box::new(TopicSink::open(&self.client, &topic, acks).await?));
         let query = self.launch(name.to_owned(), select, plan, sink, checkpoint, trigger, Some(topic)).await?;
         self.state.lock().queries.insert(name.to_owned(), query.clone());
         Ok(query)
@@ -324,7 +324,9 @@ impl Session {
             let (start, end) = (source.start().await?, source.latest().await?);
             let waiting: i64 = start.iter().zip(&end).map(|(start, end)| end - start).sum();
             if waiting > BATCH_ROWS_MAX as i64 {
-                let sentence = format!("table {name} has {waiting} records, more than a SELECT of the present reads ({BATCH_ROWS_MAX}): read it with FROM STREAM");
+                let sentence = format!(
+                    "table {name} has {waiting} records, more than a SELECT of the present reads ({BATCH_ROWS_MAX}): read it with FROM STREAM"
+                );
                 return Err(QueryError::analysis(sentence));
             }
             let input = source.replay(&start, &end).await?;
@@ -342,8 +344,12 @@ impl Session {
         let tables = self.tables();
         let queries = self.queries();
         let names = tables.iter().map(|table| table.name.clone()).chain(queries.iter().map(|query| query.name().to_owned()));
-        let topics = tables.iter().map(|table| table.topic.clone()).chain(queries.iter().map(|query| query.topic().unwrap_or_default().to_owned()));
-        let kinds = tables.iter().map(|_| "table".to_owned()).chain(queries.iter().map(|query| format!("streaming table ({})", query.status().name())));
+        let topics =
+            tables.iter().map(|table| table.topic.clone()).chain(queries.iter().map(|query| query.topic().unwrap_or_default().to_owned()));
+        let kinds = tables
+            .iter()
+            .map(|_| "table".to_owned())
+            .chain(queries.iter().map(|query| format!("streaming table ({})", query.status().name())));
         let batch = RecordBatch::try_from_iter([
             ("name", Arc::new(StringArray::from_iter_values(names)) as _),
             ("topic", Arc::new(StringArray::from_iter_values(topics)) as _),
@@ -384,7 +390,9 @@ impl Session {
 fn already(name: &str, if_not_exists: bool) -> Result<Outcome, QueryError> {
     match if_not_exists {
         true => Ok(Outcome::Done(format!("table {name} exists already"))),
-        false => Err(QueryError::analysis(format!("[TABLE_OR_VIEW_ALREADY_EXISTS] table {name} exists already: drop it, or give IF NOT EXISTS"))),
+        false => {
+            Err(QueryError::analysis(format!("[TABLE_OR_VIEW_ALREADY_EXISTS] table {name} exists already: drop it, or give IF NOT EXISTS")))
+        }
     }
 }
 

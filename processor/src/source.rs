@@ -87,7 +87,7 @@ impl TopicSource {
     }
 
     /// Fetches what is there, waiting up to `wait` for the first record, and not beyond `end_max`.
-    pub(crate) async fn fetch(&mut self, positions: &mut Vec<i64>, wait: Duration, end_max: Option<&[i64]>) -> Result<Fetched, QueryError> {
+    pub(crate) async fn fetch(&mut self, positions: &mut [i64], wait: Duration, end_max: Option<&[i64]>) -> Result<Fetched, QueryError> {
         let parts = match self.reader.fetch(positions, wait, FETCH_BYTES_MAX).await {
             Err(error) if error.code() == Some(ErrorCode::OFFSET_OUT_OF_RANGE) => {
                 self.after_loss(positions).await?;
@@ -95,8 +95,8 @@ impl TopicSource {
             }
             other => other?,
         };
-        let mut end = positions.clone();
-        let mut latest = positions.clone();
+        let mut end = positions.to_vec();
+        let mut latest = end.clone();
         for part in &parts {
             let place = part.partition as usize;
             latest[place] = latest[place].max(part.high_watermark);

@@ -194,10 +194,7 @@ impl Decoder {
 
     /// Walks a section of tagged fields. `read` returns false for a tag that it does not know, which
     /// is then skipped, as the protocol demands.
-    pub fn tagged_fields(
-        &mut self,
-        mut read: impl FnMut(&mut Self, u32) -> Result<bool, DecodeError>,
-    ) -> Result<(), DecodeError> {
+    pub fn tagged_fields(&mut self, mut read: impl FnMut(&mut Self, u32) -> Result<bool, DecodeError>) -> Result<(), DecodeError> {
         let count = self.uvarint()?;
         for _ in 0..count {
             let tag = self.uvarint()?;

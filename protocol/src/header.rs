@@ -68,12 +68,7 @@ pub fn decode_request(frame: Bytes) -> Result<IncomingRequest, DecodeError> {
 }
 
 /// Writes a request with its header, without the length prefix.
-pub fn encode_request(
-    request: &Request,
-    version: i16,
-    correlation_id: i32,
-    client_id: Option<&Str>,
-) -> Result<Vec<Bytes>, EncodeError> {
+pub fn encode_request(request: &Request, version: i16, correlation_id: i32, client_id: Option<&Str>) -> Result<Vec<Bytes>, EncodeError> {
     let api = request.api_key();
     let mut to = Encoder::new(version, false);
     (api as i16).encode(&mut to)?;

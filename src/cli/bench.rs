@@ -63,7 +63,8 @@ async fn client(arguments: &BenchArguments) -> Result<millstream_client::Client,
 async fn produce(arguments: &BenchArguments) -> Result<(), Failure> {
     let client = client(arguments).await?;
     let is_all = matches!(arguments.acks, AcksArgument::All);
-    let producer = client.producer().acks(arguments.acks.into()).idempotent(is_all).linger(Duration::from_millis(1)).batch_bytes(1 << 20).build();
+    let producer =
+        client.producer().acks(arguments.acks.into()).idempotent(is_all).linger(Duration::from_millis(1)).batch_bytes(1 << 20).build();
     let value = bytes::Bytes::from(vec![b'x'; arguments.record_bytes]);
     let begun = Instant::now();
     let mut count: u64 = 0;
@@ -77,10 +78,13 @@ async fn produce(arguments: &BenchArguments) -> Result<(), Failure> {
     producer.flush().await;
     let seconds = begun.elapsed().as_secs_f64();
     let rate = count as f64 / seconds;
-    println!("{}", json!({
-        "bench": "produce", "acks": format!("{:?}", arguments.acks), "record_bytes": arguments.record_bytes, "partitions": arguments.partitions,
-        "records": count, "seconds": seconds, "records_per_second": rate.round(), "mib_per_second": (rate * arguments.record_bytes as f64 / 1048576.0).round(),
-    }));
+    println!(
+        "{}",
+        json!({
+            "bench": "produce", "acks": format!("{:?}", arguments.acks), "record_bytes": arguments.record_bytes, "partitions": arguments.partitions,
+            "records": count, "seconds": seconds, "records_per_second": rate.round(), "mib_per_second": (rate * arguments.record_bytes as f64 / 1048576.0).round(),
+        })
+    );
     Ok(())
 }
 
@@ -102,10 +106,13 @@ async fn consume(arguments: &BenchArguments) -> Result<(), Failure> {
         }
     }
     let seconds = begun.elapsed().as_secs_f64();
-    println!("{}", json!({
-        "bench": "consume", "records": records, "bytes": bytes, "seconds": seconds,
-        "records_per_second": (records as f64 / seconds).round(), "mib_per_second": (bytes as f64 / seconds / 1048576.0).round(),
-    }));
+    println!(
+        "{}",
+        json!({
+            "bench": "consume", "records": records, "bytes": bytes, "seconds": seconds,
+            "records_per_second": (records as f64 / seconds).round(), "mib_per_second": (bytes as f64 / seconds / 1048576.0).round(),
+        })
+    );
     Ok(())
 }
 
@@ -149,9 +156,8 @@ async fn latency(arguments: &BenchArguments, rate: u64) -> Result<(), Failure> {
     for n in 0..total {
         tokio::time::sleep_until(intended(n).into()).await;
         let delivery = producer.send(NewRecord::to(&arguments.topic).partition(0).value(value.clone())).await?;
-        deliveries.push(tokio::spawn(async move {
-            delivery.delivered().await.map(|_| (Instant::now() - intended(n)).as_secs_f64() * 1000.0)
-        }));
+        deliveries
+            .push(tokio::spawn(async move { delivery.delivered().await.map(|_| (Instant::now() - intended(n)).as_secs_f64() * 1000.0) }));
     }
     let mut acknowledged = Vec::with_capacity(total as usize);
     for delivery in deliveries {
@@ -161,9 +167,12 @@ async fn latency(arguments: &BenchArguments, rate: u64) -> Result<(), Failure> {
     acknowledged.sort_by(f64::total_cmp);
     arrived.sort_by(f64::total_cmp);
     let shares = |sorted: &[f64]| json!({"p50_ms": percentile(sorted, 0.5), "p99_ms": percentile(sorted, 0.99), "p999_ms": percentile(sorted, 0.999)});
-    println!("{}", json!({
-        "bench": "latency", "acks": format!("{:?}", arguments.acks), "rate": rate, "record_bytes": arguments.record_bytes, "records": total,
-        "open_loop": true, "acknowledged": shares(&acknowledged), "arrived": shares(&arrived),
-    }));
+    println!(
+        "{}",
+        json!({
+            "bench": "latency", "acks": format!("{:?}", arguments.acks), "rate": rate, "record_bytes": arguments.record_bytes, "records": total,
+            "open_loop": true, "acknowledged": shares(&acknowledged), "arrived": shares(&arrived),
+        })
+    );
     Ok(())
 }

@@ -130,7 +130,8 @@ fn shown(arguments: &ConsumeArguments, partition: i32, record: &Record) -> Strin
     match arguments.output {
         RecordFormat::Value => value.unwrap_or_default(),
         RecordFormat::Json => {
-            let headers: Vec<_> = record.headers.iter().map(|h| json!({"key": String::from_utf8_lossy(&h.key), "value": text(&h.value)})).collect();
+            let headers: Vec<_> =
+                record.headers.iter().map(|h| json!({"key": String::from_utf8_lossy(&h.key), "value": text(&h.value)})).collect();
             json!({"topic": arguments.topic, "partition": partition, "offset": record.offset, "timestamp": record.timestamp, "key": key, "value": value, "headers": headers}).to_string()
         }
     }

@@ -27,7 +27,8 @@ impl ServerUrl {
             Failure::other(format!("cannot reach {}: {error}; is 'millstream serve' running there?", self.server))
         };
         let stream = TcpStream::connect(authority).await.map_err(|error| unreachable(&error))?;
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| unreachable(&error))?;
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| unreachable(&error))?;
         tokio::spawn(connection);
         let content = body.map(|body| body.to_string()).unwrap_or_default();
         let request = Request::builder()

@@ -3,9 +3,9 @@
 use clap::Subcommand;
 use serde_json::Value;
 
+use super::Failure;
 use super::http::ServerUrl;
 use super::output::{self, Format};
-use super::Failure;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum QueryCommand {
@@ -46,7 +46,8 @@ pub(crate) async fn run(command: QueryCommand) -> Result<(), Failure> {
             if output == Format::Json {
                 return output::json(&answer);
             }
-            let text = |value: &Value| value.as_str().map_or_else(|| if value.is_null() { "-".into() } else { value.to_string() }, str::to_owned);
+            let text =
+                |value: &Value| value.as_str().map_or_else(|| if value.is_null() { "-".into() } else { value.to_string() }, str::to_owned);
             let rows: Vec<Vec<String>> = answer["queries"]
                 .as_array()
                 .into_iter()

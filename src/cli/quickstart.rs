@@ -51,7 +51,8 @@ pub(crate) fn run(arguments: QuickstartArguments) -> Result<(), Failure> {
     let properties = Properties::from([("num.partitions".to_owned(), "3".to_owned())]);
     let settings = BrokerSettings::new(properties).map_err(|error| Failure::other(error.to_string()))?;
     let begun = Instant::now();
-    let running = Running::start(ServerConfig { data_dir: directory.path().to_owned(), kafka: arguments.kafka, http: arguments.http, settings })?;
+    let running =
+        Running::start(ServerConfig { data_dir: directory.path().to_owned(), kafka: arguments.kafka, http: arguments.http, settings })?;
     println!("A server is up after {} ms, on {}", begun.elapsed().as_millis(), directory.path().display());
     println!("  Kafka clients:  {}", running.kafka);
     println!("  admin API:      http://{}\n", running.http);
@@ -71,15 +72,23 @@ pub(crate) fn run(arguments: QuickstartArguments) -> Result<(), Failure> {
     })?;
     let query = running.session.query("part_counts").and_then(|query| query.last_progress());
     if let Some(progress) = query {
-        println!("\nThe query's last report: batch {}, {} rows at {} rows/s, {} keys of state", progress["batchId"], progress["numInputRows"],
-            progress["processedRowsPerSecond"], progress["stateOperators"][0]["numRowsTotal"]);
+        println!(
+            "\nThe query's last report: batch {}, {} rows at {} rows/s, {} keys of state",
+            progress["batchId"],
+            progress["numInputRows"],
+            progress["processedRowsPerSecond"],
+            progress["stateOperators"][0]["numRowsTotal"]
+        );
     }
     if arguments.exit {
         return running.shut_down();
     }
     println!("\nThe server stays up until Ctrl-C. Try, in another terminal:");
     println!("  millstream consume part_counts -n 5 -b {}", running.kafka);
-    println!("  millstream sql --server http://{} 'SELECT part, sum(quantity) AS quantity FROM (SELECT unnest(bom) AS b FROM orders) GROUP BY b.part'", running.http);
+    println!(
+        "  millstream sql --server http://{} 'SELECT part, sum(quantity) AS quantity FROM (SELECT unnest(bom) AS b FROM orders) GROUP BY b.part'",
+        running.http
+    );
     println!("  kcat -b {} -t orders -C -c 5 -u", running.kafka);
     let _ = std::io::stdout().flush();
     running.until_stopped()

@@ -9,9 +9,9 @@ use millstream_client::Client;
 use millstream_processor::{Outcome, QueryStatus, Session, pretty, to_json_lines};
 use serde_json::{Value, json};
 
+use super::Failure;
 use super::http::{ServerUrl, document};
 use super::output::{self, Format};
-use super::Failure;
 
 #[derive(Debug, Args)]
 pub(crate) struct SqlArguments {
@@ -35,7 +35,9 @@ pub(crate) async fn run(arguments: SqlArguments) -> Result<(), Failure> {
     let script = match (&arguments.sql, &arguments.file) {
         (Some(sql), _) => sql.clone(),
         #[expect(clippy::disallowed_methods, reason = "a script of the user's")]
-        (None, Some(path)) => std::fs::read_to_string(path).map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?,
+        (None, Some(path)) => {
+            std::fs::read_to_string(path).map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?
+        }
         (None, None) => return Err(Failure::usage("give statements, or a file with -f")),
     };
     let format = arguments.output.unwrap_or(if std::io::stdout().is_terminal() { Format::Table } else { Format::Json });

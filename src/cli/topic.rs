@@ -83,7 +83,9 @@ pub(crate) async fn run(command: TopicCommand) -> Result<(), Failure> {
             let configs = assignments(&config)?;
             let configs: Vec<(&str, &str)> = configs
                 .iter()
-                .map(|(name, value)| value.map(|value| (*name, value)).ok_or_else(|| Failure::usage(format!("--config {name}: write name=value"))))
+                .map(|(name, value)| {
+                    value.map(|value| (*name, value)).ok_or_else(|| Failure::usage(format!("--config {name}: write name=value")))
+                })
                 .collect::<Result<_, _>>()?;
             bootstrap.connect().await?.admin().create_topic(&name, partitions.unwrap_or(-1), &configs).await?;
             println!("topic {name} created");
@@ -91,8 +93,10 @@ pub(crate) async fn run(command: TopicCommand) -> Result<(), Failure> {
         TopicCommand::List { bootstrap, output } => {
             let topics = bootstrap.connect().await?.admin().topics().await?;
             if output == Format::Json {
-                let topics: Vec<Value> =
-                    topics.iter().map(|topic| json!({"name": topic.name, "id": topic.id.to_string(), "partitions": topic.partitions})).collect();
+                let topics: Vec<Value> = topics
+                    .iter()
+                    .map(|topic| json!({"name": topic.name, "id": topic.id.to_string(), "partitions": topic.partitions}))
+                    .collect();
                 return output::json(&json!({ "topics": topics }));
             }
             let rows: Vec<Vec<String>> = topics.iter().map(|t| vec![t.name.clone(), t.partitions.to_string(), t.id.to_string()]).collect();
@@ -110,7 +114,9 @@ pub(crate) async fn run(command: TopicCommand) -> Result<(), Failure> {
                 let configs: serde_json::Map<String, Value> =
                     found.configs.iter().map(|config| (config.name.to_string(), config.value.as_deref().into())).collect();
                 let topic = found.topic;
-                return output::json(&json!({"name": topic.name, "id": topic.id.to_string(), "partitions": partitions, "configs": configs}));
+                return output::json(
+                    &json!({"name": topic.name, "id": topic.id.to_string(), "partitions": partitions, "configs": configs}),
+                );
             }
             println!("{}  id {}\n", found.topic.name, found.topic.id);
             let rows: Vec<Vec<String>> = found

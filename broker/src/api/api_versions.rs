@@ -14,11 +14,7 @@ pub(crate) fn api_versions(context: &Context, request: &ApiVersionsRequest) -> A
 
 /// The answer to a version of ApiVersions that is not served: what is, in the version that everybody reads (KIP-511).
 pub(crate) fn unsupported() -> ApiVersionsResponse {
-    ApiVersionsResponse {
-        error_code: ErrorCode::UNSUPPORTED_VERSION,
-        api_keys: vec![row(ApiKey::ApiVersions)],
-        ..Default::default()
-    }
+    ApiVersionsResponse { error_code: ErrorCode::UNSUPPORTED_VERSION, api_keys: vec![row(ApiKey::ApiVersions)], ..Default::default() }
 }
 
 fn row(api: ApiKey) -> ApiVersion {

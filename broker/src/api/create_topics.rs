@@ -31,12 +31,9 @@ pub(crate) fn create_topics(broker: &Arc<Broker>, request: &CreateTopicsRequest)
                 configs: Some(describe_configs::created(broker, &properties)),
                 ..Default::default()
             },
-            Err((error_code, sentence)) => CreatableTopicResult {
-                name: topic.name.clone(),
-                error_code,
-                error_message: Some(sentence.into()),
-                ..Default::default()
-            },
+            Err((error_code, sentence)) => {
+                CreatableTopicResult { name: topic.name.clone(), error_code, error_message: Some(sentence.into()), ..Default::default() }
+            }
         });
     }
     CreateTopicsResponse { topics, ..Default::default() }

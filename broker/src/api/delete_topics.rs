@@ -23,12 +23,9 @@ pub(crate) fn delete_topics(broker: &Arc<Broker>, context: &Context, request: De
         let deleted = if count > 1 { Err((ErrorCode::INVALID_REQUEST, "Duplicate topic.".into())) } else { delete(broker, &state) };
         responses.push(match deleted {
             Ok((name, topic_id)) => DeletableTopicResult { name: Some(name), topic_id, ..Default::default() },
-            Err((error_code, sentence)) => DeletableTopicResult {
-                name: state.name,
-                topic_id: state.topic_id,
-                error_code,
-                error_message: Some(sentence.into()),
-            },
+            Err((error_code, sentence)) => {
+                DeletableTopicResult { name: state.name, topic_id: state.topic_id, error_code, error_message: Some(sentence.into()) }
+            }
         });
     }
     DeleteTopicsResponse { responses, ..Default::default() }

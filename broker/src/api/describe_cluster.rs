@@ -15,7 +15,12 @@ pub(crate) fn describe_cluster(broker: &Broker, request: &DescribeClusterRequest
     };
     match request.endpoint_type {
         1 => {}
-        2 => return failed(ErrorCode::MISMATCHED_ENDPOINT_TYPE, "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER"),
+        2 => {
+            return failed(
+                ErrorCode::MISMATCHED_ENDPOINT_TYPE,
+                "The request was sent to an endpoint of type BROKER, but we wanted an endpoint of type CONTROLLER",
+            );
+        }
         _ => return failed(ErrorCode::UNSUPPORTED_ENDPOINT_TYPE, "Unsupported endpoint type"),
     }
     let (host, port) = broker.advertised();

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use millstream_protocol::message::create_topics::CreatableTopicConfigResult;
 use millstream_protocol::message::describe_configs::{
-    DescribeConfigsEntry, DescribeConfigsRequest, DescribeConfigsResponse, DescribeConfigsResource, DescribeConfigsResult, DescribeConfigsSynonym,
+    DescribeConfigsEntry, DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResponse, DescribeConfigsResult,
+    DescribeConfigsSynonym,
 };
 use millstream_protocol::{ErrorCode, Str};
 
@@ -50,7 +51,11 @@ pub(crate) fn check_broker_name(name: &str) -> Result<(), (ErrorCode, String)> {
     Err((ErrorCode::INVALID_REQUEST, sentence))
 }
 
-fn describe(broker: &Broker, resource: &DescribeConfigsResource, request: &DescribeConfigsRequest) -> Result<Vec<DescribeConfigsEntry>, (ErrorCode, String)> {
+fn describe(
+    broker: &Broker,
+    resource: &DescribeConfigsResource,
+    request: &DescribeConfigsRequest,
+) -> Result<Vec<DescribeConfigsEntry>, (ErrorCode, String)> {
     let wants = |property: &Property| {
         let keys = resource.configuration_keys.as_deref().unwrap_or_default();
         keys.is_empty() || keys.iter().any(|key| *key == property.name)

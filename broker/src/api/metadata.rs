@@ -76,10 +76,10 @@ fn one(broker: &Arc<Broker>, asked: &MetadataRequestTopic, by_id: bool, may_crea
     // Kafka creates in the background and has the client ask again; here the topic is there at once.
     match broker.catalog.create(name, broker.settings.num_partitions, Properties::new(), broker.clock.now_ms()) {
         Ok(topic) => described(&topic, wants_operations),
-        Err((ErrorCode::TOPIC_ALREADY_EXISTS, _)) => broker.catalog.get(name).map_or_else(
-            || failed(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
-            |topic| described(&topic, wants_operations),
-        ),
+        Err((ErrorCode::TOPIC_ALREADY_EXISTS, _)) => broker
+            .catalog
+            .get(name)
+            .map_or_else(|| failed(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION), |topic| described(&topic, wants_operations)),
         Err((code, _)) => failed(code),
     }
 }

@@ -49,7 +49,13 @@ pub fn check_broker_property(name: &str, value: &str) -> Result<(), ConfigError>
     check(broker_property(name), BROKER, "broker", name, value)
 }
 
-fn check(found: Option<&'static Property>, table: &'static [Property], scope: &'static str, name: &str, value: &str) -> Result<(), ConfigError> {
+fn check(
+    found: Option<&'static Property>,
+    table: &'static [Property],
+    scope: &'static str,
+    name: &str,
+    value: &str,
+) -> Result<(), ConfigError> {
     let Some(property) = found else {
         let suggestion = table.iter().map(|p| p.name).min_by_key(|known| distance(name, known)).filter(|known| distance(name, known) <= 4);
         return Err(ConfigError::Unknown { scope, name: name.to_owned(), suggestion });

@@ -47,6 +47,7 @@ pub trait Disk: Debug + Send + Sync + 'static {
 }
 
 /// One open file.
+#[expect(clippy::len_without_is_empty, reason = "the length is a question to the system that can fail")]
 pub trait DiskFile: Debug + Send + Sync {
     /// Its size, preallocated room included.
     fn len(&self) -> io::Result<u64>;

@@ -93,7 +93,13 @@ impl SimulatedDisk {
         for path in now.keys().chain(durable.keys()).collect::<BTreeSet<_>>() {
             let survivor = match (now.get(path), durable.get(path)) {
                 (Some(new), Some(old)) if Arc::ptr_eq(new, old) => Some(new),
-                (new, old) => if random.random() { new } else { old },
+                (new, old) => {
+                    if random.random() {
+                        new
+                    } else {
+                        old
+                    }
+                }
             };
             if let Some(file) = survivor {
                 after.insert(path.clone(), file.clone());
@@ -104,7 +110,11 @@ impl SimulatedDisk {
             let mut content = std::mem::take(&mut inode.durable);
             for pending in std::mem::take(&mut inode.pending) {
                 match pending {
-                    Pending::SetLen(len) => if random.random() { content.resize(len, 0) },
+                    Pending::SetLen(len) => {
+                        if random.random() {
+                            content.resize(len, 0)
+                        }
+                    }
                     Pending::Write { at, bytes } => tear(&mut content, at, &bytes, &mut random),
                 }
             }

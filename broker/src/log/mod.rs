@@ -187,7 +187,7 @@ impl Log {
     pub(crate) fn plans_from_time(&self, timestamp_ms: i64) -> Vec<ReadPlan> {
         let sealed = self.sealed.iter().filter(|s| s.max_timestamp() >= timestamp_ms).map(|s| ReadPlan::sealed(s.clone(), s.base_offset));
         let active = self.active.iter().filter(|s| s.max_timestamp() >= timestamp_ms).map(|s| ReadPlan::active(s, s.base_offset));
-        sealed.chain(active).map(|plan| plan.from_time(timestamp_ms)).collect()
+        sealed.chain(active).map(|plan| plan.starting_at_time(timestamp_ms)).collect()
     }
 
     /// The largest timestamp of all segments.

@@ -162,7 +162,12 @@ pub(crate) fn verify(disk: &dyn Disk, dir: &Path) -> Result<(Vec<String>, u64), 
         damage.extend(scanned.damage);
         if scanned.cut_bytes > 0 {
             let last = if place + 1 == bases.len() { " (a torn tail: the next start cuts it)" } else { "" };
-            damage.push(format!("{}: {} bytes from byte {} on are no batches{last}", path.display(), scanned.cut_bytes, scanned.index.bytes));
+            damage.push(format!(
+                "{}: {} bytes from byte {} on are no batches{last}",
+                path.display(),
+                scanned.cut_bytes,
+                scanned.index.bytes
+            ));
         }
         let index_path = path.with_extension(format::INDEX);
         if let Some(content) = read_file(disk, &index_path, u64::MAX).map_err(fail)?

@@ -198,7 +198,7 @@ impl ReadPlan {
 
     /// The same plan, starting where the first record of a time may be. (Only a sealed segment has an index to
     /// ask; the active one is searched from its start.)
-    pub(crate) fn from_time(mut self, timestamp_ms: i64) -> Self {
+    pub(crate) fn starting_at_time(mut self, timestamp_ms: i64) -> Self {
         if let Source::Sealed(segment) = &self.source {
             self.position = segment.index().position_before_time(timestamp_ms);
         }

@@ -5,8 +5,8 @@ use millstream_protocol::ErrorCode;
 use millstream_protocol::limit::INFLATED_BATCH_BYTES_MAX;
 use millstream_protocol::message::produce::BatchIndexAndErrorMessage;
 use millstream_protocol::record::batch::{self, HEADER_BYTES};
-use millstream_protocol::record::{BatchError, Codec, RecordBatch, RecordError, Records};
 use millstream_protocol::record::compression::CompressionError;
+use millstream_protocol::record::{BatchError, Codec, RecordBatch, RecordError, Records};
 
 use crate::config::TopicSettings;
 
@@ -84,7 +84,9 @@ pub(crate) fn check(records: Option<&Records>, target: &Target<'_>) -> Result<Re
     check_header(&batch)?;
     let inflated_max = INFLATED_BATCH_BYTES_MAX.min((settings.max_message_bytes as usize).saturating_mul(128).max(HEADER_BYTES));
     let summary = batch.check_records(inflated_max)?;
-    if settings.is_compacted && let Some(index) = summary.first_without_key {
+    if settings.is_compacted
+        && let Some(index) = summary.first_without_key
+    {
         let record = format!("Compacted topic cannot accept message without key in topic partition {}-{}.", target.topic, target.partition);
         return Err(Refusal::of_record(ErrorCode::INVALID_RECORD, index, record, "One or more records have been rejected"));
     }
@@ -126,10 +128,8 @@ impl From<RefusalOf> for Refusal {
 
 fn check_timestamps(batch: &RecordBatch, max_timestamp: i64, target: &Target<'_>) -> Result<(), Refusal> {
     let settings = target.settings;
-    let (oldest, newest) = (
-        target.now_ms.saturating_sub(settings.timestamp_before_max_ms),
-        target.now_ms.saturating_add(settings.timestamp_after_max_ms),
-    );
+    let (oldest, newest) =
+        (target.now_ms.saturating_sub(settings.timestamp_before_max_ms), target.now_ms.saturating_add(settings.timestamp_after_max_ms));
     let is_out = |timestamp: i64| timestamp != -1 && (timestamp < oldest || timestamp > newest);
     // The extremes are in the header unless the client lied, and a lie about the largest one was found out.
     for timestamp in [batch.base_timestamp(), max_timestamp] {

@@ -105,6 +105,7 @@ pub(crate) enum ReadOutcome {
 
 impl Partition {
     /// Opens the folder, which need not exist.
+    #[expect(clippy::too_many_arguments, reason = "what a partition is made of, each once, from one caller")]
     pub(crate) fn open(
         topic: String,
         index: i32,

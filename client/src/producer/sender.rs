@@ -108,10 +108,9 @@ impl Lane {
         while let Some(batch) = self.next_batch().await {
             let delivered = self.deliver(&batch, &mut sequence).await;
             for (place, waiting) in batch.into_iter().enumerate() {
-                let outcome = delivered.clone().map(|base| Delivered {
-                    partition: self.partition,
-                    offset: if base < 0 { -1 } else { base + place as i64 },
-                });
+                let outcome = delivered
+                    .clone()
+                    .map(|base| Delivered { partition: self.partition, offset: if base < 0 { -1 } else { base + place as i64 } });
                 // The caller may not care.
                 let _ = waiting.reply.send(outcome);
             }
@@ -156,11 +155,8 @@ impl Lane {
         loop {
             let sent = async {
                 if built.is_none() {
-                    let producer = if options.is_idempotent && options.acks == Acks::All {
-                        Some(self.shared.producer_id().await?)
-                    } else {
-                        None
-                    };
+                    let producer =
+                        if options.is_idempotent && options.acks == Acks::All { Some(self.shared.producer_id().await?) } else { None };
                     built = Some(build(waiting, options, producer.map(|(id, epoch)| (id, epoch, *sequence)))?);
                 }
                 match &built {
@@ -178,7 +174,8 @@ impl Lane {
                 Err(_) => Error::new(ErrorKind::TimedOut, format!("{}-{}: no acknowledgement", self.topic, self.partition)),
             };
             if Instant::now() + pause >= deadline {
-                let message = format!("{}-{}: given up after {} s: {error}", self.topic, self.partition, options.delivery_timeout.as_secs());
+                let message =
+                    format!("{}-{}: given up after {} s: {error}", self.topic, self.partition, options.delivery_timeout.as_secs());
                 return Err(Error::new(ErrorKind::TimedOut, message));
             }
             tokio::time::sleep(pause).await;

@@ -39,7 +39,9 @@ impl Files {
             file.sync_data().map_err(fail)?;
         }
         fs::rename(&temporary, path).map_err(fail)?;
-        if self.is_synced && let Some(dir) = path.parent() {
+        if self.is_synced
+            && let Some(dir) = path.parent()
+        {
             File::open(dir).and_then(|dir| dir.sync_all()).map_err(fail)?;
         }
         Ok(())

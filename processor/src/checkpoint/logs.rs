@@ -40,7 +40,8 @@ struct CommitMetadata {
 
 /// Offsets of a topic's partitions as Spark's Kafka source writes them.
 pub(crate) fn offsets_json(topic: &str, offsets: &[i64]) -> serde_json::Value {
-    let partitions: serde_json::Map<_, _> = offsets.iter().enumerate().map(|(index, offset)| (index.to_string(), (*offset).into())).collect();
+    let partitions: serde_json::Map<_, _> =
+        offsets.iter().enumerate().map(|(index, offset)| (index.to_string(), (*offset).into())).collect();
     serde_json::json!({ topic: partitions })
 }
 
@@ -93,14 +94,15 @@ impl Checkpoint {
         let [source] = sources.as_slice() else {
             return Err(bad(&format!("has offsets of {} sources, the query has 1: it belongs to another query", sources.len())));
         };
-        let end = parse_offsets(topic, source)
-            .ok_or_else(|| bad(&format!("has no offsets of topic {topic}: it belongs to another query")))?;
+        let end =
+            parse_offsets(topic, source).ok_or_else(|| bad(&format!("has no offsets of topic {topic}: it belongs to another query")))?;
         Ok(OffsetEntry { watermark_ms: metadata.watermark_ms, timestamp_ms: metadata.timestamp_ms, end, conf: metadata.conf })
     }
 
     pub(crate) fn write_commit(&self, batch: i64, next_watermark_ms: i64) -> Result<(), QueryError> {
         let path = self.path("commits", batch);
-        let metadata = serde_json::to_string(&CommitMetadata { next_watermark_ms }).map_err(|error| QueryError::checkpoint(&path, error))?;
+        let metadata =
+            serde_json::to_string(&CommitMetadata { next_watermark_ms }).map_err(|error| QueryError::checkpoint(&path, error))?;
         self.files.replace(&path, format!("v1\n{metadata}").as_bytes())
     }
 
@@ -124,7 +126,9 @@ impl Checkpoint {
         let Some(content) = self.files.read(&path)? else { return Ok(None) };
         let text = String::from_utf8_lossy(&content);
         let offsets = text.strip_prefix("v1\n").and_then(|line| parse_offsets(topic, line));
-        offsets.map(Some).ok_or_else(|| QueryError::checkpoint(&path, format!("has no offsets of topic {topic}: it belongs to another query")))
+        offsets
+            .map(Some)
+            .ok_or_else(|| QueryError::checkpoint(&path, format!("has no offsets of topic {topic}: it belongs to another query")))
     }
 
     /// Forgets entries that no recovery needs any more.

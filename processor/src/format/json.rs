@@ -36,8 +36,7 @@ pub(crate) fn decode(schema: &SchemaRef, values: &[Option<Bytes>]) -> Result<Dec
             Some(batch) => batches.push(batch),
             None => {
                 let bad: Vec<bool> = chunk.iter().map(|value| Ok(!is_clean(schema, value)?)).collect::<Result<_, QueryError>>()?;
-                let cleaned: Vec<Option<Bytes>> =
-                    chunk.iter().zip(&bad).map(|(value, is_bad)| value.clone().filter(|_| !is_bad)).collect();
+                let cleaned: Vec<Option<Bytes>> = chunk.iter().zip(&bad).map(|(value, is_bad)| value.clone().filter(|_| !is_bad)).collect();
                 malformed.extend(bad.iter().enumerate().filter(|(_, is_bad)| **is_bad).map(|(row, _)| first + row));
                 let batch = decode_clean(schema, &cleaned)?;
                 batches.push(batch.ok_or_else(|| QueryError::analysis("JSON values cannot be decoded together"))?);

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BinaryBuilder, Int32Array, Int32Builder, Int64Builder, ListBuilder, RecordBatch, StringArray, StringBuilder, StructBuilder};
+use arrow::array::{
+    ArrayRef, BinaryBuilder, Int32Array, Int32Builder, Int64Builder, ListBuilder, RecordBatch, StringArray, StringBuilder, StructBuilder,
+};
 use arrow::array::{TimestampMicrosecondBuilder, UInt64Array};
 use arrow::datatypes::DataType;
 use bytes::Bytes;
@@ -92,10 +94,8 @@ fn binary<'a>(values: impl Iterator<Item = Option<&'a [u8]>>) -> ArrayRef {
 }
 
 fn headers(records: &[Record]) -> ArrayRef {
-    let fields = vec![
-        arrow::datatypes::Field::new("key", DataType::Utf8, true),
-        arrow::datatypes::Field::new("value", DataType::Binary, true),
-    ];
+    let fields =
+        vec![arrow::datatypes::Field::new("key", DataType::Utf8, true), arrow::datatypes::Field::new("value", DataType::Binary, true)];
     let parts: Vec<Box<dyn arrow::array::ArrayBuilder>> = vec![Box::new(StringBuilder::new()), Box::new(BinaryBuilder::new())];
     let mut builder = ListBuilder::new(StructBuilder::new(fields, parts));
     for record in records {

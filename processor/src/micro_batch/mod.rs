@@ -113,14 +113,8 @@ impl Execution {
             }
             let measured = Measured::begin(if wait.is_zero() { begun } else { Instant::now() });
             let input = self.source.rows(&place.positions, &fetched)?;
-            let planned = Planned {
-                end: fetched.end,
-                latest: fetched.latest,
-                input,
-                timestamp_ms: now_ms(),
-                replayed_from: None,
-                is_logged: false,
-            };
+            let planned =
+                Planned { end: fetched.end, latest: fetched.latest, input, timestamp_ms: now_ms(), replayed_from: None, is_logged: false };
             self.batch(&mut place, planned, measured).await?;
         }
         Ok(())
@@ -148,7 +142,14 @@ impl Execution {
         if committed == Some(last) {
             let watermark_ms = entry.watermark_ms.max(self.checkpoint.read_commit(last)?);
             let evicted_ms = entry.watermark_ms;
-            return Ok(Place { batch: last + 1, positions: entry.end, watermark_ms, evicted_ms, store: self.load(last + 1)?, has_run: false });
+            return Ok(Place {
+                batch: last + 1,
+                positions: entry.end,
+                watermark_ms,
+                evicted_ms,
+                store: self.load(last + 1)?,
+                has_run: false,
+            });
         }
         let (start, evicted_ms) = if last == 0 {
             let start = self.checkpoint.read_start(&topic)?;
@@ -160,7 +161,8 @@ impl Execution {
         let mut start = start;
         // A partition that the batch was the first to see was read from its beginning.
         start.resize(entry.end.len(), 0);
-        let mut place = Place { batch: last, positions: start, watermark_ms: entry.watermark_ms, evicted_ms, store: self.load(last)?, has_run: false };
+        let mut place =
+            Place { batch: last, positions: start, watermark_ms: entry.watermark_ms, evicted_ms, store: self.load(last)?, has_run: false };
         let measured = Measured::begin(Instant::now());
         let input = self.source.replay(&place.positions, &entry.end).await?;
         let planned = Planned {
@@ -183,7 +185,8 @@ impl Execution {
     fn check_same_query(&self, entry: &OffsetEntry) -> Result<(), QueryError> {
         let is_other = |key: &str, own: &str| entry.conf.get(key).is_some_and(|stored| stored != own);
         if is_other(QUERY_TEXT, &self.text) || is_other(OUTPUT_MODE, self.plan.mode.name()) {
-            let reason = "belongs to another query, or to this one before it was changed; give the query another checkpointLocation, or drop it";
+            let reason =
+                "belongs to another query, or to this one before it was changed; give the query another checkpointLocation, or drop it";
             return Err(QueryError::checkpoint(&self.checkpoint.dir, reason));
         }
         Ok(())
@@ -202,12 +205,11 @@ impl Execution {
         let topic = self.source.table.topic.clone();
         measured.lap("latestOffset");
         if !planned.is_logged {
-            let mut conf = BTreeMap::from([
-                (QUERY_TEXT.to_owned(), self.text.clone()),
-                (OUTPUT_MODE.to_owned(), self.plan.mode.name().to_owned()),
-            ]);
+            let mut conf =
+                BTreeMap::from([(QUERY_TEXT.to_owned(), self.text.clone()), (OUTPUT_MODE.to_owned(), self.plan.mode.name().to_owned())]);
             conf.extend(self.sink.mark().map(|mark| (SINK_MARK.to_owned(), mark)));
-            let entry = OffsetEntry { watermark_ms: place.watermark_ms, timestamp_ms: planned.timestamp_ms, end: planned.end.clone(), conf };
+            let entry =
+                OffsetEntry { watermark_ms: place.watermark_ms, timestamp_ms: planned.timestamp_ms, end: planned.end.clone(), conf };
             self.checkpoint.write_offsets(place.batch, &topic, &entry)?;
             self.checkpoint.purge(place.batch)?;
         }
@@ -218,7 +220,8 @@ impl Execution {
         }
         let (records, malformed) = (planned.input.records, planned.input.malformed);
         let watermarks = Watermarks { late_ms: place.evicted_ms, eviction_ms: place.watermark_ms };
-        let (rows, state) = self.execute(place, planned.input.batches, watermarks).await.map_err(|error| self.in_batch(place.batch, error))?;
+        let (rows, state) =
+            self.execute(place, planned.input.batches, watermarks).await.map_err(|error| self.in_batch(place.batch, error))?;
         let output = Output { query: self.checkpoint.id, batch: place.batch, rows: &rows, replayed_from: planned.replayed_from.as_deref() };
         let written = self.sink.write(&output).await?;
         if let Some(store) = &mut place.store {

@@ -81,19 +81,23 @@ impl Report<'_> {
             put("avg", self.seen.average_ms());
         }
         put("watermark", self.watermark_ms);
-        let state: Vec<Value> = self.state.iter().map(|(rows, bytes, metrics)| {
-            json!({
-                "operatorName": "stateStoreSave",
-                "numRowsTotal": rows,
-                "numRowsUpdated": metrics.rows_updated,
-                "numRowsRemoved": metrics.rows_removed,
-                "numRowsDroppedByWatermark": metrics.rows_dropped_by_watermark,
-                "memoryUsedBytes": bytes,
-                "numShufflePartitions": 1,
-                "numStateStoreInstances": 1,
-                "customMetrics": {},
+        let state: Vec<Value> = self
+            .state
+            .iter()
+            .map(|(rows, bytes, metrics)| {
+                json!({
+                    "operatorName": "stateStoreSave",
+                    "numRowsTotal": rows,
+                    "numRowsUpdated": metrics.rows_updated,
+                    "numRowsRemoved": metrics.rows_removed,
+                    "numRowsDroppedByWatermark": metrics.rows_dropped_by_watermark,
+                    "memoryUsedBytes": bytes,
+                    "numShufflePartitions": 1,
+                    "numStateStoreInstances": 1,
+                    "customMetrics": {},
+                })
             })
-        }).collect();
+            .collect();
         let behind: Vec<i64> = self.latest.iter().zip(self.end).map(|(latest, end)| (latest - end).max(0)).collect();
         let average = behind.iter().sum::<i64>() as f64 / behind.len().max(1) as f64;
         json!({

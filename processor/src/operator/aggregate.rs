@@ -19,6 +19,9 @@ use crate::output_mode::OutputMode;
 use crate::state::StateStore;
 use crate::window::{Tumbling, starts, windows};
 
+/// A key and its state, as the store has them.
+type StateRow = (Vec<u8>, Vec<u8>);
+
 /// One grouping expression.
 #[derive(Debug, Clone)]
 pub(crate) enum GroupKey {
@@ -151,10 +154,8 @@ impl Aggregate {
             };
             for (measure, accumulator) in self.spec.measures.iter().zip(&mut accumulators) {
                 let arguments = measure.function.expressions();
-                let values = arguments
-                    .iter()
-                    .map(|expr| expr.evaluate(&batch)?.into_array(batch.num_rows()))
-                    .collect::<Result<Vec<_>, _>>()?;
+                let values =
+                    arguments.iter().map(|expr| expr.evaluate(&batch)?.into_array(batch.num_rows())).collect::<Result<Vec<_>, _>>()?;
                 let filter = match &measure.filter {
                     Some(filter) => Some(filter.evaluate(&batch)?.into_array(batch.num_rows())?),
                     None => None,
@@ -217,7 +218,7 @@ impl Aggregate {
         }
         let output = match self.spec.mode {
             OutputMode::Complete => {
-                let all: Vec<(Vec<u8>, Vec<u8>)> = store.iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
+                let all: Vec<StateRow> = store.iter().map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
                 self.emit(all)?
             }
             OutputMode::Update => {
@@ -310,7 +311,7 @@ impl Aggregate {
     }
 
     /// Takes out the groups that the watermark has passed, in the order of their keys.
-    fn evict(&self, store: &mut StateStore, eviction_ms: i64) -> Result<Vec<(Vec<u8>, Vec<u8>)>, QueryError> {
+    fn evict(&self, store: &mut StateStore, eviction_ms: i64) -> Result<Vec<StateRow>, QueryError> {
         let Some(place) = self.spec.event_time_key.filter(|_| eviction_ms > 0) else { return Ok(Vec::new()) };
         let size_us = match &self.spec.keys[place] {
             GroupKey::Window(_, tumbling) => tumbling.size_us,
@@ -323,11 +324,8 @@ impl Aggregate {
         let end = time.convert_columns(&[bound])?.row(0).as_ref().to_vec();
         let null: ArrayRef = arrow::array::new_null_array(self.key_schema.field(place).data_type(), 1);
         let null = time.convert_columns(&[null])?.row(0).as_ref().to_vec();
-        let closed: Vec<(Vec<u8>, Vec<u8>)> = store
-            .below(&end)
-            .filter(|(key, _)| !key.starts_with(&null))
-            .map(|(key, value)| (key.to_vec(), value.to_vec()))
-            .collect();
+        let closed: Vec<StateRow> =
+            store.below(&end).filter(|(key, _)| !key.starts_with(&null)).map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
         for (key, _) in &closed {
             store.remove(key);
         }
@@ -335,7 +333,7 @@ impl Aggregate {
     }
 
     /// Rows of keys and states as the operator's output.
-    fn emit(&self, rows: Vec<(Vec<u8>, Vec<u8>)>) -> Result<RecordBatch, QueryError> {
+    fn emit(&self, rows: Vec<StateRow>) -> Result<RecordBatch, QueryError> {
         if rows.is_empty() {
             return Ok(RecordBatch::new_empty(self.spec.output.clone()));
         }
@@ -362,7 +360,11 @@ impl Aggregate {
         }
         // An accumulator may name a type a little differently from the plan.
         let fields = self.spec.output.fields();
-        let columns = columns.iter().zip(fields).map(|(column, field)| arrow::compute::cast(column, field.data_type())).collect::<Result<Vec<_>, _>>()?;
+        let columns = columns
+            .iter()
+            .zip(fields)
+            .map(|(column, field)| arrow::compute::cast(column, field.data_type()))
+            .collect::<Result<Vec<_>, _>>()?;
         let fields: Vec<_> = fields.iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
         Ok(RecordBatch::try_new(Arc::new(Schema::new(fields)), columns)?)
     }

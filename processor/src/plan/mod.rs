@@ -126,10 +126,15 @@ pub(crate) fn unknown_table(name: &str) -> QueryError {
 }
 
 fn event_time(table: &Table, column: &str) -> Result<usize, QueryError> {
-    let place = table.schema.index_of(column).map_err(|_| QueryError::analysis(format!("WATERMARK: table {} has no column {column}", table.name)))?;
+    let place = table
+        .schema
+        .index_of(column)
+        .map_err(|_| QueryError::analysis(format!("WATERMARK: table {} has no column {column}", table.name)))?;
     match table.schema.field(place).data_type() {
         arrow::datatypes::DataType::Timestamp(..) => Ok(place),
-        other => Err(QueryError::analysis(format!("[EVENT_TIME_IS_NOT_ON_TIMESTAMP_TYPE] The event time `{column}` has the invalid type \"{other}\", but expected \"TIMESTAMP\"."))),
+        other => Err(QueryError::analysis(format!(
+            "[EVENT_TIME_IS_NOT_ON_TIMESTAMP_TYPE] The event time `{column}` has the invalid type \"{other}\", but expected \"TIMESTAMP\"."
+        ))),
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct Output<'a> {
 /// The sinks.
 #[derive(Debug)]
 pub(crate) enum Sink {
-    Topic(topic::TopicSink),
+    Topic(Box<topic::TopicSink>),
     Rows(rows::RowsSink),
 }
 

@@ -155,9 +155,13 @@ type KeyValue = (Option<Bytes>, Option<Bytes>);
 
 /// Rows as keys and values: Spark's columns `key` and `value` where there is a `value` of text or bytes, else the whole row as JSON.
 fn records(batch: &RecordBatch) -> Result<Vec<KeyValue>, QueryError> {
-    let bytes = |name: &str| batch.column_by_name(name).filter(|column| matches!(column.data_type(), DataType::Utf8 | DataType::Utf8View | DataType::Binary | DataType::LargeUtf8));
+    let bytes = |name: &str| {
+        batch
+            .column_by_name(name)
+            .filter(|column| matches!(column.data_type(), DataType::Utf8 | DataType::Utf8View | DataType::Binary | DataType::LargeUtf8))
+    };
     if let Some(values) = bytes("value") {
-        let (keys, values) = (bytes("key").map(|keys| texts(keys)).transpose()?, texts(values)?);
+        let (keys, values) = (bytes("key").map(texts).transpose()?, texts(values)?);
         let keys = keys.unwrap_or_else(|| vec![None; values.len()]);
         return Ok(keys.into_iter().zip(values).collect());
     }

@@ -34,7 +34,9 @@ mod tests {
 
     #[test]
     fn intervals_are_read_as_spark_reads_them() {
-        for (text, us) in [("10 seconds", 10_000_000), ("INTERVAL 1 MINUTE", 60_000_000), ("1 hour 30 minutes", 5_400_000_000), ("0 seconds", 0)] {
+        for (text, us) in
+            [("10 seconds", 10_000_000), ("INTERVAL 1 MINUTE", 60_000_000), ("1 hour 30 minutes", 5_400_000_000), ("0 seconds", 0)]
+        {
             assert_eq!(parse_us(text).unwrap(), us, "{text}");
         }
         for text in ["", "10", "ten seconds", "1 month", "9999999999999 weeks"] {

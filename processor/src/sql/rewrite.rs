@@ -48,7 +48,8 @@ pub(crate) fn rewrite(text: &str) -> Result<Rewritten, QueryError> {
         };
         if token.is_word("STREAM") && at > 0 && reads_a_table(&tokens[at - 1]) {
             let (name_at, after) = if next_is('(') { (at + 2, at + 4) } else { (at + 1, at + 2) };
-            let name = tokens.get(name_at).and_then(Token::name).ok_or_else(|| QueryError::Parse("STREAM is followed by a table".into()))?;
+            let name =
+                tokens.get(name_at).and_then(Token::name).ok_or_else(|| QueryError::Parse("STREAM is followed by a table".into()))?;
             if after == at + 4 && !tokens.get(at + 3).is_some_and(|token| token.is_sign(')')) {
                 return Err(QueryError::Parse("')' is missing after STREAM(table".into()));
             }
@@ -58,7 +59,8 @@ pub(crate) fn rewrite(text: &str) -> Result<Rewritten, QueryError> {
         } else if token.is_word("WATERMARK") && !next_is('(') && !before_is('.') {
             let (watermark, after) = watermark(text, &tokens, at)?;
             replace("", tokens[after - 1].range.end);
-            let stream = streams.last_mut().ok_or_else(|| QueryError::Parse("WATERMARK follows a table that is read with STREAM".into()))?;
+            let stream =
+                streams.last_mut().ok_or_else(|| QueryError::Parse("WATERMARK follows a table that is read with STREAM".into()))?;
             stream.watermark = Some(watermark);
             at = after;
         } else if token.is_word("explode") && next_is('(') {

@@ -192,7 +192,9 @@ mod tests {
                     USING kafka OPTIONS ('subscribe' 'orders', startingOffsets = 'earliest', kafka.bootstrap.servers 'x')";
         let Statement::CreateTable { name, if_not_exists, schema, options, .. } = parse(text).unwrap() else { panic!() };
         assert_eq!((name.as_str(), if_not_exists), ("orders", true));
-        assert!(matches!(schema.field(2).data_type(), DataType::List(item) if matches!(item.data_type(), DataType::Struct(f) if f.len() == 2)));
+        assert!(
+            matches!(schema.field(2).data_type(), DataType::List(item) if matches!(item.data_type(), DataType::Struct(f) if f.len() == 2))
+        );
         assert_eq!(options["startingoffsets"], "earliest");
         assert_eq!(options["kafka.bootstrap.servers"], "x");
     }
@@ -207,7 +209,15 @@ mod tests {
 
     #[test]
     fn what_is_no_statement_is_refused_with_a_reason() {
-        for text in ["", "SELEKT 1", "CREATE VIEW v", "CREATE TABLE t (a nonsense)", "CREATE TABLE t (a INT) USING csv", "SELECT 'x", "DROP TABLE t now"] {
+        for text in [
+            "",
+            "SELEKT 1",
+            "CREATE VIEW v",
+            "CREATE TABLE t (a nonsense)",
+            "CREATE TABLE t (a INT) USING csv",
+            "SELECT 'x",
+            "DROP TABLE t now",
+        ] {
             assert!(parse(text).is_err(), "{text}");
         }
     }

@@ -49,7 +49,8 @@ impl StateStore {
             dir,
         };
         let names = checkpoint.files.names(&store.dir)?;
-        let mut snapshots: Vec<i64> = names.iter().filter_map(|name| name.strip_suffix(".snapshot")?.parse().ok()).filter(|v| *v <= version).collect();
+        let mut snapshots: Vec<i64> =
+            names.iter().filter_map(|name| name.strip_suffix(".snapshot")?.parse().ok()).filter(|v| *v <= version).collect();
         snapshots.sort_unstable();
         // A damaged snapshot falls back to an older one and more deltas.
         while let Some(found) = snapshots.pop() {
@@ -174,7 +175,7 @@ mod tests {
                     model.insert(key.to_vec(), random.to_be_bytes().to_vec());
                 } else {
                     store.remove(&key);
-                    model.remove(&key.to_vec());
+                    model.remove(key.as_slice());
                 }
             }
             store.commit().unwrap();

@@ -262,11 +262,7 @@ impl RecordBatch {
     }
 
     fn record_timestamps(&self) -> iter::Timestamps {
-        if self.has_log_append_time() {
-            iter::Timestamps::All(self.max_timestamp())
-        } else {
-            iter::Timestamps::From(self.base_timestamp())
-        }
+        if self.has_log_append_time() { iter::Timestamps::All(self.max_timestamp()) } else { iter::Timestamps::From(self.base_timestamp()) }
     }
 
     /// A copy whose records all have the broker's time, with a new checksum.
