@@ -46,6 +46,7 @@ enum Command {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    cli::end_quietly_without_a_reader();
     let result = match arguments.command {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Quickstart(arguments) => cli::quickstart::run(arguments),

@@ -146,13 +146,28 @@ impl Connection {
                 }
             }
             if let Some(length) = self.reader.large_frame(request_bytes_max)? {
-                let memory = self.memory.reserve(length).await;
+                let memory = self.reserve(length).await?;
                 let frame = tokio::time::timeout(PROGRESS_TIMEOUT, self.reader.read_large(length))
                     .await
                     .map_err(|_| End::Refused(format!("a frame of {length} bytes did not arrive in time")))??;
                 Metrics::add(&self.broker.metrics.bytes_in, length as u64);
                 self.begin(frame, memory)?;
             }
+        }
+    }
+
+    /// Waits for memory, and sends answers meanwhile: they may be what holds it.
+    async fn reserve(&mut self, length: usize) -> Result<Option<OwnedSemaphorePermit>, End> {
+        let memory = self.memory.clone();
+        let reserved = memory.reserve(length);
+        tokio::pin!(reserved);
+        loop {
+            tokio::select! {
+                biased;
+                permit = &mut reserved => return Ok(permit),
+                () = next_done(&mut self.under_way), if !self.under_way.is_empty() => {}
+            }
+            self.send_ready().await?;
         }
     }
 

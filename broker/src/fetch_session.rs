@@ -59,6 +59,8 @@ pub(crate) struct Opened {
     pub wanted: Vec<(Wanted, Option<Told>)>,
 }
 
+/// A session of more partitions is not kept: its fetches are answered without one.
+const PARTITIONS_MAX: usize = 10_000;
 const NO_SESSION: i32 = 0;
 const FINAL_EPOCH: i32 = -1;
 
@@ -78,7 +80,7 @@ impl FetchSessions {
             }
             (id, 0) => {
                 sessions.remove(&id);
-                let session_id = self.room(&mut sessions);
+                let session_id = if wanted.len() > PARTITIONS_MAX { NO_SESSION } else { self.room(&mut sessions) };
                 if session_id != NO_SESSION {
                     let partitions =
                         fresh(wanted.iter().map(|wanted| Wanted { topic: detached(&wanted.topic), ..wanted.clone() }).collect());
@@ -93,6 +95,10 @@ impl FetchSessions {
                 }
                 session.epoch = if epoch == i32::MAX { 1 } else { epoch + 1 };
                 session.used = Instant::now();
+                if session.partitions.len() + wanted.len() > 2 * PARTITIONS_MAX {
+                    sessions.remove(&id);
+                    return Err(ErrorCode::FETCH_SESSION_ID_NOT_FOUND);
+                }
                 update(session, request, wanted);
                 Ok(Opened { session_id: id, is_incremental: true, wanted: session.partitions.clone() })
             }

@@ -148,7 +148,8 @@ impl Session {
             Statement::ShowTables => self.show_tables(),
             Statement::CreateTable { name, or_replace, if_not_exists, schema, options } => {
                 let _changing = self.changes.lock().await;
-                if self.exists(&name) && !or_replace {
+                let is_streaming = self.state.lock().queries.contains_key(&name);
+                if is_streaming || (self.exists(&name) && !or_replace) {
                     return already(&name, if_not_exists);
                 }
                 let table = Table::new(&name, &schema, &options)?;
@@ -334,7 +335,7 @@ impl Session {
         }
         let state = context.state();
         let plan = state.create_logical_plan(sql).await?;
-        check_read_only(&plan)?;
+        check_read_only(&plan, &tables)?;
         let frame = context.execute_logical_plan(plan).await?;
         Ok(frame.collect().await?)
     }
@@ -401,16 +402,19 @@ fn temporary_dir() -> PathBuf {
 }
 
 /// SQL from a client reads declared tables and nothing else: no files, no settings.
-fn check_read_only(plan: &datafusion::logical_expr::LogicalPlan) -> Result<(), QueryError> {
-    use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+fn check_read_only(plan: &datafusion::logical_expr::LogicalPlan, tables: &dyn Fn(&str) -> Option<Table>) -> Result<(), QueryError> {
+    use datafusion::common::tree_node::TreeNodeRecursion;
     use datafusion::logical_expr::LogicalPlan;
     let mut is_allowed = true;
-    plan.apply(|node| {
+    plan.apply_with_subqueries(|node| {
+        if let LogicalPlan::TableScan(scan) = node {
+            is_allowed &= tables(scan.table_name.table()).is_some();
+        }
         is_allowed &= !matches!(
             node,
             LogicalPlan::Dml(_) | LogicalPlan::Ddl(_) | LogicalPlan::Copy(_) | LogicalPlan::Statement(_) | LogicalPlan::DescribeTable(_)
         );
         Ok(TreeNodeRecursion::Continue)
     })?;
-    if is_allowed { Ok(()) } else { Err(QueryError::analysis("only SELECT is allowed here")) }
+    if is_allowed { Ok(()) } else { Err(QueryError::analysis("only SELECT from declared tables is allowed here")) }
 }

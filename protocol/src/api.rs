@@ -83,11 +83,15 @@ macro_rules! apis {
                 match self { $(Request::$name(_) => ApiKey::$name,)* }
             }
 
-            /// Reads a body. Bytes behind it are left alone, as Kafka does: librdkafka 2.x sends a few too many
+            /// Reads a body. A few bytes behind it are left alone, as Kafka does: librdkafka 2.x sends a few too many
             /// in Metadata version 13.
             pub fn decode(api: ApiKey, version: i16, body: Bytes) -> Result<Self, DecodeError> {
                 let mut from = cursor(api, version, body)?;
-                Ok(match api { $(ApiKey::$name => Request::$name(Wire::decode(&mut from)?),)* })
+                let request = match api { $(ApiKey::$name => Request::$name(Wire::decode(&mut from)?),)* };
+                if from.left() > TRAILING_BYTES_MAX {
+                    from.finish()?;
+                }
+                Ok(request)
             }
 
             /// Writes the body.
@@ -178,6 +182,9 @@ impl ApiKey {
         version >= self.info().flexible_since
     }
 }
+
+/// More behind a body is not a client's slip.
+const TRAILING_BYTES_MAX: usize = 1024;
 
 fn cursor(api: ApiKey, version: i16, body: Bytes) -> Result<Decoder, DecodeError> {
     if !api.serves(version) {

@@ -101,18 +101,25 @@ pub(crate) async fn run(arguments: ConsumeArguments) -> Result<(), Failure> {
                 }
                 left -= 1;
                 let written = writeln!(out, "{}", shown(&arguments, part.partition, record));
-                if written.is_err() {
-                    // The reader of our output has gone: nothing is left to do.
-                    return Ok(());
+                if let Err(error) = written {
+                    return gone(&error);
                 }
             }
             positions[place] = next;
         }
-        if out.flush().is_err() {
-            return Ok(());
+        if let Err(error) = out.flush() {
+            return gone(&error);
         }
     }
     Ok(())
+}
+
+/// When the reader of our output has gone, nothing is left to do; anything else is a failure.
+fn gone(error: &std::io::Error) -> Result<(), Failure> {
+    match error.kind() {
+        std::io::ErrorKind::BrokenPipe => Ok(()),
+        _ => Err(Failure::other(format!("cannot write the output: {error}"))),
+    }
 }
 
 fn shown(arguments: &ConsumeArguments, partition: i32, record: &Record) -> String {

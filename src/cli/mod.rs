@@ -78,6 +78,22 @@ impl From<Error> for Failure {
     }
 }
 
+/// `println!` panics when nobody reads any more (`… | head`): that is the end of the command and no fault of it.
+pub(crate) fn end_quietly_without_a_reader() {
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let message = panic.payload().downcast_ref::<String>().map(String::as_str).unwrap_or_default();
+        if let Some(reason) = message.strip_prefix("failed printing to stdout: ") {
+            if !reason.contains("Broken pipe") {
+                eprintln!("millstream: cannot write the output: {reason}");
+                std::process::exit(1);
+            }
+            std::process::exit(0);
+        }
+        usual(panic);
+    }));
+}
+
 /// Which broker to talk to.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Bootstrap {

@@ -24,11 +24,13 @@ type Acknowledgement = oneshot::Receiver<Result<(), ErrorCode>>;
 pub(crate) fn produce(broker: &Arc<Broker>, context: &Context, request: ProduceRequest) -> BoxFuture<'static, Response> {
     let mut response = ProduceResponse::default();
     let mut pending: Vec<(usize, usize, Acknowledgement)> = Vec::new();
+    // A batch that shares its frame with others would keep all of it in memory.
+    let is_alone = matches!(request.topic_data.as_slice(), [topic] if topic.partition_data.len() == 1);
     for topic in last_of_each(request.topic_data, |topic| (topic.name.clone(), topic.topic_id)) {
         let mut answers = Vec::new();
         let found = find(broker, context, &topic);
         for data in last_of_each(topic.partition_data, |data| data.index) {
-            let appended = found.clone().and_then(|topic| append(broker, context, request.acks, &topic, &data));
+            let appended = found.clone().and_then(|topic| append(broker, context, request.acks, &topic, &data, is_alone));
             let (answer, acknowledgement) = answer(broker, &data, appended);
             if let Some(acknowledgement) = acknowledgement {
                 pending.push((response.responses.len(), answers.len(), acknowledgement));
@@ -85,7 +87,14 @@ fn unknown_partition() -> Refusal {
     Refusal::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.sentence())
 }
 
-fn append(broker: &Broker, context: &Context, acks: i16, topic: &Topic, data: &PartitionProduceData) -> Result<AppendOutcome, Refusal> {
+fn append(
+    broker: &Broker,
+    context: &Context,
+    acks: i16,
+    topic: &Topic,
+    data: &PartitionProduceData,
+    is_alone: bool,
+) -> Result<AppendOutcome, Refusal> {
     let partition = topic.partition(data.index).ok_or_else(unknown_partition)?;
     if !(-1..=1).contains(&acks) {
         return Err(Refusal::new(ErrorCode::INVALID_REQUIRED_ACKS, "acks must be -1, 0 or 1"));
@@ -100,6 +109,7 @@ fn append(broker: &Broker, context: &Context, acks: i16, topic: &Topic, data: &P
         return Err(Refusal::new(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, sentence));
     }
     let (records, bytes) = (batch.record_count() as u64, batch.total_bytes() as u64);
+    let batch = if is_alone { batch } else { batch.detached() };
     let outcome = partition.append(batch, acks, now_ms)?;
     Metrics::add(&broker.metrics.batches_appended, 1);
     Metrics::add(&broker.metrics.records_appended, records);

@@ -162,6 +162,11 @@ impl Log {
         Ok(())
     }
 
+    /// The file that is being appended to.
+    pub(crate) fn active_file(&self) -> Option<Arc<dyn DiskFile>> {
+        self.active.as_ref().map(|active| active.file.clone())
+    }
+
     /// Hands out the files that a sync must cover for everything appended so far to be durable.
     pub(crate) fn take_unsynced(&mut self) -> Vec<Arc<dyn DiskFile>> {
         if let Some(active) = &mut self.active {
@@ -197,8 +202,9 @@ impl Log {
 
     /// Removes the first `count` sealed segments from the list and from the disk.
     pub(crate) fn remove_front(&mut self, count: usize) -> Result<(), LogError> {
-        for segment in self.sealed.drain(..count.min(self.sealed.len())) {
-            segment.remove(&*self.disk)?;
+        for _ in 0..count.min(self.sealed.len()) {
+            self.sealed[0].remove(&*self.disk)?;
+            self.sealed.remove(0);
         }
         Ok(())
     }

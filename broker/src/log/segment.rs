@@ -88,6 +88,11 @@ impl Segment {
         self.index().max_timestamp
     }
 
+    /// Whether the index reaches the end: one that was rebuilt over damage does not, and says too little.
+    pub(crate) fn has_whole_index(&self) -> bool {
+        self.index().bytes == self.bytes()
+    }
+
     /// One past its last offset.
     pub(crate) fn next_offset(&self) -> i64 {
         self.index().next_offset

@@ -57,6 +57,9 @@ struct State {
     unflushed_records: i64,
     unflushed_since_ms: Option<i64>,
     is_flush_queued: bool,
+    /// A sync is under way outside of the lock. Until it is over nobody else may call anything durable: a second sync
+    /// could return before it, or swallow its error.
+    is_flushing: bool,
 }
 
 /// A partition.
@@ -156,6 +159,7 @@ impl Partition {
                 unflushed_records: 0,
                 unflushed_since_ms: None,
                 is_flush_queued: false,
+                is_flushing: false,
             }),
             is_failed: AtomicBool::new(false),
             is_deleted: AtomicBool::new(false),
@@ -288,13 +292,16 @@ impl Partition {
 
     /// Ends the active segment. It is synced before it counts as sealed, so that no start ever scans it.
     fn roll(&self, state: &mut State) -> Result<(), LogError> {
-        for file in state.log.take_unsynced() {
-            if let Err(error) = file.sync() {
-                self.fail(state, &error);
-                return Err(LogError::io(&self.dir, error));
-            }
+        state.log.take_unsynced();
+        if let Some(file) = state.log.active_file()
+            && let Err(error) = file.sync()
+        {
+            self.fail(state, &error);
+            return Err(LogError::io(&self.dir, error));
         }
-        self.advance_durable(state, state.log.next_offset());
+        if !state.is_flushing {
+            self.advance_durable(state, state.log.next_offset());
+        }
         state.log.roll()?;
         if !state.producers.is_empty() {
             let path = format::path(&self.dir, state.log.next_offset(), format::PRODUCERS);
@@ -314,7 +321,8 @@ impl Partition {
     }
 
     fn queue_flush(self: &Arc<Self>, state: &mut State) {
-        if !state.is_flush_queued {
+        // A sync that is under way queues the next one when it is over.
+        if !state.is_flush_queued && !state.is_flushing {
             state.is_flush_queued = true;
             self.flusher.queue(self.clone());
         }
@@ -331,8 +339,10 @@ impl Partition {
 
     fn advance_durable(&self, state: &mut State, durable_offset: i64) {
         state.durable_offset = state.durable_offset.max(durable_offset);
-        state.unflushed_records = 0;
-        state.unflushed_since_ms = None;
+        if durable_offset == state.log.next_offset() {
+            state.unflushed_records = 0;
+            state.unflushed_since_ms = None;
+        }
         self.publish(state, state.durable_offset);
         while let Some((last_offset, _)) = state.pending.front() {
             if *last_offset >= state.durable_offset {
@@ -362,18 +372,22 @@ impl Partition {
             if self.is_failed.load(Ordering::Acquire) {
                 return;
             }
+            state.is_flushing = true;
             (state.log.take_unsynced(), state.log.next_offset())
         };
         let synced = files.iter().try_for_each(|file| file.sync());
         let mut state = self.state.lock();
+        state.is_flushing = false;
         match synced {
+            Err(error) => self.fail(&mut state, &error),
+            // A roll may have failed meanwhile.
+            Ok(()) if self.is_failed.load(Ordering::Acquire) => {}
             Ok(()) => {
                 self.advance_durable(&mut state, end);
                 if !state.pending.is_empty() {
                     self.queue_flush(&mut state);
                 }
             }
-            Err(error) => self.fail(&mut state, &error),
         }
     }
 
@@ -404,7 +418,9 @@ impl Partition {
         let mut state = self.state.lock();
         // Those whose fetch is over are only held here.
         state.waiting.retain(|other| Arc::strong_count(other) > 1);
-        state.waiting.push(waiting.clone());
+        if !state.waiting.iter().any(|other| Arc::ptr_eq(other, waiting)) {
+            state.waiting.push(waiting.clone());
+        }
     }
 
     /// Where to look for the first record of a time.
@@ -440,12 +456,24 @@ impl Partition {
     }
 
     fn raise_start(&self, state: &mut State, start_offset: i64) -> Result<(), LogError> {
-        if start_offset <= state.facts.start_offset {
-            return Ok(());
-        }
-        state.facts.start_offset = start_offset;
-        self.save_facts(state)?;
+        let before = state.facts.start_offset;
+        let start_offset = start_offset.max(before);
         let gone = state.log.sealed().iter().take_while(|segment| segment.next_offset() <= start_offset).count();
+        if start_offset > before {
+            state.facts.start_offset = start_offset;
+            let saved = match self.save_facts(state) {
+                // On a full disk the segments go first: opening takes the first offset that it finds.
+                Err(LogError::NoSpace { .. }) if gone > 0 => {
+                    state.log.remove_front(gone)?;
+                    return self.save_facts(state);
+                }
+                other => other,
+            };
+            if let Err(error) = saved {
+                state.facts.start_offset = before;
+                return Err(error);
+            }
+        }
         state.log.remove_front(gone)
     }
 
@@ -463,15 +491,22 @@ impl Partition {
         if !settings.is_deleted_by_age || self.is_failed.load(Ordering::Acquire) {
             return Ok(());
         }
-        let is_old = |max_timestamp: i64| settings.retention_ms >= 0 && max_timestamp < now_ms.saturating_sub(settings.retention_ms);
+        // A segment without times has no age.
+        let is_old = |max_timestamp: i64| {
+            settings.retention_ms >= 0 && max_timestamp >= 0 && max_timestamp < now_ms.saturating_sub(settings.retention_ms)
+        };
         if state.log.segments().next_back().is_some_and(|active| active.bytes() > 0 && is_old(active.max_timestamp())) {
-            self.roll(&mut state)?;
+            // On a full disk it cannot end; older segments can still go.
+            match self.roll(&mut state) {
+                Err(LogError::NoSpace { file }) => tracing::warn!("no space to end {}", file.display()),
+                other => other?,
+            }
         }
         let mut start = state.facts.start_offset;
         let mut bytes = state.log.bytes() as i64;
         for segment in state.log.sealed() {
             let is_surplus = settings.retention_bytes >= 0 && bytes - segment.bytes() as i64 >= settings.retention_bytes;
-            if !is_old(segment.max_timestamp()) && !is_surplus {
+            if !segment.has_whole_index() || (!is_old(segment.max_timestamp()) && !is_surplus) {
                 break;
             }
             bytes -= segment.bytes() as i64;
@@ -501,6 +536,9 @@ impl Partition {
 
     /// Syncs and leaves the log so that the next start has little to do.
     pub(crate) fn close(self: &Arc<Self>) -> Result<(), LogError> {
+        while self.state.lock().is_flushing {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
         self.flush();
         let mut state = self.state.lock();
         if self.is_failed.load(Ordering::Acquire) {

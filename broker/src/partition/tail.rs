@@ -9,6 +9,7 @@ use millstream_protocol::record::RecordBatch;
 
 /// Below this a batch is copied out of its frame, so that it does not hold on to a read buffer.
 const DETACH_BYTES_MAX: usize = 16 * 1024;
+// A larger one shares its frame only if it is all that the frame brought: see `api::produce`.
 /// What a batch costs beside its bytes.
 const OVERHEAD_BYTES: usize = 128;
 /// Parts of one answer; more would make the list that the kernel walks long.

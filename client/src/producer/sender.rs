@@ -10,7 +10,7 @@ use millstream_protocol::record::batch::advance_sequence;
 use millstream_protocol::record::{self, BatchBuilder, Piece, RecordBatch, Records};
 use millstream_protocol::{ErrorCode, TopicId};
 use parking_lot::Mutex;
-use tokio::sync::{Notify, OnceCell};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::{Acks, Delivered, ProducerBuilder, Waiting};
@@ -26,25 +26,29 @@ const REQUEST_TIMEOUT_MS: i32 = 30_000;
 pub(super) struct Shared {
     client: Client,
     pub(super) options: ProducerBuilder,
-    producer_id: OnceCell<(i64, i16)>,
 }
 
 impl Shared {
     pub(super) fn new(client: Client, options: ProducerBuilder) -> Self {
-        Shared { client, options, producer_id: OnceCell::new() }
+        Shared { client, options }
     }
 
     async fn producer_id(&self) -> Result<(i64, i16), Error> {
-        let ask = || async {
-            let request = InitProducerIdRequest { transaction_timeout_ms: 60_000, ..Default::default() };
-            let answer = self.client.ask(request).await?;
-            if !answer.error_code.is_none() {
-                return Err(Error::refused(answer.error_code, "asking for a producer id", None));
-            }
-            Ok((answer.producer_id, answer.producer_epoch))
-        };
-        self.producer_id.get_or_try_init(ask).await.copied()
+        let request = InitProducerIdRequest { transaction_timeout_ms: 60_000, ..Default::default() };
+        let answer = self.client.ask(request).await?;
+        if !answer.error_code.is_none() {
+            return Err(Error::refused(answer.error_code, "asking for a producer id", None));
+        }
+        Ok((answer.producer_id, answer.producer_epoch))
     }
+}
+
+/// Who a lane is to the broker. After a batch whose fate is not known it becomes somebody else: its sequence numbers could
+/// mean that batch or the next one.
+#[derive(Debug, Default)]
+struct Identity {
+    producer: Option<(i64, i16)>,
+    sequence: i32,
 }
 
 #[derive(Debug, Default)]
@@ -104,9 +108,12 @@ impl Lane {
     }
 
     async fn run(self: Arc<Self>) {
-        let mut sequence = 0;
+        let mut identity = Identity::default();
         while let Some(batch) = self.next_batch().await {
-            let delivered = self.deliver(&batch, &mut sequence).await;
+            let delivered = self.deliver(&batch, &mut identity).await;
+            if delivered.is_err() {
+                identity = Identity::default();
+            }
             for (place, waiting) in batch.into_iter().enumerate() {
                 let outcome = delivered
                     .clone()
@@ -147,7 +154,7 @@ impl Lane {
     }
 
     /// Sends a batch until it is acknowledged, refused for good or given up. Answers its base offset.
-    async fn deliver(&self, waiting: &[Waiting], sequence: &mut i32) -> Result<i64, Error> {
+    async fn deliver(&self, waiting: &[Waiting], identity: &mut Identity) -> Result<i64, Error> {
         let options = &self.shared.options;
         let deadline = Instant::now() + options.delivery_timeout;
         let mut pause = RETRY_PAUSE_MIN;
@@ -155,9 +162,12 @@ impl Lane {
         loop {
             let sent = async {
                 if built.is_none() {
-                    let producer =
-                        if options.is_idempotent && options.acks == Acks::All { Some(self.shared.producer_id().await?) } else { None };
-                    built = Some(build(waiting, options, producer.map(|(id, epoch)| (id, epoch, *sequence)))?);
+                    let is_idempotent = options.is_idempotent && options.acks == Acks::All;
+                    if is_idempotent && identity.producer.is_none() {
+                        identity.producer = Some(self.shared.producer_id().await?);
+                    }
+                    let producer = identity.producer.map(|(id, epoch)| (id, epoch, identity.sequence));
+                    built = Some(build(waiting, options, producer)?);
                 }
                 match &built {
                     Some(batch) => self.send(batch).await,
@@ -166,7 +176,7 @@ impl Lane {
             };
             let error = match tokio::time::timeout_at(deadline, sent).await {
                 Ok(Ok(base_offset)) => {
-                    *sequence = advance_sequence(*sequence, waiting.len() as i32);
+                    identity.sequence = advance_sequence(identity.sequence, waiting.len() as i32);
                     return Ok(base_offset);
                 }
                 Ok(Err(error)) if error.is_retriable() => error,

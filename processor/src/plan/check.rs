@@ -14,7 +14,9 @@ pub(crate) fn check(plan: &LogicalPlan, mode: OutputMode, watermark: Option<&str
     let mut aggregates = 0;
     let mut has_event_time_key = false;
     let mut sorts = false;
-    plan.apply(|node| {
+    let mut scans = 0;
+    plan.apply_with_subqueries(|node| {
+        scans += usize::from(matches!(node, LogicalPlan::TableScan(_)));
         let refused = match node {
             LogicalPlan::Aggregate(aggregate) => {
                 aggregates += 1;
@@ -55,6 +57,9 @@ pub(crate) fn check(plan: &LogicalPlan, mode: OutputMode, watermark: Option<&str
     })?;
     if let Some(sentence) = refusal {
         return Err(QueryError::Analysis(sentence));
+    }
+    if scans > 1 {
+        return Err(QueryError::analysis("subqueries beside the stream are not supported yet: read one table, with STREAM"));
     }
     let has_aggregate = aggregates > 0;
     let sentence = match mode {

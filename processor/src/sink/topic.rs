@@ -1,11 +1,11 @@
 //! Results into a topic, exactly once.
 //!
-//! Every record carries a header with the query's id and the batch's. Before a batch is first run, the ends of the topic's
-//! partitions stand in the offset log; when it runs again, the sink reads from there on, counts in each partition the
-//! records of this very batch, and leaves out as many from the front: a batch gives the same rows in the same order. A
-//! broker's idempotent producer takes care of retries within a batch.
+//! Every record carries a header with the query's id, the batch's and the row's number. Before a batch is first run, the ends
+//! of the topic's partitions stand in the offset log; when it runs again, the sink reads from there on and leaves out the
+//! rows that it finds: a batch gives the same rows in the same order. The idempotent producer takes care of retries within
+//! a batch.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -58,21 +58,20 @@ impl TopicSink {
             // The topic may have grown since: rows go where they went.
             Some(mark) => parse_mark(&self.topic, mark).map_or(self.ends.len(), |ends| ends.len()),
         };
-        let mut skip = match output.replayed_from {
-            None => vec![0; partitions],
+        let written = match output.replayed_from {
+            None => HashSet::new(),
             Some(mark) => self.written(mark, output.query, output.batch).await?,
         };
-        skip.resize(partitions.max(1), 0);
-        let header = Bytes::from(header(output.query, output.batch));
+        let prefix = header(output.query, output.batch);
         let total = records.len();
         let mut under_way: VecDeque<Delivery> = VecDeque::new();
         for (row, (key, value)) in records.into_iter().enumerate() {
             let partition = partition(output.batch, row, total, partitions, key.as_deref());
-            if skip[partition] > 0 {
-                skip[partition] -= 1;
+            if written.contains(&row) {
                 continue;
             }
-            let mut record = NewRecord::to(&self.topic).partition(partition as i32).header(BATCH_HEADER, header.clone());
+            let header = format!("{prefix}{row}");
+            let mut record = NewRecord::to(&self.topic).partition(partition as i32).header(BATCH_HEADER, header);
             if let Some(key) = key {
                 record = record.key(key);
             }
@@ -100,32 +99,39 @@ impl TopicSink {
         Ok(())
     }
 
-    /// How many records of a batch are in each partition, from the mark on.
-    async fn written(&self, mark: &str, query: Uuid, batch: i64) -> Result<Vec<usize>, QueryError> {
+    /// The rows of a batch that the topic has, from the mark on.
+    async fn written(&self, mark: &str, query: Uuid, batch: i64) -> Result<HashSet<usize>, QueryError> {
         let from = parse_mark(&self.topic, mark)
             .ok_or_else(|| QueryError::analysis(format!("the offset log does not say where topic {} ended", self.topic)))?;
-        let wanted = header(query, batch);
+        let prefix = header(query, batch);
         let mut reader = TopicReader::open(&self.client, &self.topic).await?;
-        let ends = reader.ends().await?;
-        let mut positions = from.clone();
-        let mut counts = vec![0; from.len()];
+        let (starts, ends) = (reader.starts().await?, reader.ends().await?);
+        // After a power cut a topic that was not synced may end before the mark.
+        let clamped = from.iter().zip(starts.iter().zip(&ends)).map(|(from, (start, end))| *from.max(start).min(end));
+        let mut positions: Vec<i64> = clamped.collect();
+        let mut rows = HashSet::new();
         while positions.iter().zip(&ends).any(|(position, end)| position < end) {
             let before = positions.clone();
             for part in reader.fetch(&positions, Duration::from_secs(5), 8 * 1024 * 1024).await? {
                 let place = part.partition as usize;
                 let Some(last) = part.batches.last() else { continue };
-                let fetched = millstream_client::Fetched { batches: part.batches.clone(), high_watermark: part.high_watermark };
-                let is_ours = |record: &millstream_client::Record| {
-                    record.headers.iter().any(|header| header.key == BATCH_HEADER && header.value.as_deref() == Some(&wanted[..]))
-                };
-                counts[place] += fetched.records(before[place])?.iter().filter(|record| is_ours(record)).count();
-                positions[place] = last.last_offset() + 1;
+                let next = last.last_offset() + 1;
+                let fetched = millstream_client::Fetched { batches: part.batches, high_watermark: part.high_watermark };
+                for record in fetched.records(before[place])? {
+                    let value = record.headers.iter().find(|header| header.key == BATCH_HEADER).and_then(|header| header.value.as_deref());
+                    let row = value.and_then(|value| std::str::from_utf8(value).ok()?.strip_prefix(&prefix)?.parse::<usize>().ok());
+                    rows.extend(row);
+                }
+                positions[place] = next;
             }
             if positions == before {
-                break;
+                return Err(QueryError::analysis(format!(
+                    "topic {} cannot be read to its end, so batch {batch} cannot be recognised",
+                    self.topic
+                )));
             }
         }
-        Ok(counts)
+        Ok(rows)
     }
 
     pub(crate) fn description(&self) -> String {
@@ -133,8 +139,9 @@ impl TopicSink {
     }
 }
 
-fn header(query: Uuid, batch: i64) -> Vec<u8> {
-    format!("{query}/{batch}").into_bytes()
+/// What the header of a batch's records begins with; the row's number follows.
+fn header(query: Uuid, batch: i64) -> String {
+    format!("{query}/{batch}/")
 }
 
 fn parse_mark(topic: &str, mark: &str) -> Option<Vec<i64>> {

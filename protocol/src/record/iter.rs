@@ -108,6 +108,9 @@ impl Fields<'_> {
     }
 }
 
+/// A header takes two bytes in a batch and sixty in memory: without a bound, a compressed batch of kilobytes is gigabytes.
+const HEADERS_MAX: i32 = 16 * 1024;
+
 /// Where the parts of one record are.
 struct Layout {
     timestamp_delta: i64,
@@ -132,7 +135,7 @@ fn layout(body: &[u8], at: usize) -> Option<Layout> {
     let value = fields.span()?;
     let header_count = fields.varint()?;
     let headers_at = fields.at;
-    if header_count < 0 || header_count as usize > end - headers_at {
+    if !(0..=HEADERS_MAX).contains(&header_count) || header_count as usize > end - headers_at {
         return None;
     }
     for _ in 0..header_count {
