@@ -1,0 +1,164 @@
+//! What survives: the broker on a simulated disk that loses, tears and refuses.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use millstream_broker::disk::simulated::{Fault, SimulatedDisk};
+use millstream_broker::{Broker, BrokerHandle, BrokerSettings, Clock, Properties};
+use millstream_protocol::message::create_topics::{CreatableTopic, CreateTopicsRequest};
+use millstream_protocol::message::fetch::{FetchPartition, FetchRequest, FetchTopic};
+use millstream_protocol::message::metadata::MetadataRequest;
+use millstream_protocol::message::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use millstream_protocol::record::{BatchBuilder, Codec, NewRecord, Records};
+use millstream_protocol::{Call, ErrorCode, Exchange, Response, TopicId};
+
+const TOPIC: &str = "t";
+const NOW_MS: i64 = 1_770_000_000_000;
+
+fn open(disk: &SimulatedDisk) -> Arc<Broker> {
+    let properties = Properties::from([("log.segment.bytes".into(), "4096".into())]);
+    let settings = BrokerSettings::new(properties).expect("legal properties");
+    Broker::open_on(Path::new("/data"), settings, Arc::new(disk.clone()), Clock::manual(NOW_MS)).expect("opens")
+}
+
+async fn ask(broker: &Arc<Broker>, call: Call) -> Response {
+    BrokerHandle(broker.clone()).exchange(call).await.expect("a broker in this process answers")
+}
+
+async fn create(broker: &Arc<Broker>) {
+    let topic = CreatableTopic { name: TOPIC.into(), num_partitions: 1, replication_factor: 1, ..Default::default() };
+    ask(broker, Call::local(CreateTopicsRequest { topics: vec![topic], ..Default::default() })).await;
+}
+
+/// Appends one record with acks=all at a producer's sequence number; the offset if it was acknowledged.
+async fn produce(broker: &Arc<Broker>, value: &str, sequence: i32) -> Result<i64, ErrorCode> {
+    let mut builder = BatchBuilder::new(Codec::None);
+    builder.set_producer(7, 0, sequence);
+    builder.push(NewRecord { timestamp: NOW_MS, value: Some(value.as_bytes()), ..Default::default() });
+    let batch = builder.build().expect("builds").to_bytes();
+    let data = PartitionProduceData { index: 0, records: Some(Records::from(batch)) };
+    let topic = TopicProduceData { name: TOPIC.into(), partition_data: vec![data], ..Default::default() };
+    let request = ProduceRequest { acks: -1, timeout_ms: 60_000, topic_data: vec![topic], ..Default::default() };
+    let Response::Produce(answer) = ask(broker, Call { version: 9, ..Call::local(request) }).await else { panic!() };
+    let answer = &answer.responses[0].partition_responses[0];
+    if answer.error_code.is_none() { Ok(answer.base_offset) } else { Err(answer.error_code) }
+}
+
+/// All values from an offset on; whether the last answer was an error.
+async fn values(broker: &Arc<Broker>) -> (Vec<(i64, Bytes)>, Option<ErrorCode>) {
+    let Response::Metadata(metadata) = ask(broker, Call::local(MetadataRequest { topics: None, ..Default::default() })).await else {
+        panic!()
+    };
+    let topic_id = metadata.topics.first().map_or(TopicId::ZERO, |topic| topic.topic_id);
+    let mut found: Vec<(i64, Bytes)> = Vec::new();
+    loop {
+        let fetch_offset = found.last().map_or(0, |(offset, _)| offset + 1);
+        let partition = FetchPartition { fetch_offset, partition_max_bytes: 1 << 20, ..Default::default() };
+        let topic = FetchTopic { topic_id, partitions: vec![partition], ..Default::default() };
+        let Response::Fetch(answer) = ask(broker, Call::local(FetchRequest { topics: vec![topic], ..Default::default() })).await else {
+            panic!()
+        };
+        let partition = &answer.responses[0].partitions[0];
+        if !partition.error_code.is_none() {
+            return (found, Some(partition.error_code));
+        }
+        let before = found.len();
+        for batch in partition.records.clone().unwrap_or_default().batches() {
+            for record in batch.expect("whole").records(1 << 20).expect("readable") {
+                let record = record.expect("readable");
+                found.push((record.offset, record.value.expect("has a value")));
+            }
+        }
+        if found.len() == before {
+            return (found, None);
+        }
+    }
+}
+
+/// Power cuts at every call that changes the disk: what was acknowledged is there once, in order, at its offset.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_acknowledged_is_lost_wherever_the_power_goes() {
+    for seed in 0..150u64 {
+        let disk = SimulatedDisk::new();
+        let broker = open(&disk);
+        create(&broker).await;
+        disk.fail_at(seed % 75, Fault::PowerCut);
+        let mut acknowledged = Vec::new();
+        let mut sequence = 0;
+        while let Ok(offset) = produce(&broker, &format!("{sequence:0400}"), sequence).await {
+            acknowledged.push((offset, Bytes::from(format!("{sequence:0400}"))));
+            sequence += 1;
+            if sequence > 60 {
+                break;
+            }
+        }
+        drop(broker);
+        disk.crash(seed);
+        let broker = open(&disk);
+        let (found, error) = values(&broker).await;
+        assert_eq!(error, None, "seed {seed}");
+        assert!(found.starts_with(&acknowledged), "seed {seed}: {} acknowledged, {} found", acknowledged.len(), found.len());
+        // A producer that sends the last batch again, not knowing its fate, does not write it twice.
+        let retried = produce(&broker, &format!("{sequence:0400}"), sequence).await.expect("a sound disk takes it");
+        let (found, _) = values(&broker).await;
+        let copies = found.iter().filter(|(_, value)| *value == format!("{sequence:0400}")).count();
+        assert_eq!((copies, retried), (1, sequence as i64), "seed {seed}");
+    }
+}
+
+/// After a sync that failed nothing is acknowledged any more, whatever the disk says later.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failed_sync_is_final() {
+    let disk = SimulatedDisk::new();
+    let broker = open(&disk);
+    create(&broker).await;
+    produce(&broker, "before", 0).await.expect("a sound disk");
+    let failure = broker.failure();
+    disk.fail_at(1, Fault::SyncFails);
+    assert_eq!(produce(&broker, "lost", 1).await, Err(ErrorCode::KAFKA_STORAGE_ERROR));
+    assert!(failure.borrow().is_some(), "whoever runs the broker is told");
+    assert_eq!(produce(&broker, "after", 2).await, Err(ErrorCode::KAFKA_STORAGE_ERROR));
+}
+
+/// A full disk refuses, loses nothing, and is written again once there is room.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_refuses_and_recovers() {
+    let mut refusals = 0;
+    for nth in 0..6 {
+        let disk = SimulatedDisk::new();
+        let broker = open(&disk);
+        create(&broker).await;
+        disk.fail_at(nth, Fault::NoSpace);
+        let first = produce(&broker, "a", 0).await;
+        if broker.failure().borrow().is_some() {
+            // It was the sync that failed, which is final whatever the reason.
+            continue;
+        }
+        refusals += i32::from(first == Err(ErrorCode::KAFKA_STORAGE_ERROR));
+        let offset = produce(&broker, "a", 0).await.expect("there is room again, and a retry is taken once");
+        assert_eq!(offset, 0, "{first:?}");
+        assert_eq!(values(&broker).await.0.len(), 1);
+    }
+    assert!(refusals >= 3, "the fault was met");
+}
+
+/// One flipped bit in the middle: records before and behind stay readable, the damaged place is an error, never skipped.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damage_in_the_middle_is_an_error_and_nothing_is_cut() {
+    let disk = SimulatedDisk::new();
+    let broker = open(&disk);
+    create(&broker).await;
+    for sequence in 0..5 {
+        produce(&broker, &format!("{sequence:0400}"), sequence).await.expect("a sound disk");
+    }
+    drop(broker);
+    let log = disk.files().into_iter().find(|path| path.extension().is_some_and(|kind| kind == "log")).expect("a log");
+    disk.flip_bit(&log, 2 * 480 + 200, 3);
+    let broker = open(&disk);
+    let (found, error) = values(&broker).await;
+    assert_eq!(error, Some(ErrorCode::CORRUPT_MESSAGE));
+    assert!(!found.is_empty() && found.len() < 5, "records before the damage are there");
+    let offset = produce(&broker, "on", 5).await.expect("appends go on");
+    assert_eq!(offset, 5, "and no offset is given twice");
+}

@@ -1,0 +1,58 @@
+//! Reads our own manifests and sources: dependencies point one way, and the list of what is served is true.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+#[expect(clippy::disallowed_methods, reason = "this test reads the sources")]
+fn read(path: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// The part of a manifest from `[dependencies]` to the next table.
+fn dependencies(manifest: &str) -> Vec<&str> {
+    let section = manifest.split("\n[dependencies]\n").nth(1).unwrap_or_default();
+    let lines = section.lines().take_while(|line| !line.starts_with('['));
+    lines.filter_map(|line| line.split(['.', ' ', '=']).next()).filter(|name| !name.is_empty()).collect()
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    let allowed: [(&str, &[&str]); 5] = [
+        ("protocol", &[]),
+        ("client", &["protocol"]),
+        ("broker", &["protocol"]),
+        ("processor", &["client"]),
+        ("admin", &["broker", "client", "processor"]),
+    ];
+    for (room, allowed) in allowed {
+        let manifest = read(&format!("{room}/Cargo.toml"));
+        for name in dependencies(&manifest).into_iter().filter_map(|name| name.strip_prefix("millstream-")) {
+            assert!(allowed.contains(&name), "{room} must not depend on {name}");
+        }
+    }
+}
+
+#[test]
+fn each_heavy_library_is_named_in_one_room() {
+    for (library, rooms) in [("datafusion", &["processor"][..]), ("bincode", &["broker"]), ("memmap2", &["broker"])] {
+        for room in ["protocol", "client", "broker", "processor", "admin"] {
+            let is_named = dependencies(&read(&format!("{room}/Cargo.toml"))).contains(&library);
+            assert_eq!(is_named, rooms.contains(&room), "{library} in {room}");
+        }
+    }
+}
+
+#[test]
+fn every_served_api_has_its_files_and_its_row() {
+    let (api, support, dispatch) = (read("protocol/src/api.rs"), read("protocol/SUPPORT.md"), read("broker/src/dispatch.rs"));
+    let mut names = BTreeSet::new();
+    for line in api.lines().filter(|line| line.contains(", advertised ")) {
+        let name = line.split('=').next().unwrap_or_default().trim().to_owned();
+        assert!(support.contains(&format!("| {name} |")), "{name} is missing in protocol/SUPPORT.md");
+        assert!(dispatch.contains(&format!("Request::{name}(")), "{name} is not dispatched");
+        names.insert(name);
+    }
+    assert!(names.len() >= 18);
+    let rows = support.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| API")).count();
+    assert_eq!(rows, names.len(), "SUPPORT.md lists something that is not served");
+}
