@@ -46,7 +46,7 @@ fn each_heavy_library_is_named_in_one_room() {
 fn every_served_api_has_its_files_and_its_row() {
     let (api, support, dispatch) = (read("protocol/src/api.rs"), read("protocol/SUPPORT.md"), read("broker/src/dispatch.rs"));
     let mut names = BTreeSet::new();
-    for line in api.lines().filter(|line| line.contains(", advertised ")) {
+    for line in api.lines().filter(|line| line.contains(", advertised ") && !line.contains('$')) {
         let name = line.split('=').next().unwrap_or_default().trim().to_owned();
         assert!(support.contains(&format!("| {name} |")), "{name} is missing in protocol/SUPPORT.md");
         assert!(dispatch.contains(&format!("Request::{name}(")), "{name} is not dispatched");

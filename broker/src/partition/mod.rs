@@ -358,10 +358,11 @@ impl Partition {
     /// Nothing is acknowledged from here on; a failed sync is never retried.
     fn fail(&self, state: &mut State, error: &std::io::Error) {
         self.is_failed.store(true, Ordering::Release);
+        // Whoever runs the broker learns it before any client does.
+        self.flusher.report_failure(format!("sync of {} failed: {error}", self.dir.display()));
         for (_, sender) in state.pending.drain(..) {
             let _ = sender.send(Err(ErrorCode::KAFKA_STORAGE_ERROR));
         }
-        self.flusher.report_failure(format!("sync of {} failed: {error}", self.dir.display()));
     }
 
     /// One group commit: syncs what is written now, then releases everything that it covers. Called by the flusher.
