@@ -27,7 +27,8 @@ pub(crate) fn metadata(broker: &Arc<Broker>, context: &Context, request: Metadat
         Some(topics) => {
             let mut seen: Vec<(Option<String>, TopicId)> = Vec::new();
             let mut found = Vec::new();
-            for topic in topics {
+            // Where one topic is named by its id, names are not looked at.
+            for topic in topics.into_iter().filter(|topic| !by_id || !topic.topic_id.is_zero()) {
                 let key = (topic.name.as_deref().map(str::to_owned).filter(|_| topic.topic_id.is_zero()), topic.topic_id);
                 if seen.len() < 256 && seen.contains(&key) {
                     continue;
@@ -50,7 +51,12 @@ pub(crate) fn metadata(broker: &Arc<Broker>, context: &Context, request: Metadat
 }
 
 fn refused(topic: &MetadataRequestTopic) -> MetadataTopic {
-    MetadataTopic { error_code: ErrorCode::INVALID_REQUEST, name: topic.name.clone(), topic_id: topic.topic_id, ..Default::default() }
+    MetadataTopic {
+        error_code: ErrorCode::INVALID_REQUEST,
+        name: Some(topic.name.clone().unwrap_or_default()),
+        topic_id: topic.topic_id,
+        ..Default::default()
+    }
 }
 
 fn one(broker: &Arc<Broker>, asked: &MetadataRequestTopic, by_id: bool, may_create: bool, wants_operations: bool) -> MetadataTopic {

@@ -44,7 +44,8 @@ pub(crate) fn produce(broker: &Arc<Broker>, context: &Context, request: ProduceR
     if pending.is_empty() {
         return futures::future::ready(response.into()).boxed();
     }
-    let timeout = Duration::from_millis(request.timeout_ms.max(0) as u64);
+    // Below zero it is no limit of the client's; a sync that takes longer than this will not come back.
+    let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(30_000));
     async move {
         let deadline = tokio::time::Instant::now() + timeout;
         for (topic, partition, acknowledgement) in pending {
@@ -103,11 +104,6 @@ fn append(
     let settings = partition.settings();
     let target = Target { topic: &topic.name, partition: data.index, settings: &settings, produce_version: context.version, now_ms };
     let batch = check::check(data.records.as_ref(), &target)?;
-    if batch.is_transactional() {
-        // Without a coordinator there is nobody who could end the transaction.
-        let sentence = "transactional records need a transactional id, and this broker has no transactions yet";
-        return Err(Refusal::new(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, sentence));
-    }
     let (records, bytes) = (batch.record_count() as u64, batch.total_bytes() as u64);
     let batch = if is_alone { batch } else { batch.detached() };
     let outcome = partition.append(batch, acks, now_ms)?;

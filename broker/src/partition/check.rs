@@ -59,6 +59,10 @@ pub(crate) fn check(records: Option<&Records>, target: &Target<'_>) -> Result<Re
         Some(bytes) if !bytes.is_empty() => bytes,
         _ => return Err(Refusal::new(ErrorCode::INVALID_RECORD, "Produce requests must carry one record batch a partition")),
     };
+    // Message sets of before 2017 are shorter than a batch's header: they are told by their version, not by their length.
+    if is_message_set(&bytes) {
+        return Err(BatchError::Magic(0).into());
+    }
     let total = match batch::total_bytes(&bytes) {
         Some(total) => total?,
         None => return Err(Refusal::new(ErrorCode::INVALID_RECORD, "the record batch is cut off")),
@@ -71,7 +75,9 @@ pub(crate) fn check(records: Option<&Records>, target: &Target<'_>) -> Result<Re
         return Err(Refusal::new(ErrorCode::MESSAGE_TOO_LARGE, message));
     }
     let batch = RecordBatch::new(bytes.clone())?;
-    if bytes.len() > total && batch::total_bytes(&bytes[total..]).is_some_and(|next| next.is_ok_and(|next| total + next <= bytes.len())) {
+    let behind = &bytes[total..];
+    let is_batch = batch::total_bytes(behind).is_some_and(|next| next.is_ok_and(|next| next <= behind.len()));
+    if is_batch || is_message_set(behind) {
         return Err(Refusal::new(ErrorCode::INVALID_RECORD, "Produce requests must carry one record batch a partition"));
     }
     if batch.attributes() & 7 == Codec::Zstd as i16 && target.produce_version < 7 {
@@ -103,7 +109,16 @@ pub(crate) fn check(records: Option<&Records>, target: &Target<'_>) -> Result<Re
     Ok(batch)
 }
 
+fn is_message_set(bytes: &[u8]) -> bool {
+    matches!(bytes.get(16), Some(0 | 1))
+}
+
 fn check_header(batch: &RecordBatch) -> Result<(), Refusal> {
+    if batch.is_transactional() {
+        // Without a coordinator there is nobody who could end the transaction.
+        let sentence = "transactional records need a transactional id, and this broker has no transactions yet";
+        return Err(Refusal::new(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, sentence));
+    }
     let (count, delta) = (batch.record_count(), batch.last_offset_delta());
     if count <= 0 || delta < 0 || i64::from(delta) + 1 != i64::from(count) {
         return Err(RefusalOf(RecordError::Count(count)).into());
