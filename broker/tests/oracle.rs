@@ -37,7 +37,7 @@ fn codes(api: ApiKey, version: i16, answer: &[u8]) -> Vec<String> {
     let (_, response) = decode_response(Bytes::copy_from_slice(answer), api, version).expect("a readable answer");
     let text = format!("{response:?}");
     let mut codes: Vec<String> =
-        text.split("error_code: ").skip(1).map(|rest| rest.split(|c| c == ',' || c == ' ').next().unwrap_or_default().to_owned()).collect();
+        text.split("error_code: ").skip(1).map(|rest| rest.split([',', ' ']).next().unwrap_or_default().to_owned()).collect();
     codes.sort();
     codes
 }
