@@ -51,6 +51,11 @@ impl Table {
             return Err(QueryError::analysis(format!("option {unknown} is not known; there are {}", OPTIONS.join(", "))));
         }
         let option = |name: &str| options.get(name).map(String::as_str);
+        if option("kafka.bootstrap.servers").is_some() {
+            let sentence = "a table is of the broker that the statement is run against: leave kafka.bootstrap.servers out, \
+                            and name another broker with millstream sql --bootstrap-servers";
+            return Err(QueryError::analysis(sentence));
+        }
         if let Some(format) = option("value.format").filter(|format| !format.eq_ignore_ascii_case("json")) {
             return Err(QueryError::analysis(format!("value.format {format} is not known; json is")));
         }

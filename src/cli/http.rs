@@ -47,6 +47,7 @@ impl ServerUrl {
         let detail = problem["detail"].as_str().unwrap_or(status.canonical_reason().unwrap_or("the server refused")).to_owned();
         Err(match status {
             StatusCode::NOT_FOUND => Failure::not_found(detail),
+            StatusCode::BAD_REQUEST => Failure::usage(detail),
             StatusCode::CONFLICT => Failure::conflict(detail),
             StatusCode::GATEWAY_TIMEOUT => Failure::timed_out(detail),
             _ => Failure::other(detail),
