@@ -2,6 +2,8 @@
 //!
 //! This binary links the SQL engine: what can be proven without it stands elsewhere.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::time::Duration;
 
 use millstream_broker::{Broker, BrokerHandle, BrokerSettings, Properties};
