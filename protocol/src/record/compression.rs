@@ -151,7 +151,12 @@ fn decompress_snappy(mut body: Bytes, bytes_max: usize) -> Result<Bytes, Compres
         let Some(length) = usize::try_from(length).ok().filter(|&length| length <= body.len()) else {
             return Err(codec.damaged(format!("block of {length} bytes is cut off")));
         };
-        to.extend(inflate_snappy_block(&body.split_to(length), bytes_max - to.len())?);
+        let block = inflate_snappy_block(&body.split_to(length), bytes_max - to.len()).map_err(|error| match error {
+            // The cap is of all blocks together.
+            CompressionError::TooLarge(_) => CompressionError::TooLarge(bytes_max),
+            other => other,
+        })?;
+        to.extend(block);
     }
     Ok(to.into())
 }
@@ -167,4 +172,32 @@ fn inflate_snappy_block(block: &[u8], bytes_max: usize) -> Result<Vec<u8>, Compr
         return Err(codec.damaged("block announces more than it can hold"));
     }
     snap::raw::Decoder::new().decompress_vec(block).map_err(|e| codec.damaged(e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CODECS: [Codec; 4] = [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd];
+
+    #[test]
+    fn what_is_compressed_is_inflated_again() {
+        let body: Bytes = (0..100_000u32).flat_map(|n| (n % 251).to_le_bytes()).collect::<Vec<u8>>().into();
+        for codec in CODECS {
+            let small = compress(codec, body.clone()).unwrap();
+            assert!(small.len() < body.len(), "{codec:?}");
+            assert_eq!(decompress(codec, small, body.len()).unwrap(), body, "{codec:?}");
+        }
+    }
+
+    #[test]
+    fn a_bomb_stops_at_the_cap_and_damage_is_an_error() {
+        let bomb = Bytes::from(vec![0; 8 << 20]);
+        for codec in CODECS {
+            let small = compress(codec, bomb.clone()).unwrap();
+            assert_eq!(decompress(codec, small.clone(), 1 << 20), Err(CompressionError::TooLarge(1 << 20)), "{codec:?}");
+            let cut = small.slice(..small.len() / 2);
+            assert!(matches!(decompress(codec, cut, 16 << 20), Err(CompressionError::Damaged { .. })), "{codec:?}");
+        }
+    }
 }
