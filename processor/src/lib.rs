@@ -52,6 +52,11 @@ pub use error::QueryError;
 pub use query::{Query, QueryStatus, Rows};
 pub use session::{Outcome, Session, TableInfo};
 
+/// Milliseconds since 1970 as Spark writes times: UTC with milliseconds.
+pub fn iso_time(time_ms: i64) -> String {
+    micro_batch::iso(time_ms)
+}
+
 /// A batch as a table of text, for people.
 ///
 /// # Errors

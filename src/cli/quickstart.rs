@@ -107,30 +107,10 @@ fn order(random: &mut StdRng, number: u64, now_ms: i64) -> Value {
         .collect();
     json!({
         "stores_request_id": 10_004_352_789u64 + number,
-        "event_time": iso(time),
+        "event_time": millstream_processor::iso_time(time),
         "parent_order": {"order_ref": 777_289 + number, "agent": format!("Mr Thing ({})", 1000 + number % 300)},
         "bom": parts,
     })
-}
-
-/// Milliseconds since 1970 as text that a TIMESTAMP is read from.
-fn iso(ms: i64) -> String {
-    let seconds = ms.div_euclid(1000);
-    let day = seconds.div_euclid(86_400);
-    let of_day = seconds.rem_euclid(86_400);
-    let (year, month, date) = civil(day);
-    format!("{year:04}-{month:02}-{date:02}T{:02}:{:02}:{:02}.{:03}Z", of_day / 3600, of_day / 60 % 60, of_day % 60, ms.rem_euclid(1000))
-}
-
-fn civil(day: i64) -> (i64, i64, i64) {
-    let shifted = day + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let of_era = shifted.rem_euclid(146_097);
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let (date, month) = (of_year - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
-    (year + era * 400 + i64::from(month <= 2), month, date)
 }
 
 async fn publish(client: Client, rate: u64, seconds: u64) -> Result<(), Failure> {

@@ -23,6 +23,7 @@ use crate::source::{Input, TopicSource};
 use crate::state::StateStore;
 use crate::trigger::Trigger;
 use crate::watermark::{EventTimes, Tracker};
+pub(crate) use progress::iso;
 use progress::{Measured, Report};
 
 /// How long a fetch waits for the first record before the loop looks around.
@@ -185,8 +186,7 @@ impl Execution {
     fn check_same_query(&self, entry: &OffsetEntry) -> Result<(), QueryError> {
         let is_other = |key: &str, own: &str| entry.conf.get(key).is_some_and(|stored| stored != own);
         if is_other(QUERY_TEXT, &self.text) || is_other(OUTPUT_MODE, self.plan.mode.name()) {
-            let reason =
-                "belongs to another query, or to this one before it was changed; give the query another checkpointLocation, or drop it";
+            let reason = "belongs to another query, or to this one before it was changed; drop the table and create it anew, which begins from the start";
             return Err(QueryError::checkpoint(&self.checkpoint.dir, reason));
         }
         Ok(())
