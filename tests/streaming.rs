@@ -92,6 +92,16 @@ async fn windows_close_as_sparks_do() {
     batch(&session, 7).await;
     assert_eq!(results(&client).await, [row(0, 1), row(10, 3), row(20, 1)]);
     session.close().await;
+    drop(session);
+
+    // A crash after the sink took batch 7 and before its commit: it runs again, and its result is recognised.
+    let checkpoint = dir.path().join("processor/checkpoints/636f756e7473");
+    #[expect(clippy::disallowed_methods, reason = "the crash is made by hand")]
+    std::fs::remove_file(checkpoint.join("commits/7")).unwrap();
+    let session = Session::open(client.clone(), &dir.path().join("processor")).await.unwrap();
+    assert_eq!(batch(&session, 7).await["sink"]["numOutputRows"], 1, "the batch did run again");
+    assert_eq!(results(&client).await, [row(0, 1), row(10, 3), row(20, 1)], "and wrote nothing twice");
+    session.close().await;
 }
 
 /// What is refused, and that the reason is told.
