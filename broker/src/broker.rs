@@ -16,13 +16,14 @@ use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::BrokerSettings;
 use crate::disk::{Disk, RealDisk, read_file, replace_file};
+use crate::dispatch;
 use crate::durable;
 use crate::fetch_session::FetchSessions;
 use crate::log::LogError;
 use crate::metrics::Metrics;
+use crate::partition::Start;
 use crate::partition::flush::Flusher;
 use crate::partition::tail::TailBudget;
-use crate::{dispatch, log};
 
 /// The one broker of a cluster has this node id.
 pub const NODE_ID: i32 = 1;
@@ -36,6 +37,9 @@ struct ClusterFile {
     cluster_id: [u8; 16],
     producer_ids_reserved_to: i64,
 }
+
+/// Present while no broker runs and the last one ended as it should.
+const CLEAN_MARK: &str = "clean";
 
 /// Why a data directory cannot be opened.
 #[derive(Debug, Error)]
@@ -94,8 +98,8 @@ impl Broker {
         let flusher = Flusher::new();
         let tail_budget = TailBudget::new(settings.tail_bytes_max);
         let properties = settings.properties.clone();
-        let catalog =
-            Catalog::open(disk.clone(), data_dir.join("topics"), properties, flusher.clone(), tail_budget.clone(), clock.now_ms())?;
+        let start = Start { now_ms: clock.now_ms(), is_clean: Self::take_clean_mark(&*disk, data_dir)? };
+        let catalog = Catalog::open(disk.clone(), data_dir.join("topics"), properties, flusher.clone(), tail_budget.clone(), &start)?;
         Ok(Arc::new(Broker {
             sessions: FetchSessions::new(settings.fetch_sessions_max),
             disk,
@@ -112,6 +116,16 @@ impl Broker {
             tail_budget,
             _lock: lock,
         }))
+    }
+
+    /// Whether the process before this one left its mark, which goes away now: one that crashes leaves none.
+    fn take_clean_mark(disk: &dyn Disk, data_dir: &Path) -> Result<bool, LogError> {
+        let path = data_dir.join(CLEAN_MARK);
+        match disk.remove_file(&path).and_then(|()| disk.sync_dir(data_dir)) {
+            Ok(()) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(LogError::io(&path, error)),
+        }
     }
 
     fn cluster(disk: &dyn Disk, data_dir: &Path) -> Result<ClusterFile, LogError> {
@@ -235,7 +249,11 @@ impl Broker {
             }
         }
         self.flusher.close();
-        Ok(())
+        if self.failure().borrow().is_some() {
+            return Ok(());
+        }
+        let path = self.data_dir.join(CLEAN_MARK);
+        replace_file(&*self.disk, &path, b"").map_err(|error| LogError::io(&path, error))
     }
 }
 
@@ -264,52 +282,4 @@ impl Exchange for BrokerHandle {
     fn version(&self, api: ApiKey) -> Option<i16> {
         Some(api.info().max)
     }
-}
-
-/// Checks every batch of a data directory that no broker has open; damage as sentences, and the number of whole batches.
-pub fn verify(data_dir: &Path) -> Result<(Vec<String>, u64), LogError> {
-    let disk = RealDisk;
-    let topics = data_dir.join("topics");
-    let (mut damage, mut sound) = (Vec::new(), 0);
-    for topic in disk.list(&topics).map_err(|error| LogError::io(&topics, error))? {
-        let dir = topics.join(&topic.name);
-        for partition in disk.list(&dir).map_err(|error| LogError::io(&dir, error))?.into_iter().filter(|entry| entry.is_dir) {
-            let (found, batches) = log::recovery::verify(&disk, &dir.join(&partition.name))?;
-            damage.extend(found);
-            sound += batches;
-        }
-    }
-    Ok((damage, sound))
-}
-
-/// Shows a line for every batch of a data directory that no broker has open.
-pub fn dump(data_dir: &Path, only: Option<&str>, show: &mut dyn FnMut(String)) -> Result<(), LogError> {
-    let disk = RealDisk;
-    let topics = data_dir.join("topics");
-    for entry in disk.list(&topics).map_err(|error| LogError::io(&topics, error))? {
-        let dir = topics.join(&entry.name);
-        let Some(name) = crate::catalog::topic_name(&disk, &dir)? else { continue };
-        if only.is_some_and(|only| only != name) {
-            continue;
-        }
-        let mut partitions: Vec<i32> =
-            disk.list(&dir).map_err(|error| LogError::io(&dir, error))?.iter().filter_map(|entry| entry.name.parse().ok()).collect();
-        partitions.sort_unstable();
-        for partition in partitions {
-            log::recovery::each_batch(&disk, &dir.join(partition.to_string()), |batch| {
-                show(format!(
-                    "{name}\t{partition}\t{}-{}\t{}\t{}\t{}\t{}\t{}\t{}",
-                    batch.base_offset(),
-                    batch.last_offset(),
-                    batch.total_bytes(),
-                    batch.max_timestamp(),
-                    batch.codec().map_or("unknown", |codec| codec.name()),
-                    batch.producer_id(),
-                    batch.producer_epoch(),
-                    batch.base_sequence(),
-                ));
-            })?;
-        }
-    }
-    Ok(())
 }

@@ -14,9 +14,9 @@ use crate::config::{Properties, TopicSettings};
 use crate::disk::{Disk, read_file, replace_file};
 use crate::durable;
 use crate::log::LogError;
-use crate::partition::Partition;
 use crate::partition::flush::Flusher;
 use crate::partition::tail::TailBudget;
+use crate::partition::{Partition, Start};
 
 const TOPIC_VERSION: u8 = 1;
 const TOPIC_FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -105,7 +105,7 @@ impl Catalog {
         broker_properties: Properties,
         flusher: Arc<Flusher>,
         tail_budget: Arc<TailBudget>,
-        now_ms: i64,
+        start: &Start,
     ) -> Result<Self, LogError> {
         let fail = |error| LogError::io(&dir, error);
         disk.create_dir(&dir).map_err(fail)?;
@@ -129,16 +129,16 @@ impl Catalog {
             };
             let file: TopicFile = durable::decode(TOPIC_VERSION, &content)
                 .map_err(|error| LogError::io(&file_path, std::io::Error::new(std::io::ErrorKind::InvalidData, error)))?;
-            let topic = catalog.assemble(file, path, now_ms)?;
+            let topic = catalog.assemble(file, path, start)?;
             catalog.insert(topic);
         }
         Ok(catalog)
     }
 
-    fn assemble(&self, file: TopicFile, dir: PathBuf, now_ms: i64) -> Result<Arc<Topic>, LogError> {
+    fn assemble(&self, file: TopicFile, dir: PathBuf, start: &Start) -> Result<Arc<Topic>, LogError> {
         let settings = Arc::new(TopicSettings::new(&file.properties, &self.broker_properties));
         let partitions = (0..file.partitions)
-            .map(|index| self.open_partition(&file.name, index, &settings, &dir, now_ms))
+            .map(|index| self.open_partition(&file.name, index, &settings, &dir, start))
             .collect::<Result<Vec<_>, _>>()?;
         Ok(Arc::new(Topic {
             name: file.name,
@@ -155,11 +155,11 @@ impl Catalog {
         index: i32,
         settings: &Arc<TopicSettings>,
         dir: &Path,
-        now_ms: i64,
+        start: &Start,
     ) -> Result<Arc<Partition>, LogError> {
         let dir = dir.join(index.to_string());
         let (disk, flusher, budget) = (self.disk.clone(), self.flusher.clone(), self.tail_budget.clone());
-        Partition::open(topic.to_owned(), index, settings.clone(), disk, dir, flusher, budget, now_ms).map(Arc::new)
+        Partition::open(topic.to_owned(), index, settings.clone(), disk, dir, flusher, budget, start).map(Arc::new)
     }
 
     fn insert(&self, topic: Arc<Topic>) {
@@ -220,7 +220,7 @@ impl Catalog {
         let file = TopicFile { name: name.to_owned(), id: id.0, partitions, properties: properties.clone() };
         let created = || -> Result<Arc<Topic>, LogError> {
             self.disk.create_dir(&dir).map_err(|error| LogError::io(&dir, error))?;
-            let topic = self.assemble(file, dir.clone(), now_ms)?;
+            let topic = self.assemble(file, dir.clone(), &Start { now_ms, is_clean: true })?;
             self.save(&topic, partitions, &properties)?;
             self.disk.sync_dir(&self.dir).map_err(|error| LogError::io(&self.dir, error))?;
             Ok(topic)
@@ -238,7 +238,9 @@ impl Catalog {
         let settings = Arc::new(TopicSettings::new(&properties, &self.broker_properties));
         let mut grown = present.to_vec();
         for index in present.len() as i32..count {
-            grown.push(self.open_partition(&topic.name, index, &settings, &topic.dir, now_ms).map_err(storage_error)?);
+            grown.push(
+                self.open_partition(&topic.name, index, &settings, &topic.dir, &Start { now_ms, is_clean: true }).map_err(storage_error)?,
+            );
         }
         self.save(topic, count, &properties).map_err(storage_error)?;
         *topic.partitions.write() = grown.into();

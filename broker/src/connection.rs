@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use millstream_protocol::frame::{self, PREFIX_BYTES};
@@ -31,6 +31,8 @@ use crate::metrics::Metrics;
 const PIPELINED_MAX: usize = 64;
 /// Frames up to this size share a read buffer; a larger one gets a buffer of its own size.
 const SHARED_BUFFER_BYTES: usize = 16 * 1024;
+/// Enough to learn the length of a frame and to see what it asks.
+const PEEK_BYTES: usize = 64;
 /// How long a peer may take to send the rest of a frame, or to take an answer.
 const PROGRESS_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -81,7 +83,7 @@ pub(crate) async fn serve(broker: Arc<Broker>, stream: TcpStream, memory: Reques
     let (reader, writer) = stream.into_split();
     let connection = Connection {
         id: broker.next_connection(),
-        reader: Reader { stream: reader, buffer: BytesMut::new() },
+        reader: Reader { stream: reader, buffer: BytesMut::new(), expects_large: false },
         writer,
         under_way: VecDeque::new(),
         memory,
@@ -288,6 +290,8 @@ async fn write_all(writer: &mut OwnedWriteHalf, mut pieces: VecDeque<Bytes>) -> 
 struct Reader {
     stream: OwnedReadHalf,
     buffer: BytesMut,
+    /// The last frame was too large for the buffer.
+    expects_large: bool,
 }
 
 fn refused(error: frame::FrameError) -> End {
@@ -300,7 +304,10 @@ impl Reader {
         // The size is reserved only once bytes are there: thousands of idle connections hold no buffers.
         self.stream.readable().await?;
         self.buffer.reserve(SHARED_BUFFER_BYTES);
-        match self.stream.try_read_buf(&mut self.buffer) {
+        // After large frames the next one is large too: a short read shows its length, and the rest goes straight into
+        // a buffer of its own size.
+        let most = if self.expects_large && self.buffer.is_empty() { PEEK_BYTES } else { SHARED_BUFFER_BYTES };
+        match self.stream.try_read_buf(&mut (&mut self.buffer).limit(most)) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.stream.read_buf(&mut self.buffer).await,
             other => other,
         }
@@ -309,6 +316,7 @@ impl Reader {
     /// A frame that is here, whole.
     fn buffered_frame(&mut self, limit: usize) -> Result<Option<Bytes>, End> {
         let frame = frame::split(&mut self.buffer, FRAME_BYTES_MIN, limit).map_err(refused)?;
+        self.expects_large &= frame.is_none();
         if self.buffer.is_empty() && frame.is_none() {
             self.buffer = BytesMut::new();
         }
@@ -324,13 +332,14 @@ impl Reader {
 
     /// Reads the rest of a large frame into a buffer of its own.
     async fn read_large(&mut self, length: usize) -> Result<Bytes, End> {
+        self.expects_large = true;
         self.buffer.advance(PREFIX_BYTES);
         let mut frame = BytesMut::with_capacity(length);
         frame.extend_from_slice(&self.buffer);
         self.buffer.clear();
         while frame.len() < length {
-            let mut rest = (&mut self.stream).take((length - frame.len()) as u64);
-            if rest.read_buf(&mut frame).await? == 0 {
+            let left = length - frame.len();
+            if self.stream.read_buf(&mut (&mut frame).limit(left)).await? == 0 {
                 return Err(End::Io(io::Error::from(io::ErrorKind::UnexpectedEof)));
             }
         }

@@ -32,9 +32,11 @@ pub mod disk;
 pub mod metrics;
 
 pub mod broker;
+mod inspect;
 
-pub use broker::{Broker, BrokerHandle, NODE_ID, OpenError, dump, verify};
+pub use broker::{Broker, BrokerHandle, NODE_ID, OpenError};
 pub use clock::Clock;
 pub use config::{BrokerSettings, ConfigError, Properties};
+pub use inspect::{Inspected, inspect};
 pub use log::LogError;
 pub use server::{Server, ServerError};

@@ -24,23 +24,23 @@ pub(crate) enum LogCommand {
 }
 
 pub(crate) fn run(command: LogCommand) -> Result<(), Failure> {
-    let io = |error: millstream_broker::LogError| Failure::other(error.to_string());
-    match command {
-        LogCommand::Verify { data_dir } => {
-            if !data_dir.join("topics").is_dir() {
-                return Err(Failure::not_found(format!("{} is no data directory", data_dir.display())));
-            }
-            let (damage, sound) = millstream_broker::verify(&data_dir).map_err(io)?;
-            damage.iter().for_each(|sentence| println!("{sentence}"));
-            eprintln!("{sound} whole batches, {} damaged places", damage.len());
-            if damage.is_empty() { Ok(()) } else { Err(Failure::other("the data directory is damaged")) }
-        }
-        LogCommand::Dump { data_dir, topic } => {
-            if !data_dir.join("topics").is_dir() {
-                return Err(Failure::not_found(format!("{} is no data directory", data_dir.display())));
-            }
-            println!("TOPIC\tPARTITION\tOFFSETS\tBYTES\tMAX_TIMESTAMP\tCODEC\tPRODUCER\tEPOCH\tSEQUENCE");
-            millstream_broker::dump(&data_dir, topic.as_deref(), &mut |line| println!("{line}")).map_err(io)
-        }
+    let (data_dir, topic, is_shown) = match &command {
+        LogCommand::Verify { data_dir } => (data_dir, None, false),
+        LogCommand::Dump { data_dir, topic } => (data_dir, topic.as_deref(), true),
+    };
+    if !data_dir.join("topics").is_dir() {
+        return Err(Failure::not_found(format!("{} is no data directory", data_dir.display())));
     }
+    if is_shown {
+        println!("TOPIC\tPARTITION\tOFFSETS\tBYTES\tMAX_TIMESTAMP\tCODEC\tPRODUCER\tEPOCH\tSEQUENCE");
+    }
+    let mut show = |line| {
+        if is_shown {
+            println!("{line}");
+        }
+    };
+    let inspected = millstream_broker::inspect(data_dir, topic, &mut show).map_err(|error| Failure::other(error.to_string()))?;
+    inspected.damage.iter().for_each(|sentence| eprintln!("{sentence}"));
+    eprintln!("{} whole batches, {} damaged places", inspected.batches, inspected.damage.len());
+    if inspected.damage.is_empty() { Ok(()) } else { Err(Failure::other("the data directory is damaged")) }
 }

@@ -7,8 +7,8 @@ use std::io;
 
 use bytes::Bytes;
 
-/// Maps the first `len` bytes.
-pub(super) fn map(file: &File, len: u64) -> io::Result<Bytes> {
+/// Maps `len` bytes from `position` on.
+pub(super) fn map(file: &File, position: u64, len: usize) -> io::Result<Bytes> {
     if len == 0 {
         return Ok(Bytes::new());
     }
@@ -16,6 +16,6 @@ pub(super) fn map(file: &File, len: u64) -> io::Result<Bytes> {
     // never writes to or cuts one, it removes it by unlinking, which leaves the mapping valid; and the lock file
     // keeps a second broker out. Another program that cuts the file ends this process with SIGBUS: it loses
     // nothing that was acknowledged.
-    let map = unsafe { memmap2::MmapOptions::new().len(len as usize).map(file)? };
+    let map = unsafe { memmap2::MmapOptions::new().offset(position).len(len).map(file)? };
     Ok(Bytes::from_owner(map))
 }

@@ -61,8 +61,9 @@ pub trait DiskFile: Debug + Send + Sync {
     fn truncate(&self, len: u64) -> io::Result<()>;
     /// Makes content and size durable. A failure is final: see `log`.
     fn sync(&self) -> io::Result<()>;
-    /// The first `len` bytes as shared memory. Only for files that nobody changes or cuts any more.
-    fn map(&self, len: u64) -> io::Result<Bytes>;
+    /// `len` bytes from `position` on as shared memory, which is let go with the last handle. Only for files that
+    /// nobody changes or cuts any more.
+    fn map(&self, position: u64, len: usize) -> io::Result<Bytes>;
 }
 
 /// Reads a whole small file; `None` if it is not there.

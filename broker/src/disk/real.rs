@@ -120,8 +120,8 @@ impl DiskFile for RealFile {
         self.0.sync_data()
     }
 
-    fn map(&self, len: u64) -> io::Result<Bytes> {
-        map::map(&self.0, len)
+    fn map(&self, position: u64, len: usize) -> io::Result<Bytes> {
+        map::map(&self.0, position, len)
     }
 }
 

@@ -324,9 +324,9 @@ impl DiskFile for SimulatedFile {
         Ok(())
     }
 
-    fn map(&self, len: u64) -> io::Result<Bytes> {
+    fn map(&self, position: u64, len: usize) -> io::Result<Bytes> {
         let inode = self.inode.lock();
-        let len = (len as usize).min(inode.now.len());
-        Ok(Bytes::copy_from_slice(&inode.now[..len]))
+        let from = (position as usize).min(inode.now.len());
+        Ok(Bytes::copy_from_slice(&inode.now[from..(from + len).min(inode.now.len())]))
     }
 }

@@ -4,12 +4,12 @@
 //! topics/<topic id, hex>/topic                      name, partition count, properties       (durable record)
 //!                       /<partition>/partition      first offset kept, leader epochs         (durable record)
 //!                                   /<offset>.log        record batches, then preallocated zeros
-//!                                   /<offset>.index      sparse index of a sealed segment     (durable record)
+//!                                   /<offset>.index      sparse index of a synced segment     (durable record)
 //!                                   /<offset>.producers  idempotent producers at the start of this segment
 //! ```
 //!
 //! `<offset>` is the first offset of the segment, 20 digits. Index and producer files are caches: when one is
-//! missing or damaged, it is rebuilt from the log.
+//! missing or damaged, it is rebuilt from the log. An index says that its segment, and all before it, were synced.
 
 use std::path::{Path, PathBuf};
 
@@ -18,7 +18,11 @@ pub(crate) const INDEX: &str = "index";
 pub(crate) const PRODUCERS: &str = "producers";
 
 pub(crate) fn path(dir: &Path, base_offset: i64, kind: &str) -> PathBuf {
-    dir.join(format!("{base_offset:020}.{kind}"))
+    dir.join(file_name(base_offset, kind))
+}
+
+pub(crate) fn file_name(base_offset: i64, kind: &str) -> String {
+    format!("{base_offset:020}.{kind}")
 }
 
 /// The offset in a file name of the kind.

@@ -8,6 +8,7 @@ pub(crate) mod format;
 pub(crate) mod index;
 pub(crate) mod recovery;
 pub(crate) mod segment;
+pub(crate) mod sync;
 
 use std::io;
 use std::path::PathBuf;
@@ -16,8 +17,9 @@ use std::sync::Arc;
 use millstream_protocol::record::{BatchError, RecordBatch};
 use thiserror::Error;
 
-use crate::disk::{Disk, DiskFile};
+use crate::disk::Disk;
 use segment::{ReadPlan, Segment};
+use sync::{Sealing, Unsynced};
 
 /// Why the log cannot do what was asked.
 #[derive(Debug, Error)]
@@ -56,6 +58,11 @@ impl LogError {
             _ => LogError::Io { file, error },
         }
     }
+
+    /// A sync that failed is final whatever the reason: even for want of space.
+    pub(crate) fn sync(file: &std::path::Path, error: io::Error) -> Self {
+        LogError::Io { file: file.to_owned(), error }
+    }
 }
 
 /// Sizes that decide when a segment ends and how dense its index is.
@@ -74,15 +81,14 @@ pub(crate) struct Log {
     sealed: Vec<Arc<Segment>>,
     active: Option<Segment>,
     next_offset: i64,
-    /// Files with bytes that no sync has covered, oldest first.
-    unsynced: Vec<Arc<dyn DiskFile>>,
+    unsynced: Unsynced,
     dir_exists: bool,
 }
 
 impl Log {
     pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf, sealed: Vec<Arc<Segment>>, active: Option<Segment>, next_offset: i64) -> Self {
         let dir_exists = active.is_some() || !sealed.is_empty();
-        Log { dir, disk, sealed, active, next_offset, unsynced: Vec::new(), dir_exists }
+        Log { dir, disk, sealed, active, next_offset, unsynced: Unsynced::default(), dir_exists }
     }
 
     /// The offset that the next record gets.
@@ -126,7 +132,7 @@ impl Log {
         }
         if let Some(active) = &mut self.active {
             if active.append(batch, now_ms, settings)? {
-                self.unsynced.push(active.file.clone());
+                self.unsynced.files.push((active.path.clone(), active.file.clone()));
             }
             self.next_offset = batch.last_offset() + 1;
         }
@@ -134,41 +140,37 @@ impl Log {
     }
 
     fn open_active(&mut self) -> Result<(), LogError> {
-        let fail = |error| LogError::io(&self.dir, error);
         if !self.dir_exists {
-            self.disk.create_dir(&self.dir).map_err(fail)?;
-            if let Some(parent) = self.dir.parent() {
-                self.disk.sync_dir(parent).map_err(fail)?;
-            }
+            self.disk.create_dir(&self.dir).map_err(|error| LogError::io(&self.dir, error))?;
             self.dir_exists = true;
+            self.unsynced.dirs.extend(self.dir.parent().map(Into::into));
         }
-        let segment = Segment::create(&*self.disk, &self.dir, self.next_offset)?;
-        self.disk.sync_dir(&self.dir).map_err(fail)?;
-        self.active = Some(segment);
+        self.active = Some(Segment::create(&*self.disk, &self.dir, self.next_offset)?);
+        self.unsynced.dirs.push(self.dir.clone());
         Ok(())
     }
 
-    /// Seals the active segment; the next append begins a new one.
-    pub(crate) fn roll(&mut self) -> Result<(), LogError> {
-        if let Some(active) = self.active.take_if(|active| active.bytes() > 0) {
-            match active.seal(&*self.disk, self.next_offset) {
-                Ok(()) => self.sealed.push(Arc::new(active)),
-                Err(error) => {
-                    self.active = Some(active);
-                    return Err(error);
-                }
-            }
+    /// Ends the active segment; the next append begins a new one. The next sync seals it: an append waits for no disk.
+    pub(crate) fn roll(&mut self, producers: Option<Vec<u8>>) -> Result<(), LogError> {
+        let Some(mut active) = self.active.take_if(|active| active.bytes() > 0) else { return Ok(()) };
+        if let Err(error) = active.cut_room() {
+            self.active = Some(active);
+            return Err(error);
         }
+        if !active.is_dirty {
+            self.unsynced.files.push((active.path.clone(), active.file.clone()));
+        }
+        active.is_dirty = false;
+        active.set_sealing(true);
+        let segment = Arc::new(active);
+        let producers = producers.map(|content| (self.next_offset, content));
+        self.unsynced.sealing.push(Sealing { segment: segment.clone(), producers });
+        self.sealed.push(segment);
         Ok(())
     }
 
-    /// The file that is being appended to.
-    pub(crate) fn active_file(&self) -> Option<Arc<dyn DiskFile>> {
-        self.active.as_ref().map(|active| active.file.clone())
-    }
-
-    /// Hands out the files that a sync must cover for everything appended so far to be durable.
-    pub(crate) fn take_unsynced(&mut self) -> Vec<Arc<dyn DiskFile>> {
+    /// Hands out what a sync must cover for everything appended so far to be durable.
+    pub(crate) fn take_unsynced(&mut self) -> Unsynced {
         if let Some(active) = &mut self.active {
             active.is_dirty = false;
         }
@@ -209,10 +211,13 @@ impl Log {
         Ok(())
     }
 
-    /// Cuts preallocated room and writes the index of the active segment: the next start need not scan it.
+    /// Cuts preallocated room and writes the index of the active segment, of which everything was synced: the next
+    /// start can tell whether something is missing.
     pub(crate) fn close(&mut self) -> Result<(), LogError> {
         if let Some(active) = &self.active {
-            active.close(&*self.disk, self.next_offset)?;
+            active.cut_room()?;
+            active.file.sync().map_err(|error| LogError::sync(&active.path, error))?;
+            active.store_index(&*self.disk)?;
         }
         Ok(())
     }

@@ -1,22 +1,25 @@
 //! Opening a log that an earlier process left, however it ended.
 //!
-//! Sealed segments are not scanned: they were synced before they were sealed. Only the last one is walked, batch
-//! by batch, checksums compared. Where it stops making sense, either nothing sensible follows: then the tail was
-//! never acknowledged and is cut; or whole batches follow: then it is damage in the middle, which is reported and
-//! kept, so that reading it fails and nothing behind it is lost.
+//! A segment with an index was synced, and so was everything before it: it is not scanned. Those behind the last
+//! index are walked, batch by batch, checksums compared. What does not make sense there is one of three things:
+//!
+//! * **an end that was not written whole**: nothing sensible follows. It was never acknowledged, and is cut.
+//! * **a hole**: whole batches follow, but blocks were never written, which read as zeros. So a power cut leaves what
+//!   no sync covered; nothing behind it was synced either. It is cut there, as nobody can read across it.
+//! * **damage**: whole batches follow, and something else than zeros is there. It is reported and kept, so that reading it
+//!   fails and nothing behind it is lost.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use millstream_protocol::record::RecordBatch;
-use millstream_protocol::record::batch::{self, HEADER_BYTES, MAGIC};
+use millstream_protocol::record::batch::{self, HEADER_BYTES, MAGIC, PREFIX_BYTES};
 
 use super::index::Index;
 use super::segment::Segment;
 use super::{Log, LogError, format};
-use crate::disk::{Disk, read_file};
-use crate::durable;
+use crate::disk::{Disk, DiskFile, read_file};
 
 /// What opening found.
 #[derive(Debug)]
@@ -24,8 +27,10 @@ pub(crate) struct Recovered {
     pub log: Log,
     /// Batches of the last segment, oldest first, for rebuilding what is derived from them.
     pub replay: Vec<BatchFacts>,
-    /// Whether unacknowledged bytes were cut off the end.
-    pub was_cut: bool,
+    /// How many bytes that nobody was promised were cut off the end.
+    pub cut_bytes: u64,
+    /// The newest leader epoch in the scanned batches; −1 without any.
+    pub leader_epoch: i32,
     /// Damage in the middle, as sentences with file and position.
     pub damage: Vec<String>,
 }
@@ -56,71 +61,198 @@ impl From<&RecordBatch> for BatchFacts {
     }
 }
 
-/// Opens the log in `dir`, which need not exist.
-pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, first_offset: i64, interval_bytes: u64) -> Result<Recovered, LogError> {
+/// The offsets of the segments in a folder, in order.
+fn segment_bases(disk: &dyn Disk, dir: &Path) -> Result<Vec<i64>, LogError> {
     let names = disk.list(dir).map_err(|error| LogError::io(dir, error))?;
     let mut bases: Vec<i64> = names.iter().filter_map(|entry| format::base_offset(&entry.name, format::LOG)).collect();
     bases.sort_unstable();
-    let Some(last) = bases.pop() else {
-        let log = Log::new(disk, dir.to_owned(), Vec::new(), None, first_offset);
-        return Ok(Recovered { log, replay: Vec::new(), was_cut: false, damage: Vec::new() });
-    };
-    let sealed = bases.into_iter().map(|base| Segment::sealed(&*disk, dir, base).map(Arc::new)).collect::<Result<Vec<_>, _>>()?;
-    let path = format::path(dir, last, format::LOG);
-    let fail = |error| LogError::io(&path, error);
-    let file = disk.open(&path, false).map_err(fail)?;
-    let len = file.len().map_err(fail)?;
-    // The map is dropped before anything is cut or written.
-    let scanned = scan(&file.map(len).map_err(fail)?, last, interval_bytes, &path);
-    let was_cut = scanned.cut_bytes > 0;
-    if len > scanned.index.bytes {
-        file.truncate(scanned.index.bytes).map_err(fail)?;
+    Ok(bases)
+}
+
+/// A segment's file as it was found.
+struct FoundSegment {
+    base_offset: i64,
+    path: PathBuf,
+    file: Arc<dyn DiskFile>,
+    bytes: u64,
+    /// The stored index.
+    index: Option<Index>,
+}
+
+impl FoundSegment {
+    fn open(disk: &dyn Disk, dir: &Path, base_offset: i64) -> Result<Self, LogError> {
+        let path = format::path(dir, base_offset, format::LOG);
+        let fail = |error| LogError::io(&path, error);
+        let file = disk.open(&path, false).map_err(fail)?;
+        let bytes = file.len().map_err(fail)?;
+        let index = Segment::stored_index(disk, &path);
+        Ok(FoundSegment { base_offset, path, file, bytes, index })
     }
-    // A batch that was written but perhaps never synced becomes durable now, before anybody reads it.
-    file.sync().map_err(fail)?;
-    let next_offset = scanned.index.next_offset;
-    let allocated = scanned.index.bytes;
-    let active = Segment::active(path, file, last, scanned.index, allocated);
-    let log = Log::new(disk, dir.to_owned(), sealed, Some(active), next_offset);
-    Ok(Recovered { log, replay: scanned.replay, was_cut, damage: scanned.damage })
-}
 
-pub(crate) struct Scan {
-    pub index: Index,
-    pub replay: Vec<BatchFacts>,
-    pub damage: Vec<String>,
-    /// Bytes that are neither batches nor preallocated zeros.
-    pub cut_bytes: usize,
-}
+    /// Whether it is as it was when its index was stored.
+    fn is_as_synced(&self) -> bool {
+        self.index.as_ref().is_some_and(|index| index.bytes == self.bytes)
+    }
 
-/// Walks the batches of a segment and stops where nothing sensible follows.
-pub(crate) fn scan(content: &Bytes, base_offset: i64, interval_bytes: u64, path: &Path) -> Scan {
-    let mut index = Index::new(base_offset);
-    let mut replay = Vec::new();
-    let mut damage = Vec::new();
-    let mut at = 0;
-    loop {
-        match sound_batch(content, at, index.next_offset) {
-            Ok(batch) => {
-                index.push(batch.base_offset(), batch.last_offset(), batch.total_bytes() as u64, batch.max_timestamp(), interval_bytes);
-                replay.push(BatchFacts::from(&batch));
-                at += batch.total_bytes();
-            }
-            Err(reason) => match next_sound_batch(content, at + 1, index.next_offset) {
-                Some(next) => {
-                    damage.push(format!("{} is damaged at byte {at}: {reason}; the next whole batch is at byte {next}", path.display()));
+    /// A sentence when bytes are missing that were synced.
+    fn missing(&self) -> Option<String> {
+        let index = self.index.as_ref().filter(|index| index.bytes > self.bytes)?;
+        Some(format!("{} has {} bytes, {} were synced: something cut it", self.path.display(), self.bytes, index.bytes))
+    }
+
+    /// Walks the batches and stops where nothing sensible follows, or at a hole if there may be any.
+    fn scan(&self, interval_bytes: u64, may_have_holes: bool, mut see: impl FnMut(&RecordBatch)) -> Result<Scan, LogError> {
+        let content = self.file.map(0, self.bytes as usize).map_err(|error| LogError::io(&self.path, error))?;
+        let mut scan = Scan { index: Index::new(self.base_offset), damage: Vec::new(), cut_bytes: 0, is_hole: false };
+        let mut at = 0;
+        loop {
+            let next_offset = scan.index.next_offset;
+            let reason = match sound_batch(&content, at, next_offset) {
+                Ok(batch) => {
+                    let bytes = batch.total_bytes() as u64;
+                    scan.index.push(batch.base_offset(), batch.last_offset(), bytes, batch.max_timestamp(), interval_bytes);
+                    see(&batch);
+                    at += batch.total_bytes();
+                    continue;
+                }
+                Err(reason) => reason,
+            };
+            let rest = &content[at.min(content.len())..];
+            let next = next_sound_batch(&content, at + 1, next_offset);
+            scan.is_hole = match next {
+                Some(next) => has_unwritten_block(&content[at..next], at),
+                None => {
+                    has_unwritten_block(rest, at)
+                        || batch::total_bytes(rest).is_some_and(|total| total.is_ok_and(|total| total > rest.len()))
+                }
+            };
+            match next {
+                Some(next) if !(scan.is_hole && may_have_holes) => {
+                    let file = self.path.display();
+                    scan.damage.push(format!("{file} is damaged at byte {at}: {reason}; the next whole batch is at byte {next}"));
                     // The damaged range stays in the file and in the index: reading it must fail.
-                    index.skip_to(next as u64);
+                    scan.index.skip_to(next as u64);
                     at = next;
                 }
-                None => {
-                    let rest = &content[at.min(content.len())..];
-                    let cut_bytes = if rest.iter().all(|&byte| byte == 0) { 0 } else { rest.len() };
-                    return Scan { index, replay, damage, cut_bytes };
+                _ => {
+                    if rest.iter().any(|&byte| byte != 0) {
+                        scan.cut_bytes = rest.len() as u64;
+                    }
+                    return Ok(scan);
                 }
-            },
+            }
         }
     }
+}
+
+/// Opens the log in `dir`, which need not exist.
+pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, first_offset: i64, interval_bytes: u64) -> Result<Recovered, LogError> {
+    let mut found = Vec::new();
+    for base in segment_bases(&*disk, dir)? {
+        found.push(FoundSegment::open(&*disk, dir, base)?);
+    }
+    let mut recovered = Recovered {
+        log: Log::new(disk.clone(), dir.to_owned(), Vec::new(), None, first_offset),
+        replay: Vec::new(),
+        cut_bytes: 0,
+        leader_epoch: -1,
+        damage: Vec::new(),
+    };
+    let synced = found.iter().rposition(FoundSegment::is_as_synced).map_or(0, |last| last + 1).min(found.len().saturating_sub(1));
+    let mut sealed = Vec::new();
+    let mut found = found.into_iter().enumerate().peekable();
+    while let Some((place, mut segment)) = found.next() {
+        let next_base = found.peek().map(|(_, next)| next.base_offset);
+        if let Some(next_base) = next_base
+            && place < synced
+        {
+            recovered.damage.extend(segment.missing());
+            let index = segment.index.take().filter(|index| index.bytes == segment.bytes && index.next_offset <= next_base);
+            sealed.push(Arc::new(Segment::sealed(segment.path, segment.file, segment.base_offset, segment.bytes, index)));
+            continue;
+        }
+        let missing = segment.missing();
+        let fail = |error| LogError::io(&segment.path, error);
+        let mut replay = Vec::new();
+        let mut scanned = segment.scan(interval_bytes, missing.is_none(), |batch| {
+            recovered.leader_epoch = recovered.leader_epoch.max(batch.leader_epoch());
+            replay.push(BatchFacts::from(batch));
+        })?;
+        recovered.damage.append(&mut scanned.damage);
+        let is_whole = match next_base {
+            None => true,
+            Some(next_base) => scanned.index.next_offset == next_base || (scanned.cut_bytes > 0 && !scanned.is_hole) || missing.is_some(),
+        };
+        if let Some(next_base) = next_base
+            && is_whole
+        {
+            if scanned.index.next_offset < next_base {
+                let (file, at) = (segment.path.display(), scanned.index.bytes);
+                recovered.damage.push(format!("{file} is damaged from byte {at} on; the next whole batch is in the next file"));
+                // What is there stays there; reading it fails.
+                scanned.index.skip_to(segment.bytes);
+                scanned.index.next_offset = next_base;
+            } else {
+                segment.file.truncate(scanned.index.bytes).map_err(fail)?;
+            }
+            segment.file.sync().map_err(fail)?;
+            let ended = Segment::active(segment.path, segment.file, segment.base_offset, scanned.index, 0);
+            // A cache: a full disk must not keep the log from opening.
+            if let Err(error) = ended.store_index(&*disk) {
+                tracing::warn!("{error}; the next start will scan the segment again");
+            }
+            sealed.push(Arc::new(ended));
+            continue;
+        }
+        // The last one, or one with a hole: what comes after it was never synced.
+        recovered.cut_bytes = scanned.cut_bytes;
+        if segment.bytes > scanned.index.bytes {
+            segment.file.truncate(scanned.index.bytes).map_err(fail)?;
+        }
+        for (_, unsynced) in found.by_ref() {
+            recovered.cut_bytes += unsynced.bytes;
+            Segment::sealed(unsynced.path, unsynced.file, unsynced.base_offset, unsynced.bytes, None).remove(&*disk)?;
+        }
+        if let Some(sentence) = missing {
+            recovered.damage.push(sentence);
+            // No offset is given twice.
+            scanned.index.next_offset = scanned.index.next_offset.max(segment.index.as_ref().map_or(0, |index| index.next_offset));
+        }
+        // A batch that was written but perhaps never synced becomes durable now, before anybody reads it.
+        segment.file.sync().map_err(fail)?;
+        disk.sync_dir(dir).map_err(fail)?;
+        recovered.replay = replay;
+        let (next_offset, allocated) = (scanned.index.next_offset, scanned.index.bytes);
+        let active = Segment::active(segment.path, segment.file, segment.base_offset, scanned.index, allocated);
+        recovered.log = Log::new(disk.clone(), dir.to_owned(), std::mem::take(&mut sealed), Some(active), next_offset);
+    }
+    Ok(recovered)
+}
+
+/// What a walk over a segment found.
+struct Scan {
+    index: Index,
+    damage: Vec<String>,
+    /// Bytes from the end of the last batch on that are not preallocated zeros.
+    cut_bytes: u64,
+    /// Whether it ends at a hole.
+    is_hole: bool,
+}
+
+/// Whether a block, or the part of one that is in `bytes`, was never written. `at` is where they begin in the file.
+fn has_unwritten_block(mut bytes: &[u8], mut at: usize) -> bool {
+    /// Disks and file systems write no less than this at once.
+    const BLOCK_BYTES: usize = 512;
+    while !bytes.is_empty() {
+        let (block, rest) = bytes.split_at((BLOCK_BYTES - at % BLOCK_BYTES).min(bytes.len()));
+        // A shorter part can be zeros by chance; a batch's first 12 bytes hold its length and never are.
+        if block.len() >= PREFIX_BYTES && block.iter().all(|&byte| byte == 0) {
+            return true;
+        }
+        at += block.len();
+        bytes = rest;
+    }
+    false
 }
 
 /// The batch at a position, if all of it makes sense there.
@@ -145,51 +277,38 @@ fn next_sound_batch(content: &Bytes, from: usize, next_offset: i64) -> Option<us
     })
 }
 
-/// Checks every batch of every segment, and returns damage as sentences with file and position, and how many
-/// batches were sound.
-pub(crate) fn verify(disk: &dyn Disk, dir: &Path) -> Result<(Vec<String>, u64), LogError> {
-    let names = disk.list(dir).map_err(|error| LogError::io(dir, error))?;
-    let mut bases: Vec<i64> = names.iter().filter_map(|entry| format::base_offset(&entry.name, format::LOG)).collect();
-    bases.sort_unstable();
-    let (mut damage, mut sound) = (Vec::new(), 0);
-    for (place, &base) in bases.iter().enumerate() {
-        let path = format::path(dir, base, format::LOG);
-        let fail = |error| LogError::io(&path, error);
-        let file = disk.open(&path, false).map_err(fail)?;
-        let content = file.map(file.len().map_err(fail)?).map_err(fail)?;
-        let scanned = scan(&content, base, u64::MAX, &path);
-        sound += scanned.replay.len() as u64;
-        damage.extend(scanned.damage);
-        if scanned.cut_bytes > 0 {
-            let last = if place + 1 == bases.len() { " (a torn tail: the next start cuts it)" } else { "" };
-            damage.push(format!(
-                "{}: {} bytes from byte {} on are no batches{last}",
-                path.display(),
-                scanned.cut_bytes,
-                scanned.index.bytes
-            ));
-        }
-        let index_path = path.with_extension(format::INDEX);
-        if let Some(content) = read_file(disk, &index_path, u64::MAX).map_err(fail)?
-            && let Err(error) = durable::decode::<Index>(Index::VERSION, &content)
-        {
-            damage.push(format!("{}: {error}; it is a cache and will be rebuilt", index_path.display()));
-        }
-    }
-    Ok((damage, sound))
+/// What a look at a partition that nobody has open shows.
+#[derive(Debug, Default)]
+pub(crate) struct Verified {
+    /// Damage, as sentences with file and position.
+    pub damage: Vec<String>,
+    /// Batches that are sound.
+    pub batches: u64,
 }
 
-/// Shows every whole batch of a partition, in order.
-pub(crate) fn each_batch(disk: &dyn Disk, dir: &Path, mut show: impl FnMut(&RecordBatch)) -> Result<(), LogError> {
-    let names = disk.list(dir).map_err(|error| LogError::io(dir, error))?;
-    let mut bases: Vec<i64> = names.iter().filter_map(|entry| format::base_offset(&entry.name, format::LOG)).collect();
-    bases.sort_unstable();
-    for base in bases {
-        let path = format::path(dir, base, format::LOG);
-        let fail = |error| LogError::io(&path, error);
-        let file = disk.open(&path, false).map_err(fail)?;
-        let content = file.map(file.len().map_err(fail)?).map_err(fail)?;
-        batch::split(content).map_while(Result::ok).for_each(|batch| show(&batch));
+/// Checks every batch of every segment, and shows the sound ones in order.
+pub(crate) fn verify(disk: &dyn Disk, dir: &Path, mut show: impl FnMut(&RecordBatch)) -> Result<Verified, LogError> {
+    let mut verified = Verified::default();
+    let bases = segment_bases(disk, dir)?;
+    for (place, &base) in bases.iter().enumerate() {
+        let segment = FoundSegment::open(disk, dir, base)?;
+        let file = segment.path.display();
+        let scanned = segment.scan(u64::MAX, false, |batch| {
+            verified.batches += 1;
+            show(batch);
+        })?;
+        verified.damage.extend(scanned.damage);
+        verified.damage.extend(segment.missing());
+        if scanned.cut_bytes > 0 {
+            let last = if place + 1 == bases.len() { " (a torn end: the next start cuts it)" } else { "" };
+            let (bytes, at) = (scanned.cut_bytes, scanned.index.bytes);
+            verified.damage.push(format!("{file}: {bytes} bytes from byte {at} on are no batches{last}"));
+        }
+        let index_path = segment.path.with_extension(format::INDEX);
+        let stored = read_file(disk, &index_path, u64::MAX).map_err(|error| LogError::io(&index_path, error))?;
+        if stored.is_some() && segment.index.is_none() {
+            verified.damage.push(format!("{} is not whole; it is a cache and will be rebuilt", index_path.display()));
+        }
     }
-    Ok(())
+    Ok(verified)
 }

@@ -1,13 +1,14 @@
 //! One segment: a file of batches and its index. The active one grows by preallocated chunks and is read by
-//! position; a sealed one never changes and is read as shared memory.
+//! position; a sealed one never changes, and each read maps the part that it needs.
 
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use millstream_protocol::record::RecordBatch;
-use millstream_protocol::record::batch::{self, PREFIX_BYTES};
+use millstream_protocol::record::batch::{self, HEADER_BYTES, PREFIX_BYTES};
+use millstream_protocol::record::{BatchError, RecordBatch};
 
 use super::index::Index;
 use super::{LogError, LogSettings, format};
@@ -33,7 +34,8 @@ pub(crate) struct Segment {
     loaded: OnceLock<Index>,
     sealed_bytes: Option<u64>,
     interval_bytes: u64,
-    map: OnceLock<Bytes>,
+    /// Ended, but its sync and its index are still to come: until then its files may not be removed.
+    is_sealing: AtomicBool,
 }
 
 impl Segment {
@@ -57,26 +59,23 @@ impl Segment {
             loaded: OnceLock::new(),
             sealed_bytes: None,
             interval_bytes: 4096,
-            map: OnceLock::new(),
+            is_sealing: AtomicBool::new(false),
         }
     }
 
     /// A segment that an earlier process sealed.
-    pub(crate) fn sealed(disk: &dyn Disk, dir: &Path, base_offset: i64) -> Result<Self, LogError> {
-        let path = format::path(dir, base_offset, format::LOG);
-        let fail = |error| LogError::io(&path, error);
-        let file = disk.open(&path, false).map_err(fail)?;
-        let bytes = file.len().map_err(fail)?;
-        let index_path = format::path(dir, base_offset, format::INDEX);
-        let mut segment = Self::active(path.clone(), file, base_offset, Index::new(base_offset), bytes);
-        segment.sealed_bytes = Some(bytes);
-        let stored = read_file(disk, &index_path, INDEX_FILE_BYTES_MAX).ok().flatten();
-        if let Some(index) = stored.and_then(|content| durable::decode::<Index>(Index::VERSION, &content).ok())
-            && index.bytes == bytes
-        {
+    pub(crate) fn sealed(path: PathBuf, file: Arc<dyn DiskFile>, base_offset: i64, bytes: u64, index: Option<Index>) -> Self {
+        let segment = Segment { sealed_bytes: Some(bytes), ..Self::active(path, file, base_offset, Index::new(base_offset), bytes) };
+        if let Some(index) = index {
             let _ = segment.loaded.set(index);
         }
-        Ok(segment)
+        segment
+    }
+
+    /// The stored index of the segment at `path`, if there is one and it is whole.
+    pub(crate) fn stored_index(disk: &dyn Disk, path: &Path) -> Option<Index> {
+        let content = read_file(disk, &path.with_extension(format::INDEX), INDEX_FILE_BYTES_MAX).ok().flatten()?;
+        durable::decode(Index::VERSION, &content).ok()
     }
 
     /// Bytes of batches.
@@ -109,7 +108,7 @@ impl Segment {
     /// what is behind it is found by scanning from the last entry before it.
     fn rebuilt_index(&self) -> Index {
         let mut index = Index::new(self.base_offset);
-        let Ok(content) = self.mapped() else { return index };
+        let Ok(content) = self.file.map(0, self.bytes() as usize) else { return index };
         for found in batch::split(content) {
             let Ok(found) = found else { break };
             let bytes = found.total_bytes() as u64;
@@ -137,17 +136,23 @@ impl Segment {
         Ok(!std::mem::replace(&mut self.is_dirty, true))
     }
 
-    /// Cuts the preallocated room and stores the index.
-    pub(crate) fn close(&self, disk: &dyn Disk, next_offset: i64) -> Result<(), LogError> {
-        debug_assert_eq!(self.index.next_offset, next_offset);
-        self.file.truncate(self.index.bytes).map_err(|error| LogError::io(&self.path, error))?;
+    /// Cuts the preallocated room off.
+    pub(crate) fn cut_room(&self) -> Result<(), LogError> {
+        self.file.truncate(self.index.bytes).map_err(|error| LogError::io(&self.path, error))
+    }
+
+    /// Stores the index, which says that everything in the segment is durable: only after a sync.
+    pub(crate) fn store_index(&self, disk: &dyn Disk) -> Result<(), LogError> {
         let path = self.path.with_extension(format::INDEX);
         replace_file(disk, &path, &durable::encode(Index::VERSION, &self.index)).map_err(|error| LogError::io(&path, error))
     }
 
-    /// Makes it a segment that nobody changes any more.
-    pub(crate) fn seal(&self, disk: &dyn Disk, next_offset: i64) -> Result<(), LogError> {
-        self.close(disk, next_offset)
+    pub(crate) fn is_sealing(&self) -> bool {
+        self.is_sealing.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_sealing(&self, is_sealing: bool) {
+        self.is_sealing.store(is_sealing, Ordering::Release);
     }
 
     pub(crate) fn remove(&self, disk: &dyn Disk) -> Result<(), LogError> {
@@ -159,15 +164,6 @@ impl Segment {
             }
         }
         Ok(())
-    }
-
-    /// The whole of a sealed segment.
-    pub(crate) fn mapped(&self) -> Result<Bytes, LogError> {
-        if let Some(map) = self.map.get() {
-            return Ok(map.clone());
-        }
-        let map = self.file.map(self.bytes()).map_err(|error| LogError::io(&self.path, error))?;
-        Ok(self.map.get_or_init(|| map).clone())
     }
 }
 
@@ -187,8 +183,9 @@ enum Source {
     Active(Arc<dyn DiskFile>),
 }
 
-/// How far a read looks for batches behind a damaged one.
+/// A read takes at least this much at once, so that small batches do not cost a call each.
 const READ_BYTES_MIN: usize = 64 * 1024;
+const READ_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 impl ReadPlan {
     pub(crate) fn active(segment: &Segment, offset: i64) -> Self {
@@ -230,66 +227,61 @@ impl ReadPlan {
         // Damage behind what was found is the next read's error.
         if found.is_empty() {
             walked?;
+            // The plan was for a record that is there: a file that ends before it was cut by somebody else.
+            let error = BatchError::Truncated { wanted: HEADER_BYTES, left: 0 };
+            return Err(LogError::Damaged { file: self.path.clone(), position: self.end, error });
         }
         Ok(found)
     }
 
     /// Shows batches to `see` until it has seen enough.
-    pub(crate) fn walk(
-        &self,
-        bytes_hint: usize,
-        mut see: impl FnMut(RecordBatch) -> Result<bool, millstream_protocol::record::BatchError>,
-    ) -> Result<(), LogError> {
+    pub(crate) fn walk(&self, bytes_hint: usize, mut see: impl FnMut(RecordBatch) -> Result<bool, BatchError>) -> Result<(), LogError> {
         let fail = |error| LogError::io(&self.path, error);
         let damaged = |position, error| LogError::Damaged { file: self.path.clone(), position, error };
-        match &self.source {
-            Source::Sealed(segment) => {
-                let from = self.position.max(segment.index().position_of(self.offset));
-                let mut position = from;
-                let content = segment.mapped()?.slice(from as usize..);
-                let mut left = content.len() as u64;
-                for batch in batch::split(content) {
-                    let batch = batch.map_err(|error| damaged(position, error))?;
-                    let total = batch.total_bytes() as u64;
-                    if !see(batch).map_err(|error| damaged(position, error))? {
-                        return Ok(());
-                    }
-                    position += total;
-                    left -= total;
-                }
-                if left > 0 {
-                    let error = millstream_protocol::record::BatchError::Truncated { wanted: PREFIX_BYTES, left: left as usize };
-                    return Err(damaged(position, error));
-                }
-                Ok(())
+        let mut position = match &self.source {
+            Source::Sealed(segment) => self.position.max(segment.index().position_of(self.offset)),
+            Source::Active(_) => self.position,
+        };
+        while position < self.end {
+            let left = (self.end - position) as usize;
+            let mut wanted = bytes_hint.clamp(READ_BYTES_MIN, READ_BYTES_MAX);
+            let mut prefix = [0; PREFIX_BYTES];
+            let prefix_bytes = self.file().read_at(&mut prefix, position).map_err(fail)?;
+            if let Some(total) = batch::total_bytes(&prefix[..prefix_bytes]) {
+                wanted = wanted.max(total.map_err(|error| damaged(position, error))?);
             }
-            Source::Active(file) => {
-                let mut position = self.position;
-                while position < self.end {
-                    let mut wanted = bytes_hint.clamp(READ_BYTES_MIN, 8 << 20).min((self.end - position) as usize);
-                    let mut prefix = [0; PREFIX_BYTES];
-                    file.read_at(&mut prefix, position).map_err(fail)?;
-                    if let Some(total) = batch::total_bytes(&prefix) {
-                        wanted = wanted.max(total.map_err(|error| damaged(position, error))?).min((self.end - position) as usize);
-                    }
-                    let mut content = vec![0; wanted];
-                    let read = file.read_at(&mut content, position).map_err(fail)?;
-                    content.truncate(read);
-                    let before = position;
-                    for batch in batch::split(Bytes::from(content)) {
-                        let batch = batch.map_err(|error| damaged(position, error))?;
-                        let total = batch.total_bytes() as u64;
-                        if !see(batch).map_err(|error| damaged(position, error))? {
-                            return Ok(());
-                        }
-                        position += total;
-                    }
-                    if position == before {
-                        let error = millstream_protocol::record::BatchError::Truncated { wanted: PREFIX_BYTES, left: read };
-                        return Err(damaged(position, error));
-                    }
+            let content = self.content(position, wanted.min(left)).map_err(fail)?;
+            let (before, read) = (position, content.len());
+            for batch in batch::split(content) {
+                let batch = batch.map_err(|error| damaged(position, error))?;
+                let total = batch.total_bytes() as u64;
+                if !see(batch).map_err(|error| damaged(position, error))? {
+                    return Ok(());
                 }
-                Ok(())
+                position += total;
+            }
+            if position == before {
+                return Err(damaged(position, BatchError::Truncated { wanted: wanted.max(PREFIX_BYTES), left: read }));
+            }
+        }
+        Ok(())
+    }
+
+    fn file(&self) -> &dyn DiskFile {
+        match &self.source {
+            Source::Sealed(segment) => &*segment.file,
+            Source::Active(file) => &**file,
+        }
+    }
+
+    fn content(&self, position: u64, len: usize) -> std::io::Result<Bytes> {
+        match &self.source {
+            Source::Sealed(segment) => segment.file.map(position, len),
+            Source::Active(file) => {
+                let mut content = vec![0; len];
+                let read = file.read_at(&mut content, position)?;
+                content.truncate(read);
+                Ok(Bytes::from(content))
             }
         }
     }

@@ -25,7 +25,7 @@ use crate::config::TopicSettings;
 use crate::disk::{Disk, read_file, replace_file};
 use crate::durable;
 use crate::log::recovery::{self, BatchFacts};
-use crate::log::segment::ReadPlan;
+use crate::log::segment::{ReadPlan, Segment};
 use crate::log::{Log, LogError, format};
 use check::Refusal;
 use flush::Flusher;
@@ -37,7 +37,8 @@ use tail::{Tail, TailBudget};
 struct Facts {
     /// The first offset that is kept; earlier ones may still be on disk.
     start_offset: i64,
-    /// Each leader epoch and its first offset. A new one begins when a start had to cut the log (KIP-101).
+    /// Each leader epoch and its first offset (KIP-101). A new one begins with each start that finds the log as a crash
+    /// left it: offsets that were readable before may be given anew.
     epochs: Vec<(i32, i64)>,
 }
 
@@ -50,6 +51,8 @@ struct State {
     producers: Producers,
     tail: Tail,
     facts: Facts,
+    /// An epoch began that is not stored yet: it is with the first append.
+    is_epoch_unsaved: bool,
     durable_offset: i64,
     high_watermark: i64,
     pending: VecDeque<(i64, oneshot::Sender<Result<(), ErrorCode>>)>,
@@ -88,6 +91,14 @@ pub(crate) struct AppendOutcome {
     pub acknowledged: Option<oneshot::Receiver<Result<(), ErrorCode>>>,
 }
 
+/// How the process starts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Start {
+    pub now_ms: i64,
+    /// The process before this one ended as it should: everything was synced.
+    pub is_clean: bool,
+}
+
 /// The positions of a partition at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Positions {
@@ -117,7 +128,7 @@ impl Partition {
         dir: PathBuf,
         flusher: Arc<Flusher>,
         tail_budget: Arc<TailBudget>,
-        now_ms: i64,
+        start: &Start,
     ) -> Result<Self, LogError> {
         let facts_path = dir.join("partition");
         let fail = |error| LogError::io(&facts_path, error);
@@ -132,13 +143,17 @@ impl Partition {
             tracing::error!(topic, partition = index, "{sentence}; it is kept, and reading it fails");
         }
         let end = log.next_offset();
-        if recovered.was_cut {
-            tracing::warn!(topic, partition = index, end_offset = end, "cut an unacknowledged tail that was not whole");
-            let epoch = facts.epochs.last().map_or(0, |(epoch, _)| epoch + 1);
-            facts.epochs.push((epoch, end));
-            replace_file(&*disk, &facts_path, &durable::encode(FACTS_VERSION, &facts)).map_err(fail)?;
+        if recovered.cut_bytes > 0 {
+            let cut_bytes = recovered.cut_bytes;
+            tracing::warn!(topic, partition = index, end_offset = end, cut_bytes, "cut an end that no sync had covered");
         }
-        let producers = Self::recover_producers(&*disk, &dir, &log, &recovered.replay, now_ms);
+        let is_epoch_unsaved = !start.is_clean && log.segments().next().is_some();
+        if is_epoch_unsaved {
+            let epoch = facts.epochs.last().map_or(0, |(epoch, _)| *epoch).max(recovered.leader_epoch) + 1;
+            facts.epochs.retain(|(_, first_offset)| *first_offset < end);
+            facts.epochs.push((epoch, end));
+        }
+        let producers = Self::recover_producers(&*disk, &dir, &log, &recovered.replay, start.now_ms);
         facts.start_offset = facts.start_offset.max(log.first_offset()).min(end);
         Ok(Partition {
             topic,
@@ -152,6 +167,7 @@ impl Partition {
                 producers,
                 tail: Tail::new(tail_budget),
                 facts,
+                is_epoch_unsaved,
                 durable_offset: end,
                 high_watermark: end,
                 pending: VecDeque::new(),
@@ -280,7 +296,13 @@ impl Partition {
         Ok(AppendOutcome { base_offset, log_append_time_ms: append_time, start_offset: state.facts.start_offset, acknowledged })
     }
 
-    fn write(&self, state: &mut State, batch: &RecordBatch, now_ms: i64, settings: &TopicSettings) -> Result<(), LogError> {
+    fn write(self: &Arc<Self>, state: &mut State, batch: &RecordBatch, now_ms: i64, settings: &TopicSettings) -> Result<(), LogError> {
+        if std::mem::take(&mut state.is_epoch_unsaved)
+            && let Err(error) = self.save_facts(state)
+        {
+            state.is_epoch_unsaved = true;
+            return Err(error);
+        }
         if state.log.is_roll_due(batch.total_bytes(), now_ms, &settings.log) {
             self.roll(state)?;
         }
@@ -290,24 +312,11 @@ impl Partition {
         Ok(())
     }
 
-    /// Ends the active segment. It is synced before it counts as sealed, so that no start ever scans it.
-    fn roll(&self, state: &mut State) -> Result<(), LogError> {
-        state.log.take_unsynced();
-        if let Some(file) = state.log.active_file()
-            && let Err(error) = file.sync()
-        {
-            self.fail(state, &error);
-            return Err(LogError::io(&self.dir, error));
-        }
-        if !state.is_flushing {
-            self.advance_durable(state, state.log.next_offset());
-        }
-        state.log.roll()?;
-        if !state.producers.is_empty() {
-            let path = format::path(&self.dir, state.log.next_offset(), format::PRODUCERS);
-            let content = durable::encode(Producers::VERSION, &state.producers);
-            replace_file(&*self.disk, &path, &content).map_err(|error| LogError::io(&path, error))?;
-        }
+    /// Ends the active segment. Whoever asked for stable storage waits for the sync that seals it; nobody else does.
+    fn roll(self: &Arc<Self>, state: &mut State) -> Result<(), LogError> {
+        let producers = (!state.producers.is_empty()).then(|| durable::encode(Producers::VERSION, &state.producers));
+        state.log.roll(producers)?;
+        self.queue_flush(state);
         Ok(())
     }
 
@@ -356,10 +365,10 @@ impl Partition {
     }
 
     /// Nothing is acknowledged from here on; a failed sync is never retried.
-    fn fail(&self, state: &mut State, error: &std::io::Error) {
+    fn fail(&self, state: &mut State, error: &LogError) {
         self.is_failed.store(true, Ordering::Release);
         // Whoever runs the broker learns it before any client does.
-        self.flusher.report_failure(format!("sync of {} failed: {error}", self.dir.display()));
+        self.flusher.report_failure(format!("a sync failed: {error}"));
         for (_, sender) in state.pending.drain(..) {
             let _ = sender.send(Err(ErrorCode::KAFKA_STORAGE_ERROR));
         }
@@ -367,7 +376,7 @@ impl Partition {
 
     /// One group commit: syncs what is written now, then releases everything that it covers. Called by the flusher.
     pub(crate) fn flush(self: &Arc<Self>) {
-        let (files, end) = {
+        let (unsynced, end) = {
             let mut state = self.state.lock();
             state.is_flush_queued = false;
             if self.is_failed.load(Ordering::Acquire) {
@@ -376,7 +385,7 @@ impl Partition {
             state.is_flushing = true;
             (state.log.take_unsynced(), state.log.next_offset())
         };
-        let synced = files.iter().try_for_each(|file| file.sync());
+        let synced = unsynced.sync(&*self.disk);
         let mut state = self.state.lock();
         state.is_flushing = false;
         match synced {
@@ -459,7 +468,8 @@ impl Partition {
     fn raise_start(&self, state: &mut State, start_offset: i64) -> Result<(), LogError> {
         let before = state.facts.start_offset;
         let start_offset = start_offset.max(before);
-        let gone = state.log.sealed().iter().take_while(|segment| segment.next_offset() <= start_offset).count();
+        let is_gone = |segment: &&Arc<Segment>| segment.next_offset() <= start_offset && !segment.is_sealing();
+        let gone = state.log.sealed().iter().take_while(is_gone).count();
         if start_offset > before {
             state.facts.start_offset = start_offset;
             let saved = match self.save_facts(state) {
@@ -546,9 +556,6 @@ impl Partition {
             return Ok(());
         }
         state.log.close()?;
-        for file in state.log.take_unsynced() {
-            file.sync().map_err(|error| LogError::io(&self.dir, error))?;
-        }
         Ok(())
     }
 }

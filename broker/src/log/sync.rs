@@ -1,0 +1,59 @@
+//! What a sync has to make durable, taken from a log under its lock and done outside of it.
+//!
+//! The order is what recovery relies on: content, then names, then the index of each segment that has ended. A
+//! segment with an index was synced, and so was everything before it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::segment::Segment;
+use super::{LogError, format};
+use crate::disk::{Disk, DiskFile, replace_file};
+
+/// A segment that has ended and gets its index.
+#[derive(Debug)]
+pub(crate) struct Sealing {
+    pub segment: Arc<Segment>,
+    /// The producers at its end, if there are any: stored under the offset of the segment after it.
+    pub producers: Option<(i64, Vec<u8>)>,
+}
+
+/// Files, folders and ended segments that no sync has covered.
+#[derive(Debug, Default)]
+pub(crate) struct Unsynced {
+    /// Oldest first.
+    pub files: Vec<(PathBuf, Arc<dyn DiskFile>)>,
+    /// Folders with new names in them.
+    pub dirs: Vec<PathBuf>,
+    pub sealing: Vec<Sealing>,
+}
+
+impl Unsynced {
+    /// Makes all of it durable. An error is final: what was not synced may be lost although the cache shows it.
+    pub(crate) fn sync(self, disk: &dyn Disk) -> Result<(), LogError> {
+        for (path, file) in &self.files {
+            file.sync().map_err(|error| LogError::sync(path, error))?;
+        }
+        for dir in &self.dirs {
+            disk.sync_dir(dir).map_err(|error| LogError::sync(dir, error))?;
+        }
+        for sealing in &self.sealing {
+            // They are caches: without them the next start scans the segment.
+            if let Err(error) = sealing.store(disk) {
+                tracing::warn!("{error}; the next start will scan the segment");
+            }
+            sealing.segment.set_sealing(false);
+        }
+        Ok(())
+    }
+}
+
+impl Sealing {
+    fn store(&self, disk: &dyn Disk) -> Result<(), LogError> {
+        if let Some((base_offset, content)) = &self.producers {
+            let path = self.segment.path.with_file_name(format::file_name(*base_offset, format::PRODUCERS));
+            replace_file(disk, &path, content).map_err(|error| LogError::io(&path, error))?;
+        }
+        self.segment.store_index(disk)
+    }
+}
