@@ -120,6 +120,20 @@ macro_rules! apis {
             }
         }
 
+        #[cfg(test)]
+        impl Request {
+            pub(crate) fn sample(api: ApiKey, from: &mut crate::sample::Entropy<'_>) -> Self {
+                match api { $(ApiKey::$name => Request::$name(crate::sample::Sample::sample(from)),)* }
+            }
+        }
+
+        #[cfg(test)]
+        impl Response {
+            pub(crate) fn sample(api: ApiKey, from: &mut crate::sample::Entropy<'_>) -> Self {
+                match api { $(ApiKey::$name => Response::$name(crate::sample::Sample::sample(from)),)* }
+            }
+        }
+
         $(
             impl From<$request> for Request {
                 fn from(body: $request) -> Self { Request::$name(body) }

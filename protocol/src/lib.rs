@@ -38,6 +38,11 @@ pub mod exchange;
 
 pub mod record;
 
+#[cfg(test)]
+mod round_trip;
+#[cfg(test)]
+pub mod sample;
+
 pub use api::{ApiKey, Request, Response};
 pub use error_code::ErrorCode;
 pub use exchange::{Call, Disconnected, Exchange};

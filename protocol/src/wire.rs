@@ -286,5 +286,23 @@ macro_rules! wire {
                 Ok(())
             }
         }
+
+        #[cfg(test)]
+        impl $crate::sample::Sample for $name {
+            #[allow(unused_mut, unused_variables, clippy::absurd_extreme_comparisons)]
+            fn sample(from: &mut $crate::sample::Entropy<'_>) -> Self {
+                let version = from.version();
+                let mut value = Self::default();
+                $(
+                    let present = ($since..=$crate::wire!(@or i16::MAX $(, $until)?)).contains(&version);
+                    if present && version < $crate::wire!(@or 0 $(, $null)?) {
+                        value.$field = <$type as $crate::sample::Sample>::sample_present(from);
+                    } else if present {
+                        value.$field = <$type as $crate::sample::Sample>::sample(from);
+                    }
+                )*
+                value
+            }
+        }
     )*};
 }

@@ -1,0 +1,81 @@
+//! Every message in every version, there and back; and the same bytes through `kafka-protocol`, which was generated
+//! from Kafka's own schemas: what it reads and writes back must be what was written here.
+
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::{RequestKind, ResponseKind};
+use proptest::prelude::*;
+
+use crate::encode::Encoder;
+use crate::sample::Entropy;
+use crate::{ApiKey, Request, Response};
+
+fn written(api: ApiKey, version: i16, write: impl FnOnce(&mut Encoder) -> Result<(), crate::encode::EncodeError>) -> Bytes {
+    let mut to = Encoder::new(version, api.is_flexible(version));
+    write(&mut to).unwrap_or_else(|error| panic!("{api:?} version {version}: {error}"));
+    let mut all = BytesMut::new();
+    to.finish().iter().for_each(|piece| all.extend_from_slice(piece));
+    all.freeze()
+}
+
+fn theirs(api: ApiKey) -> kafka_protocol::messages::ApiKey {
+    kafka_protocol::messages::ApiKey::try_from(api as i16).expect("Kafka has it")
+}
+
+/// Versions that `kafka-protocol` does not have yet.
+const OURS_ALONE: [(ApiKey, i16); 1] = [(ApiKey::InitProducerId, 6)];
+
+fn check_request(api: ApiKey, version: i16, entropy: &[u8]) -> Result<(), TestCaseError> {
+    let request = Request::sample(api, &mut Entropy::new(entropy, version));
+    let bytes = written(api, version, |to| request.encode(to));
+    let decoded = Request::decode(api, version, bytes.clone());
+    prop_assert_eq!(decoded.as_ref(), Ok(&request), "{:?} version {}", api, version);
+    if OURS_ALONE.contains(&(api, version)) {
+        return Ok(());
+    }
+    let mut rest = bytes.clone();
+    let read = RequestKind::decode(theirs(api), &mut rest, version);
+    let read = read.map_err(|error| TestCaseError::fail(format!("{api:?} version {version}: {error}: {request:?}")))?;
+    let mut again = BytesMut::new();
+    read.encode(&mut again, version).map_err(|error| TestCaseError::fail(format!("{api:?} version {version}: {error}")))?;
+    prop_assert_eq!(again.freeze(), bytes, "{:?} version {}: {:?}", api, version, request);
+    Ok(())
+}
+
+fn check_response(api: ApiKey, version: i16, entropy: &[u8]) -> Result<(), TestCaseError> {
+    let response = Response::sample(api, &mut Entropy::new(entropy, version));
+    let bytes = written(api, version, |to| response.encode(to));
+    let decoded = Response::decode(api, version, bytes.clone());
+    prop_assert_eq!(decoded.as_ref(), Ok(&response), "{:?} version {}", api, version);
+    if OURS_ALONE.contains(&(api, version)) {
+        return Ok(());
+    }
+    let mut rest = bytes.clone();
+    let read = ResponseKind::decode(theirs(api), &mut rest, version);
+    let read = read.map_err(|error| TestCaseError::fail(format!("{api:?} version {version}: {error}: {response:?}")))?;
+    let mut again = BytesMut::new();
+    read.encode(&mut again, version).map_err(|error| TestCaseError::fail(format!("{api:?} version {version}: {error}")))?;
+    prop_assert_eq!(again.freeze(), bytes, "{:?} version {}: {:?}", api, version, response);
+    Ok(())
+}
+
+fn every_version(mut check: impl FnMut(ApiKey, i16) -> Result<(), TestCaseError>) -> Result<(), TestCaseError> {
+    for &api in ApiKey::ALL {
+        let info = api.info();
+        (info.served_min..=info.max).try_for_each(|version| check(api, version))?;
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn requests_there_and_back(entropy in proptest::collection::vec(any::<u8>(), 0..2000)) {
+        every_version(|api, version| check_request(api, version, &entropy))?;
+    }
+
+    #[test]
+    fn responses_there_and_back(entropy in proptest::collection::vec(any::<u8>(), 0..2000)) {
+        every_version(|api, version| check_response(api, version, &entropy))?;
+    }
+}
