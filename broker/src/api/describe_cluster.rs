@@ -10,7 +10,6 @@ pub(crate) fn describe_cluster(broker: &Broker, request: &DescribeClusterRequest
     let failed = |code: ErrorCode, sentence: &str| DescribeClusterResponse {
         error_code: code,
         error_message: Some(sentence.into()),
-        endpoint_type: request.endpoint_type,
         ..Default::default()
     };
     match request.endpoint_type {

@@ -64,7 +64,8 @@ pub(crate) fn describe_topic_partitions(broker: &Arc<Broker>, request: DescribeT
 }
 
 fn failed(name: String, error_code: ErrorCode) -> DescribeTopicPartitionsTopic {
-    DescribeTopicPartitionsTopic { error_code, name: Some(name.into()), ..Default::default() }
+    let topic_authorized_operations = if name.is_empty() { i32::MIN } else { TOPIC_OPERATIONS };
+    DescribeTopicPartitionsTopic { error_code, name: Some(name.into()), topic_authorized_operations, ..Default::default() }
 }
 
 fn described(partition: &crate::partition::Partition) -> DescribeTopicPartitionsPartition {

@@ -98,11 +98,13 @@ impl Fetch {
     }
 
     fn error(&self, wanted: &Wanted, code: ErrorCode) -> Found {
+        let is_unknown = matches!(code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID);
         let answer = FetchPartitionResponse {
             partition_index: wanted.partition,
             error_code: code,
             high_watermark: -1,
-            aborted_transactions: self.is_committed.then(Vec::new),
+            // Who does not ask for them is told of none where the partition is not known, as by Kafka.
+            aborted_transactions: (self.is_committed || is_unknown).then(Vec::new),
             records: Some(Records::default()),
             ..Default::default()
         };

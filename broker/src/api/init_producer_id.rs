@@ -7,7 +7,7 @@ use super::read_error;
 use crate::broker::Broker;
 
 pub(crate) fn init_producer_id(broker: &Broker, request: &InitProducerIdRequest) -> InitProducerIdResponse {
-    let failed = |error_code| InitProducerIdResponse { error_code, ..Default::default() };
+    let failed = |error_code| InitProducerIdResponse { error_code, producer_epoch: -1, ..Default::default() };
     match request.transactional_id.as_deref() {
         Some("") => return failed(ErrorCode::INVALID_REQUEST),
         // There is no transaction coordinator, and FindCoordinator is not served.

@@ -31,7 +31,9 @@ pub(crate) fn produce(broker: &Arc<Broker>, context: &Context, request: ProduceR
         let found = find(broker, context, &topic);
         for data in last_of_each(topic.partition_data, |data| data.index) {
             let appended = found.clone().and_then(|topic| append(broker, context, request.acks, &topic, &data, is_alone));
-            let (answer, acknowledgement) = answer(broker, &data, appended);
+            let start_offset =
+                || found.as_ref().ok().and_then(|topic| topic.partition(data.index)).map_or(-1, |p| p.positions().start_offset);
+            let (answer, acknowledgement) = answer(broker, &data, appended, start_offset);
             if let Some(acknowledgement) = acknowledgement {
                 pending.push((response.responses.len(), answers.len(), acknowledgement));
             }
@@ -106,7 +108,7 @@ fn append(
     let batch = check::check(data.records.as_ref(), &target)?;
     let (records, bytes) = (batch.record_count() as u64, batch.total_bytes() as u64);
     let batch = if is_alone { batch } else { batch.detached() };
-    let outcome = partition.append(batch, acks, now_ms)?;
+    let outcome = partition.append(batch, acks, now_ms).map_err(Refusal::by_partition)?;
     Metrics::add(&broker.metrics.batches_appended, 1);
     Metrics::add(&broker.metrics.records_appended, records);
     Metrics::add(&broker.metrics.log_bytes_appended, bytes);
@@ -117,6 +119,7 @@ fn answer(
     broker: &Broker,
     data: &PartitionProduceData,
     appended: Result<AppendOutcome, Refusal>,
+    start_offset: impl Fn() -> i64,
 ) -> (PartitionProduceResponse, Option<Acknowledgement>) {
     let index = data.index;
     match appended {
@@ -135,6 +138,7 @@ fn answer(
             let answer = PartitionProduceResponse {
                 index,
                 error_code: refusal.code,
+                log_start_offset: if refusal.is_by_partition { start_offset() } else { -1 },
                 record_errors: refusal.records,
                 error_message: refusal.message.map(Into::into),
                 ..Default::default()

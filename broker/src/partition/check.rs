@@ -6,7 +6,7 @@ use millstream_protocol::limit::INFLATED_BATCH_BYTES_MAX;
 use millstream_protocol::message::produce::BatchIndexAndErrorMessage;
 use millstream_protocol::record::batch::{self, HEADER_BYTES};
 use millstream_protocol::record::compression::CompressionError;
-use millstream_protocol::record::{BatchError, Codec, RecordBatch, RecordError, Records};
+use millstream_protocol::record::{BatchError, Codec, Record, RecordBatch, RecordError, Records, Summary};
 
 use crate::config::TopicSettings;
 
@@ -16,16 +16,47 @@ pub(crate) struct Refusal {
     pub code: ErrorCode,
     pub message: Option<String>,
     pub records: Vec<BatchIndexAndErrorMessage>,
+    /// Whether the partition looked at the batch: then the answer tells its first offset, as Kafka's does.
+    pub is_by_partition: bool,
 }
+
+/// The most records of a batch that are named one by one.
+const NAMED_RECORDS_MAX: usize = 1000;
 
 impl Refusal {
     pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Refusal { code, message: Some(message.into()), records: Vec::new() }
+        Refusal { code, message: Some(message.into()), records: Vec::new(), is_by_partition: false }
     }
 
-    fn of_record(code: ErrorCode, index: i32, record: impl Into<String>, message: &str) -> Self {
-        let record = BatchIndexAndErrorMessage { batch_index: index, batch_index_error_message: Some(record.into().into()) };
-        Refusal { code, message: Some(message.to_owned()), records: vec![record] }
+    /// Names the records of a batch for which `judge` has a sentence.
+    fn of_records(
+        code: ErrorCode,
+        message: &str,
+        batch: &RecordBatch,
+        inflated_max: usize,
+        judge: impl Fn(&Record) -> Option<String>,
+    ) -> Result<Self, BatchError> {
+        let mut named = Vec::new();
+        for (index, record) in (0..).zip(batch.records(inflated_max)?) {
+            if let Some(sentence) = judge(&record?)
+                && named.len() < NAMED_RECORDS_MAX
+            {
+                named.push(BatchIndexAndErrorMessage { batch_index: index, batch_index_error_message: Some(sentence.into()) });
+            }
+        }
+        Ok(Refusal { records: named, ..Refusal::new(code, message) })
+    }
+
+    /// Refused by the partition, and not for what any broker would refuse.
+    pub(crate) fn by_partition(self) -> Self {
+        let is_by_partition = matches!(
+            self.code,
+            ErrorCode::INVALID_RECORD
+                | ErrorCode::INVALID_TIMESTAMP
+                | ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
+                | ErrorCode::INVALID_PRODUCER_EPOCH
+        );
+        Refusal { is_by_partition, ..self }
     }
 }
 
@@ -54,6 +85,12 @@ pub(crate) struct Target<'a> {
 
 /// Takes the one batch of a partition's records, checked, and stamped with the broker's time if the topic wants it.
 pub(crate) fn check(records: Option<&Records>, target: &Target<'_>) -> Result<RecordBatch, Refusal> {
+    let batch = one_batch(records, target)?;
+    check_batch(batch, target).map_err(Refusal::by_partition)
+}
+
+/// Cuts the batch out of what was sent.
+fn one_batch(records: Option<&Records>, target: &Target<'_>) -> Result<RecordBatch, Refusal> {
     let settings = target.settings;
     let bytes = match records.map(Records::to_bytes) {
         Some(bytes) if !bytes.is_empty() => bytes,
@@ -83,6 +120,11 @@ pub(crate) fn check(records: Option<&Records>, target: &Target<'_>) -> Result<Re
     if batch.attributes() & 7 == Codec::Zstd as i16 && target.produce_version < 7 {
         return Err(Refusal::new(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE, "zstd needs Produce version 7"));
     }
+    Ok(batch)
+}
+
+fn check_batch(batch: RecordBatch, target: &Target<'_>) -> Result<RecordBatch, Refusal> {
+    let settings = target.settings;
     if batch.base_offset() != 0 {
         return Err(Refusal::new(ErrorCode::INVALID_RECORD, format!("the batch's base offset is {}, it must be 0", batch.base_offset())));
     }
@@ -90,19 +132,24 @@ pub(crate) fn check(records: Option<&Records>, target: &Target<'_>) -> Result<Re
     check_header(&batch)?;
     let inflated_max = INFLATED_BATCH_BYTES_MAX.min((settings.max_message_bytes as usize).saturating_mul(128).max(HEADER_BYTES));
     let summary = batch.check_records(inflated_max)?;
-    if settings.is_compacted
-        && let Some(index) = summary.first_without_key
-    {
-        let record = format!("Compacted topic cannot accept message without key in topic partition {}-{}.", target.topic, target.partition);
-        return Err(Refusal::of_record(ErrorCode::INVALID_RECORD, index, record, "One or more records have been rejected"));
+    if settings.is_compacted && summary.first_without_key.is_some() {
+        let judge = |record: &Record| {
+            let (topic, partition) = (target.topic, target.partition);
+            let sentence = || format!("Compacted topic cannot accept message without key in topic partition {topic}-{partition}.");
+            record.key.is_none().then(sentence)
+        };
+        let message = "One or more records have been rejected";
+        return Err(Refusal::of_records(ErrorCode::INVALID_RECORD, message, &batch, inflated_max, judge)?);
     }
     if settings.has_log_append_time {
         if batch.has_log_append_time() {
-            return Err(Refusal::new(ErrorCode::INVALID_TIMESTAMP, "a client must not set the timestamp type"));
+            let message = "One or more records have been rejected due to invalid timestamp";
+            let judge = |_: &Record| Some("the timestamp type is the topic's to set, not a client's".to_owned());
+            return Err(Refusal::of_records(ErrorCode::INVALID_TIMESTAMP, message, &batch, inflated_max, judge)?);
         }
         return Ok(batch.with_log_append_time(target.now_ms));
     }
-    check_timestamps(&batch, summary.max_timestamp, target)?;
+    check_timestamps(&batch, &summary, inflated_max, target)?;
     if batch.has_log_append_time() || batch.max_timestamp() != summary.max_timestamp {
         return Ok(batch.with_create_time(summary.max_timestamp));
     }
@@ -141,20 +188,23 @@ impl From<RefusalOf> for Refusal {
     }
 }
 
-fn check_timestamps(batch: &RecordBatch, max_timestamp: i64, target: &Target<'_>) -> Result<(), Refusal> {
+fn check_timestamps(batch: &RecordBatch, summary: &Summary, inflated_max: usize, target: &Target<'_>) -> Result<(), Refusal> {
     let settings = target.settings;
     let (oldest, newest) =
         (target.now_ms.saturating_sub(settings.timestamp_before_max_ms), target.now_ms.saturating_add(settings.timestamp_after_max_ms));
     let is_out = |timestamp: i64| timestamp != -1 && (timestamp < oldest || timestamp > newest);
-    // The extremes are in the header unless the client lied, and a lie about the largest one was found out.
-    for timestamp in [batch.base_timestamp(), max_timestamp] {
-        if is_out(timestamp) {
-            let record = format!(
-                "Timestamp {timestamp} of message with offset 0 is out of range. The timestamp should be within [{oldest}, {newest}]"
-            );
-            let message = "One or more records have been rejected due to invalid timestamp";
-            return Err(Refusal::of_record(ErrorCode::INVALID_TIMESTAMP, 0, record, message));
-        }
+    if !is_out(summary.min_timestamp) && !is_out(summary.max_timestamp) {
+        return Ok(());
     }
-    Ok(())
+    let judge = |record: &Record| {
+        let (timestamp, offset) = (record.timestamp, record.offset);
+        let sentence = || {
+            format!(
+                "Timestamp {timestamp} of message with offset {offset} is out of range. The timestamp should be within [{oldest}, {newest}]"
+            )
+        };
+        is_out(timestamp).then(sentence)
+    };
+    let message = "One or more records have been rejected due to invalid timestamp";
+    Err(Refusal::of_records(ErrorCode::INVALID_TIMESTAMP, message, batch, inflated_max, judge)?)
 }

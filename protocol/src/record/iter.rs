@@ -46,6 +46,8 @@ pub struct Record {
 pub struct Summary {
     /// The largest timestamp, ms.
     pub max_timestamp: i64,
+    /// The smallest timestamp, ms; −1, which means none, counts only if all have it.
+    pub min_timestamp: i64,
     /// The first record without a key.
     pub first_without_key: Option<i32>,
 }
@@ -147,7 +149,7 @@ fn layout(body: &[u8], at: usize) -> Option<Layout> {
 
 pub(super) fn check(body: &[u8], base_timestamp: i64, count: i32) -> Result<Summary, RecordError> {
     let mut at = 0;
-    let mut summary = Summary { max_timestamp: -1, first_without_key: None };
+    let mut summary = Summary { max_timestamp: -1, min_timestamp: -1, first_without_key: None };
     for index in 0..count {
         if at >= body.len() {
             return Err(RecordError::Count(count));
@@ -156,7 +158,11 @@ pub(super) fn check(body: &[u8], base_timestamp: i64, count: i32) -> Result<Summ
         if record.offset_delta != index {
             return Err(RecordError::OffsetDelta(index));
         }
-        summary.max_timestamp = summary.max_timestamp.max(base_timestamp.saturating_add(record.timestamp_delta));
+        let timestamp = base_timestamp.saturating_add(record.timestamp_delta);
+        summary.max_timestamp = summary.max_timestamp.max(timestamp);
+        if summary.min_timestamp == -1 || (timestamp != -1 && timestamp < summary.min_timestamp) {
+            summary.min_timestamp = timestamp;
+        }
         if record.key.is_none() && summary.first_without_key.is_none() {
             summary.first_without_key = Some(index);
         }

@@ -30,7 +30,7 @@ use bytes::Bytes;
 pub use batch::{BatchError, RecordBatch};
 pub use builder::{BatchBuilder, NewRecord};
 pub use compression::Codec;
-pub use iter::{Header, Record, RecordError};
+pub use iter::{Header, Record, RecordError, Summary};
 
 /// A part of [`Records`].
 #[derive(Debug, Clone)]
