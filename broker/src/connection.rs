@@ -31,6 +31,8 @@ use crate::metrics::Metrics;
 const PIPELINED_MAX: usize = 64;
 /// Frames up to this size share a read buffer; a larger one gets a buffer of its own size.
 const SHARED_BUFFER_BYTES: usize = 16 * 1024;
+/// Answers that wait for an earlier one may hold this much before no further one is made.
+const WAITING_ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// Enough to learn the length of a frame and to see what it asks.
 const PEEK_BYTES: usize = 64;
 /// How long a peer may take to send the rest of a frame, or to take an answer.
@@ -62,6 +64,8 @@ struct UnderWay {
     correlation_id: i32,
     is_silent: bool,
     done: Option<Response>,
+    /// What the answer that is there holds in memory.
+    done_bytes: usize,
     _memory: Option<OwnedSemaphorePermit>,
 }
 
@@ -200,7 +204,7 @@ impl Connection {
         is_silent: bool,
         memory: Option<OwnedSemaphorePermit>,
     ) {
-        self.under_way.push_back(UnderWay { answer, version, correlation_id, is_silent, done: None, _memory: memory });
+        self.under_way.push_back(UnderWay { answer, version, correlation_id, is_silent, done: None, done_bytes: 0, _memory: memory });
     }
 
     /// Sends the answers at the head of the line that are there.
@@ -247,10 +251,17 @@ fn check_silent(response: &Response) -> Result<(), End> {
 /// Waits until the answer at the head of the line is there; drives all the others meanwhile.
 async fn next_done(under_way: &mut VecDeque<UnderWay>) {
     poll_fn(|context| {
+        let mut held_bytes: usize = under_way.iter().map(|request| request.done_bytes).sum();
         for (place, request) in under_way.iter_mut().enumerate() {
+            // A client that asks on and on and reads no answer does not fill the memory.
+            if place > 0 && held_bytes >= WAITING_ANSWER_BYTES_MAX {
+                break;
+            }
             if request.done.is_none()
                 && let Poll::Ready(response) = request.answer.as_mut().poll(context)
             {
+                request.done_bytes = record_bytes(&response);
+                held_bytes += request.done_bytes;
                 request.done = Some(response);
             }
             if place == 0 && request.done.is_some() {
@@ -260,6 +271,13 @@ async fn next_done(under_way: &mut VecDeque<UnderWay>) {
         Poll::Pending
     })
     .await;
+}
+
+/// What an answer holds beside a few small fields.
+fn record_bytes(response: &Response) -> usize {
+    let Response::Fetch(fetch) = response else { return 0 };
+    let partitions = fetch.responses.iter().flat_map(|topic| &topic.partitions);
+    partitions.filter_map(|partition| partition.records.as_ref()).map(|records| records.len()).sum()
 }
 
 /// Sends all pieces; each must be taken in time.

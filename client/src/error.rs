@@ -56,9 +56,9 @@ impl Error {
     /// Whether the same call may succeed later.
     pub fn is_retriable(&self) -> bool {
         match &self.kind {
-            ErrorKind::Disconnected => true,
+            ErrorKind::Disconnected | ErrorKind::TimedOut => true,
             ErrorKind::Refused(code) => code.is_retriable(),
-            ErrorKind::Unsupported | ErrorKind::InvalidInput | ErrorKind::TimedOut | ErrorKind::BadAnswer => false,
+            ErrorKind::Unsupported | ErrorKind::InvalidInput | ErrorKind::BadAnswer => false,
         }
     }
 }

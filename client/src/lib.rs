@@ -15,6 +15,8 @@
 //! What it is not: it has no consumer groups, and it asks one broker; a cluster of several answers
 //! NOT_LEADER_OR_FOLLOWER for partitions that another broker leads.
 //!
+//! `examples/` shows producing, reading and managing topics, each in a page.
+//!
 //! * [`Client`] asks typed requests over any [`Exchange`](millstream_protocol::Exchange); [`tcp`] is the one over sockets
 //! * [`Producer`] batches records; [`Reader`] reads a partition from an offset or a time; [`Admin`] manages topics
 
