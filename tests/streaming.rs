@@ -46,7 +46,11 @@ async fn batch(session: &Session, number: i64) -> Value {
 }
 
 async fn results(client: &Client) -> Vec<String> {
-    let mut reader = TopicReader::open(client, "counts").await.unwrap();
+    results_of(client, "counts").await
+}
+
+async fn results_of(client: &Client, topic: &str) -> Vec<String> {
+    let mut reader = TopicReader::open(client, topic).await.unwrap();
     let starts = reader.starts().await.unwrap();
     let parts = reader.fetch(&starts, Duration::ZERO, 1 << 20).await.unwrap();
     let mut rows = Vec::new();
@@ -101,6 +105,133 @@ async fn windows_close_as_sparks_do() {
     let session = Session::open(client.clone(), &dir.path().join("processor")).await.unwrap();
     assert_eq!(batch(&session, 7).await["sink"]["numOutputRows"], 1, "the batch did run again");
     assert_eq!(results(&client).await, [row(0, 1), row(10, 3), row(20, 1)], "and wrote nothing twice");
+    session.close().await;
+}
+
+fn counts_in(mode: &str) -> String {
+    COUNTS.replace("counts AS", &format!("counts OPTIONS ('outputMode' '{mode}') AS"))
+}
+
+/// The same input in update mode: each batch writes the groups that it changed, and a closed one goes silently.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn update_mode_writes_what_a_batch_changed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (client, session) = start(dir.path()).await;
+    client.admin().create_topic("events", 1, &[]).await.unwrap();
+    session.execute(&format!("{EVENTS}; {}", counts_in("update"))).await.unwrap();
+    let mut written = Vec::new();
+    let steps: [(&[u32], i64, &[(u32, u32)]); 4] = [
+        (&[1, 15], 1, &[(0, 1), (10, 1)]),
+        (&[20], 3, &[(20, 1)]),
+        // 00:03 is late: its window ended when the watermark did.
+        (&[10, 11, 3, 30], 5, &[(10, 3), (30, 1)]),
+        (&[45], 7, &[(40, 1)]),
+    ];
+    for (seconds, last_batch, rows) in steps {
+        send(&client, seconds).await;
+        let report = batch(&session, last_batch).await;
+        assert_eq!(report["numInputRows"], 0, "a batch without data follows, and writes nothing");
+        written.extend(rows.iter().map(|(second, count)| row(*second, *count)));
+        assert_eq!(results(&client).await, written, "after {seconds:?}");
+    }
+    let operator = &batch(&session, 7).await["stateOperators"][0];
+    assert_eq!((&operator["numRowsTotal"], &operator["numRowsRemoved"]), (&2.into(), &1.into()), "00:20 went, 00:30 and 00:40 are open");
+    session.close().await;
+}
+
+/// The same input in complete mode: everything each time, nothing is late, nothing is forgotten, and no batch runs without
+/// data.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn complete_mode_writes_everything_each_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let (client, session) = start(dir.path()).await;
+    client.admin().create_topic("events", 1, &[]).await.unwrap();
+    session.execute(&format!("{EVENTS}; {}", counts_in("complete"))).await.unwrap();
+    let mut written = Vec::new();
+    let steps: [(&[u32], &[(u32, u32)]); 4] = [
+        (&[1, 15], &[(0, 1), (10, 1)]),
+        (&[20], &[(0, 1), (10, 1), (20, 1)]),
+        (&[10, 11, 3, 30], &[(0, 2), (10, 3), (20, 1), (30, 1)]),
+        (&[45], &[(0, 2), (10, 3), (20, 1), (30, 1), (40, 1)]),
+    ];
+    for (number, (seconds, rows)) in (0..).zip(steps) {
+        send(&client, seconds).await;
+        assert_eq!(batch(&session, number).await["numInputRows"], seconds.len());
+        written.extend(rows.iter().map(|(second, count)| row(*second, *count)));
+        assert_eq!(results(&client).await, written, "after {seconds:?}");
+    }
+    session.close().await;
+}
+
+/// A value that is no JSON of the schema: a row of nulls, no row, or the end of the query, as the table says.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn values_that_do_not_fit_are_treated_as_the_table_says() {
+    let dir = tempfile::tempdir().unwrap();
+    let (client, session) = start(dir.path()).await;
+    client.admin().create_topic("events", 1, &[]).await.unwrap();
+    let producer = client.producer().build();
+    for value in [r#"{"at": "2026-03-01T00:00:01Z"}"#, "no JSON", r#"{"at": true}"#, r#"{"at": "2026-03-01T00:00:02Z"}"#] {
+        producer.send(NewRecord::to("events").value(value)).await.unwrap().delivered().await.unwrap();
+    }
+    let good = [r#"{"offset":0,"at":"2026-03-01T00:00:01.000Z"}"#, r#"{"offset":3,"at":"2026-03-01T00:00:02.000Z"}"#];
+    for (mode, expected) in [
+        ("PERMISSIVE", vec![good[0], r#"{"offset":1}"#, r#"{"offset":2}"#, good[1]]),
+        ("DROPMALFORMED", good.to_vec()),
+        ("FAILFAST", Vec::new()),
+    ] {
+        let table = EVENTS
+            .replace("TABLE events", &format!("TABLE {mode}"))
+            .replace("'startingOffsets'", &format!("'mode' '{mode}', 'subscribe' 'events', 'startingOffsets'"));
+        let query = format!(
+            "CREATE STREAMING TABLE counts OPTIONS ('trigger' 'availableNow', 'topic' 'out_{mode}') AS SELECT offset, at FROM STREAM {mode}"
+        );
+        session.execute(&format!("{table}; {query}")).await.unwrap();
+        let query = session.query("counts").unwrap();
+        let status = query.ended().await;
+        match (mode, status) {
+            ("FAILFAST", QueryStatus::Failed(reason)) => assert!(reason.contains("events-0") && reason.contains('1'), "{reason}"),
+            ("FAILFAST", other) => panic!("{other:?}"),
+            (_, QueryStatus::Failed(reason)) => panic!("{reason}"),
+            _ => assert_eq!(query.recent_progress()[0]["sources"][0]["metrics"]["malformedRecords"], "2", "{mode}"),
+        }
+        assert_eq!(results_of(&client, &format!("out_{mode}")).await, expected, "{mode}");
+        session.execute("DROP TABLE counts").await.unwrap();
+    }
+    session.close().await;
+}
+
+/// A checkpoint is of one query: another one under its name is refused, and the checkpoint stays as it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_checkpoint_of_another_query_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let (client, session) = start(dir.path()).await;
+    client.admin().create_topic("events", 1, &[]).await.unwrap();
+    session.execute(&format!("{EVENTS}; {}", counts_in("update"))).await.unwrap();
+    send(&client, &[1]).await;
+    batch(&session, 0).await;
+    session.close().await;
+    drop(session);
+    let catalog = dir.path().join("processor/catalog.json");
+    let change = |from: &str, to: &str| {
+        #[expect(clippy::disallowed_methods, reason = "the change is made by hand")]
+        let text = std::fs::read_to_string(&catalog).unwrap();
+        assert!(text.contains(from));
+        #[expect(clippy::disallowed_methods, reason = "the change is made by hand")]
+        std::fs::write(&catalog, text.replace(from, to)).unwrap();
+    };
+    change("count(*)", "max(at)");
+    let session = Session::open(client.clone(), &dir.path().join("processor")).await.unwrap();
+    let status = session.query("counts").unwrap().ended().await;
+    assert!(matches!(&status, QueryStatus::Failed(reason) if reason.contains("another query")), "{status:?}");
+    session.close().await;
+    drop(session);
+    // The right one goes on where it was.
+    change("max(at)", "count(*)");
+    let session = Session::open(client.clone(), &dir.path().join("processor")).await.unwrap();
+    send(&client, &[2]).await;
+    // Batch 1 was the one without data.
+    batch(&session, 2).await;
+    assert_eq!(results(&client).await, [row(0, 1), row(0, 2)]);
     session.close().await;
 }
 
