@@ -74,6 +74,10 @@ async fn windows_close_as_sparks_do() {
     client.admin().create_topic("events", 1, &[]).await.unwrap();
     session.execute(&format!("{EVENTS}; {COUNTS}")).await.unwrap();
 
+    for statement in ["DROP TABLE events", &EVENTS.replace("CREATE", "CREATE OR REPLACE")] {
+        let error = session.execute(statement).await.unwrap_err().to_string();
+        assert!(error.contains("counts reads table events"), "{error}");
+    }
     send(&client, &[1, 15]).await;
     assert_eq!(batch(&session, 0).await["numInputRows"], 2);
     assert_eq!(batch(&session, 1).await["eventTime"]["watermark"], "2026-03-01T00:00:05.000Z");

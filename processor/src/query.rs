@@ -81,6 +81,8 @@ impl Shared {
 pub struct Query {
     pub(crate) shared: Arc<Shared>,
     pub(crate) sql: String,
+    /// The table that it reads; unknown when it could not start.
+    pub(crate) table: Option<String>,
     pub(crate) topic: Option<String>,
     pub(crate) stop: watch::Sender<bool>,
 }

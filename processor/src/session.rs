@@ -110,22 +110,22 @@ impl Session {
         let queries = catalog.queries.clone();
         session.state.lock().catalog = catalog;
         for (name, text) in queries {
-            let started = match parse(&text)? {
-                Statement::CreateStreamingTable { options, select, .. } => session.start(&name, &options, &select).await,
-                _ => Err(QueryError::checkpoint(&path, format!("query {name} is no CREATE STREAMING TABLE"))),
+            let Statement::CreateStreamingTable { options, select, .. } = parse(&text)? else {
+                return Err(QueryError::checkpoint(&path, format!("query {name} is no CREATE STREAMING TABLE")));
             };
-            if let Err(error) = started {
+            if let Err(error) = session.start(&name, &options, &select).await {
                 tracing::error!(query = name, "cannot go on: {error}");
-                session.failed(&name, &text, error);
+                session.failed(&name, &select, error);
             }
         }
         Ok(session)
     }
 
-    fn failed(&self, name: &str, text: &str, error: QueryError) {
-        let shared = Shared::new(name.to_owned(), uuid::Uuid::nil());
+    fn failed(&self, name: &str, select: &str, error: QueryError) {
+        let checkpoint = self.checkpoint_dir(name).and_then(|dir| Checkpoint::open(&dir, true).ok());
+        let shared = Shared::new(name.to_owned(), checkpoint.map_or(uuid::Uuid::nil(), |checkpoint| checkpoint.id));
         shared.end(QueryStatus::Failed(error.to_string()));
-        let query = Query { shared, sql: text.to_owned(), topic: None, stop: watch::Sender::new(false) };
+        let query = Query { shared, sql: select.to_owned(), table: None, topic: None, stop: watch::Sender::new(false) };
         self.state.lock().queries.insert(name.to_owned(), query);
     }
 
@@ -152,6 +152,7 @@ impl Session {
                 if is_streaming || (self.exists(&name) && !or_replace) {
                     return already(&name, if_not_exists);
                 }
+                self.check_unread(&name)?;
                 let table = Table::new(&name, &schema, &options)?;
                 let mut state = self.state.lock();
                 state.catalog.tables.insert(name.clone(), text.to_owned());
@@ -164,7 +165,12 @@ impl Session {
                 if self.exists(&name) {
                     return already(&name, if_not_exists);
                 }
-                self.start(&name, &options, &select).await?;
+                // A crash may have left the checkpoint of one that was dropped; this one begins anew.
+                self.remove_checkpoint(&name)?;
+                if let Err(error) = self.start(&name, &options, &select).await {
+                    self.remove_checkpoint(&name)?;
+                    return Err(error);
+                }
                 let mut state = self.state.lock();
                 state.catalog.queries.insert(name.clone(), text.to_owned());
                 self.save(&state.catalog)?;
@@ -189,7 +195,22 @@ impl Session {
         Files { is_synced: true }.replace(&path, &content)
     }
 
+    /// A query that goes on without its table could not start again.
+    fn check_unread(&self, table: &str) -> Result<(), QueryError> {
+        let state = self.state.lock();
+        let reads = |query: &&Query| query.table.as_deref() == Some(table);
+        match state.queries.values().find(reads) {
+            None => Ok(()),
+            Some(query) => Err(QueryError::analysis(format!("streaming table {} reads table {table}: drop that one first", query.name()))),
+        }
+    }
+
+    fn remove_checkpoint(&self, name: &str) -> Result<(), QueryError> {
+        self.checkpoint_dir(name).map_or(Ok(()), |dir| Files { is_synced: true }.remove_dir(&dir))
+    }
+
     async fn drop_table(&self, name: &str, if_exists: bool) -> Result<Outcome, QueryError> {
+        self.check_unread(name)?;
         let query = self.state.lock().queries.get(name).cloned();
         if let Some(query) = &query {
             query.stop().await;
@@ -206,9 +227,7 @@ impl Session {
         state.catalog.tables.remove(name);
         state.catalog.queries.remove(name);
         self.save(&state.catalog)?;
-        if let Some(dir) = self.checkpoint_dir(name) {
-            Files { is_synced: true }.remove_dir(&dir)?;
-        }
+        self.remove_checkpoint(name)?;
         Ok(Outcome::Done(format!("table {name} dropped; its topic and records stay")))
     }
 
@@ -269,8 +288,9 @@ impl Session {
         let shared = Shared::new(name, checkpoint.id);
         let (stop, stopped) = watch::channel(false);
         let text = select.to_owned();
+        let table = Some(plan.table.name.clone());
         let execution = Execution { plan, source, sink, checkpoint, trigger, text: text.clone(), shared: shared.clone() };
-        let query = Query { shared: shared.clone(), sql: text, topic, stop };
+        let query = Query { shared: shared.clone(), sql: text, table, topic, stop };
         tokio::spawn(async move {
             let status = match execution.run(stopped).await {
                 Ok(()) => QueryStatus::Stopped,
