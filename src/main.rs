@@ -44,7 +44,18 @@ enum Command {
     Bench(cli::bench::BenchCommand),
 }
 
+/// A panic is a broken invariant, and what is half changed must not be acknowledged: the process ends, the next start
+/// recovers.
+fn end_with_a_panic() {
+    let print = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        print(panic);
+        std::process::abort();
+    }));
+}
+
 fn main() -> ExitCode {
+    end_with_a_panic();
     let arguments = Arguments::parse();
     cli::end_quietly_without_a_reader();
     let result = match arguments.command {

@@ -167,6 +167,49 @@ async fn complete_mode_writes_everything_each_time() {
     session.close().await;
 }
 
+/// A group without a value has no sum and no extremes, also beside groups that the state knows; and an aggregate without
+/// keys has a row even when nothing matched.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn aggregates_of_nothing_are_null() {
+    let dir = tempfile::tempdir().unwrap();
+    let (client, session) = start(dir.path()).await;
+    client.admin().create_topic("visits", 1, &[]).await.unwrap();
+    let table = "CREATE TABLE visits (page STRING, ms BIGINT) USING kafka OPTIONS ('startingOffsets' 'earliest')";
+    let grouped = "CREATE STREAMING TABLE counts OPTIONS ('outputMode' 'update') AS SELECT page, count(*) AS n, sum(ms) AS s, avg(ms) AS a,
+                   min(ms) AS low, max(ms) AS high FROM STREAM visits GROUP BY page";
+    let global = "CREATE STREAMING TABLE slow OPTIONS ('outputMode' 'update') AS SELECT count(*) AS n, sum(ms) AS s FROM STREAM visits
+                  WHERE ms > 100";
+    session.execute(&format!("{table}; {grouped}; {global}")).await.unwrap();
+    let mut sent = 0;
+    for values in [&[r#"{"page":"a","ms":3}"#][..], &[r#"{"page":"b"}"#, r#"{"page":"a","ms":4}"#, r#"{"page":"c","ms":5}"#]] {
+        let producer = client.producer().linger(Duration::from_millis(50)).build();
+        for value in values {
+            drop(producer.send(NewRecord::to("visits").value(*value)).await.unwrap());
+            sent += 1;
+        }
+        producer.flush().await;
+        for _ in 0..500 {
+            let seen: i64 =
+                session.query("counts").unwrap().recent_progress().iter().filter_map(|report| report["numInputRows"].as_i64()).sum();
+            if seen == sent {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    let written = results(&client).await;
+    for row in [
+        r#"{"page":"a","n":1,"s":3,"a":3.0,"low":3,"high":3}"#,
+        r#"{"page":"a","n":2,"s":7,"a":3.5,"low":3,"high":4}"#,
+        r#"{"page":"b","n":1}"#,
+        r#"{"page":"c","n":1,"s":5,"a":5.0,"low":5,"high":5}"#,
+    ] {
+        assert!(written.iter().any(|found| found == row), "{row} in {written:?}");
+    }
+    assert_eq!(results_of(&client, "slow").await.first().map(String::as_str), Some(r#"{"n":0}"#));
+    session.close().await;
+}
+
 /// A value that is no JSON of the schema: a row of nulls, no row, or the end of the query, as the table says.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn values_that_do_not_fit_are_treated_as_the_table_says() {

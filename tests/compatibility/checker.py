@@ -113,16 +113,79 @@ def check_results(expected, results):
     """`results` are the rows of the result topic; each window and part that is expected must be there exactly once."""
     findings, rows = [], collections.defaultdict(list)
     for row in results:
-        start, end = timestamp(row["window_start"]), timestamp(row["window_end"])
-        if end - start != WINDOW:
-            findings.append(f"{row} has a window of {end - start}")
-        rows[start, row["part"]].append((row["orders"], row.get("quantity")))
-    for (start, part), counts in rows.items():
-        if (start, part) not in expected:
-            findings.append(f"{start} {part} must not be there: {counts}")
-        elif len(counts) > 1:
-            findings.append(f"{start} {part} is there {len(counts)} times: {counts}")
-        elif counts[0] != expected[start, part]:
-            findings.append(f"{start} {part} is {counts[0]}, must be {expected[start, part]}")
-    findings += [f"{start} {part} is missing" for start, part in expected if (start, part) not in rows]
+        findings += check_window(row)
+        rows[window_and_part(row)].append(count(row))
+    return findings + compare(expected, rows)
+
+
+def check_window(row):
+    start, end = timestamp(row["window_start"]), timestamp(row["window_end"])
+    return [] if end - start == WINDOW else [f"{row} has a window of {end - start}"]
+
+
+def window_and_part(row):
+    return timestamp(row["window_start"]), row["part"]
+
+
+def count(row):
+    return row["orders"], row.get("quantity")
+
+
+def compare(expected, found):
+    """`found` has for each key all that is there; what is expected of it must be that, and once."""
+    findings = []
+    for key, values in found.items():
+        name = " ".join(map(str, key))
+        if key not in expected:
+            findings.append(f"{name} must not be there: {values}")
+        elif len(values) > 1:
+            findings.append(f"{name} is there {len(values)} times: {values}")
+        elif values[0] != expected[key]:
+            findings.append(f"{name} is {values[0]}, must be {expected[key]}")
+    findings += [f"{' '.join(map(str, key))} is missing" for key in expected if key not in found]
     return findings
+
+
+def check_updates(expected, log):
+    """`log` is the topic of the same count in update mode: a row for each batch in which a window and part changed.
+
+    With each row of a window and part more orders are counted, and the last row is the recount. A batch whose rows are
+    there twice repeats a count, whatever the batches were.
+    """
+    findings, rows, last = [], collections.defaultdict(list), {}
+    for record in sorted(log, key=batch):
+        row = json.loads(record.message.value)
+        findings += check_window(row)
+        rows[window_and_part(row)].append(count(row))
+    for key, counts in rows.items():
+        findings += [f"{' '.join(map(str, key))} is {after} after {before}"
+                     for before, after in zip(counts, counts[1:]) if after[0] <= before[0]]
+        last[key] = counts[-1:]
+    return findings + compare(expected, last)
+
+
+def batch(record):
+    """The number of the micro-batch that wrote the record."""
+    _, number, _ = dict(record.message.headers)["millstream.batch"].split(b"/")
+    return int(number)
+
+
+def check_lines(log, results):
+    """The stateless query: for each record of the log, whatever it is, exactly one row that says what was in it."""
+    rows = collections.defaultdict(list)
+    for row in results:
+        rows[place(row["source_partition"], row["source_offset"])].append(row)
+    return compare({place(record.partition, record.offset): line(record) for record in log}, rows)
+
+
+def place(partition, offset):
+    return f"partition {partition}", f"offset {offset}"
+
+
+def line(record):
+    """A value that is no JSON gives a row all the same: one that has nothing but the record's own columns."""
+    row = {"source_partition": record.partition, "source_offset": record.offset, "sender": record.message.key.decode()}
+    order = parse(record.message.value)
+    if order is None:
+        return row
+    return {**row, "stores_request_id": order["stores_request_id"], "event_time": order["event_time"], **order["parent_order"]}

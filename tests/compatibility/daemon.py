@@ -105,6 +105,15 @@ class Daemon:
         except OSError:
             return None
 
+    def progress(self, name):
+        """The last micro-batch that a streaming query completed since the start, or nothing."""
+        return (self.query(name) or {}).get("lastProgress") or {}
+
+    def newest_commit(self, name):
+        """The last batch that a streaming query has committed, by the checkpoint on the disk; -1 before the first."""
+        commits = self.directory / "data/processor/checkpoints" / name.encode().hex() / "commits"
+        return max((int(path.name) for path in commits.glob("*") if path.name.isdigit()), default=-1)
+
     def stderr_tail(self, size=4000):
         text = self.stderr.read_bytes() if self.stderr.exists() else b""
         return text[-size:].decode(errors="replace")

@@ -138,6 +138,90 @@ def test_wrong_results(spoil, finding):
     assert len(findings) == 1 and finding in findings[0]
 
 
+# The count in update mode
+
+def update(place, number, row, key, orders, quantity):
+    """A row of micro-batch `number` that lies at this place, (partition, offset), of the topic."""
+    value = json.dumps(*rows({key: (orders, quantity)}))
+    return Record(*place, Message(value.encode(), None, (("millstream.batch", f"id/{number}/{row}".encode()),)))
+
+
+def updates():
+    """Batch 9 comes before batch 10, and what comes later may lie in a partition that is read earlier."""
+    return [update((0, 0), 10, 0, (FIRST, "a"), 3, 8), update((0, 1), 10, 1, (SECOND, "c"), 1, None),
+            update((1, 0), 9, 0, (FIRST, "a"), 2, 7), update((1, 1), 9, 1, (FIRST, "b"), 1, 3),
+            update((2, 0), 0, 0, (FIRST, "a"), 1, 2), update((2, 1), 10, 2, (SECOND, "a"), 1, 7)]
+
+
+def test_good_updates_have_no_findings():
+    assert checker.check_updates(COUNTS, updates()) == []
+
+
+@pytest.mark.parametrize("spoil, finding", [
+    (lambda good: good.append(replace(good[0], offset=2)), "a is (3, 8) after (3, 8)"),
+    (lambda good: good.append(replace(good[4], offset=2)), "a is (1, 2) after (1, 2)"),
+    (lambda good: good.append(update((0, 2), 11, 0, (FIRST, "b"), 1, 3)), "b is (1, 3) after (1, 3)"),
+    (lambda good: good.pop(0), "a is (2, 7), must be (3, 8)"),
+    (lambda good: good.pop(1), "c is missing"),
+    (lambda good: good.append(update((0, 2), 11, 0, (FIRST, "b"), 2, 6)), "b is (2, 6), must be (1, 3)"),
+    (lambda good: good.append(update((0, 2), 11, 0, (FIRST, "z"), 1, 1)), "z must not be there"),
+], ids=["last row twice", "earlier row twice", "same count in another batch", "loss of the last", "loss of all", "wrong row",
+        "invention"])
+def test_wrong_updates(spoil, finding):
+    spoilt = updates()
+    spoil(spoilt)
+    findings = checker.check_updates(COUNTS, spoilt)
+    assert len(findings) == 1 and finding in findings[0]
+
+
+def test_update_with_a_wrong_window():
+    spoilt = [replace(r, message=replace(r.message, value=r.message.value.replace(b"08:00:20", b"08:00:21"))) for r in updates()]
+    assert len(checker.check_updates(COUNTS, spoilt)) == 2
+
+
+# The query without an aggregation
+
+def orders_log():
+    """An order and two values that are none, in two partitions."""
+    values = [Orders(1, "alice").next(0), b"no json", b'{"stores_request_id": 7, "bom": [']
+    return [Record(n % 2, n // 2, Message(value, f"alice/{n}".encode())) for n, value in enumerate(values)]
+
+
+def lines():
+    order = json.loads(orders_log()[0].message.value)
+    return [
+        {"source_partition": 0, "source_offset": 0, "sender": "alice/0", "stores_request_id": order["stores_request_id"],
+         "event_time": order["event_time"], "order_ref": 700_001, "agent": order["parent_order"]["agent"]},
+        {"source_partition": 1, "source_offset": 0, "sender": "alice/1"},
+        {"source_partition": 0, "source_offset": 1, "sender": "alice/2"},
+    ]
+
+
+def test_good_lines_have_no_findings():
+    assert checker.check_lines(orders_log(), lines()) == []
+    assert checker.check_lines(orders_log(), lines()[::-1]) == []
+
+
+@pytest.mark.parametrize("spoil, finding", [
+    (lambda good: good.pop(0), "partition 0 offset 0 is missing"),
+    (lambda good: good.pop(1), "partition 1 offset 0 is missing"),
+    (lambda good: good.append(good[0]), "partition 0 offset 0 is there 2 times"),
+    (lambda good: good.append(good[2]), "partition 0 offset 1 is there 2 times"),
+    (lambda good: good.append({**good[0], "order_ref": 1}), "partition 0 offset 0 is there 2 times"),
+    (lambda good: good[0].update(order_ref=1), "partition 0 offset 0 is {"),
+    (lambda good: good[0].update(sender="bob/0"), "partition 0 offset 0 is {"),
+    (lambda good: good[0].pop("event_time"), "partition 0 offset 0 is {"),
+    (lambda good: good[2].update(stores_request_id=7), "partition 0 offset 1 is {"),
+    (lambda good: good.append({**good[0], "source_offset": 2}), "partition 0 offset 2 must not be there"),
+], ids=["loss", "loss of what is no order", "duplicate", "duplicate of what is no order", "twice with other content",
+        "wrong content", "wrong sender", "null for a value", "value for a null", "invention"])
+def test_wrong_lines(spoil, finding):
+    spoilt = lines()
+    spoil(spoilt)
+    findings = checker.check_lines(orders_log(), spoilt)
+    assert len(findings) == 1 and finding in findings[0]
+
+
 # The supply of orders
 
 def test_orders_repeat_with_the_seed():

@@ -1,6 +1,6 @@
-"""End to end: publishers, broker, streaming query and result topic, while the daemon is killed again and again.
+"""End to end: publishers, broker, streaming queries and result topics, while the daemon is killed again and again.
 
-At the end nothing that was acknowledged is missing, nothing is there twice, and the query's results are the ones that a
+At the end nothing that was acknowledged is missing, nothing is there twice, and the queries' results are the ones that a
 batch recount of the log gives: exactly once.
 
     KILLS=20      how many times the daemon is killed        SEED=n      repeats the choices of an earlier run
@@ -29,22 +29,32 @@ from watcher import Watcher
 KILLS = int(os.environ.get("KILLS", 20))
 SEED = int(os.environ.get("SEED", random.randrange(10**6)))
 PARTITIONS = 3
-QUERY = "part_counts"
 QUIET = 2  # seconds without a new result after which no more are expected
 PATIENCE = 60
 
+COUNT = """
+    SELECT window.start AS window_start, window.end AS window_end, b.part AS part,
+           count(*) AS orders, sum(b.quantity) AS quantity
+    FROM (SELECT event_time, explode(bom) AS b FROM STREAM orders WATERMARK event_time DELAY OF INTERVAL 10 SECONDS)
+    GROUP BY window(event_time, '10 seconds'), b.part"""
 SQL = [
     """CREATE TABLE orders (
          stores_request_id BIGINT, event_time TIMESTAMP, parent_order STRUCT<order_ref: BIGINT, agent: STRING>,
          bom ARRAY<STRUCT<part: STRING, quantity: BIGINT>>)
        USING kafka OPTIONS ('subscribe' 'orders', 'startingOffsets' 'earliest', 'mode' 'PERMISSIVE')""",
-    """CREATE STREAMING TABLE part_counts
-       USING kafka OPTIONS ('topic' 'part_counts', 'outputMode' 'append')
-       AS SELECT window.start AS window_start, window.end AS window_end, b.part AS part,
-                 count(*) AS orders, sum(b.quantity) AS quantity
-          FROM (SELECT event_time, explode(bom) AS b FROM STREAM orders WATERMARK event_time DELAY OF INTERVAL 10 SECONDS)
-          GROUP BY window(event_time, '10 seconds'), b.part""",
+    f"""CREATE STREAMING TABLE part_counts
+       USING kafka OPTIONS ('topic' 'part_counts', 'outputMode' 'append') AS {COUNT}""",
+    f"""CREATE STREAMING TABLE part_updates
+       USING kafka OPTIONS ('topic' 'part_updates', 'outputMode' 'update') AS {COUNT}""",
+    """CREATE STREAMING TABLE order_lines
+       USING kafka OPTIONS ('topic' 'order_lines', 'outputMode' 'append')
+       AS SELECT partition AS source_partition, offset AS source_offset, CAST(key AS STRING) AS sender,
+                 stores_request_id, event_time, parent_order.order_ref AS order_ref, parent_order.agent AS agent
+          FROM STREAM orders""",
 ]
+# In append mode the count writes only when a window closes. The others write in each batch that has data, so that a kill
+# often falls between a batch's rows and its commit. Several partitions, so that it may fall between two of its rows.
+QUERIES = {"part_counts": 1, "part_updates": 3, "order_lines": 3}  # and the partitions of the topic of the same name
 
 
 @pytest.fixture
@@ -70,12 +80,14 @@ def test_nothing_is_lost_and_nothing_counted_twice(daemon, capsys):
                   ConfluentPublisher("confluent-keys", *common),
                   KcatPublisher("kcat", *common)]
     watcher = Watcher(daemon.kafka, "orders", PARTITIONS)
-    for thread in [watcher, *publishers]:
+    outputs = {query: Watcher(daemon.kafka, query, partitions) for query, partitions in QUERIES.items()}
+    for thread in [watcher, *outputs.values(), *publishers]:
         thread.start()
 
-    wait_for(lambda: (watermark(daemon) or START) > START, "the watermark passes the start of the orders", pace)
+    for query in ["part_counts", "part_updates"]:
+        wait_for(lambda: watermark(daemon, query) > START, f"the watermark of {query} passes the start of the orders", pace)
     late_allowed.set()  # from here on an order of an hour ago is late for certain, whatever batch it comes in
-    killer = Killer(daemon, QUERY, SEED, lambda: sum(publisher.acknowledged.total() for publisher in publishers))
+    killer = Killer(daemon, outputs, SEED, lambda: sum(publisher.acknowledged.total() for publisher in publishers))
     for number in range(KILLS):
         say(capsys, f"kill {number + 1:2}: {killer.kill(number)}")
         pace.check()
@@ -94,55 +106,76 @@ def test_nothing_is_lost_and_nothing_counted_twice(daemon, capsys):
     far_future = START + timedelta(seconds=last_round) + LATE
     counts = checker.recount([r.message.value for r in log], not_before=START - timedelta(minutes=1))
     expected = checker.closed(counts, far_future - DELAY)
-    results = settled_results(daemon, len(expected))
-    catch_up(watcher, log)
-    watcher.stop()
-    say(capsys, f"{len(log)} orders in the log, {len(watcher.seen)} seen by the watcher, "
-                f"{len(expected)} results expected, {len(results)} found")
+    settle(daemon, outputs, ends(log, PARTITIONS), len(expected))
+    written = {query: kafka_python.read(daemon.kafka, query) for query in outputs}
+    say(capsys, f"{len(log)} orders in the log, {len(expected)} windows and parts expected, "
+                f"found {', '.join(f'{len(rows)} {query}' for query, rows in written.items())}")
+    say(capsys, f"kills that cut a batch off after its rows: {dict(killer.cut_off)}")
 
-    report(checker.check_offsets(log))
     for publisher in publishers:
         assert set(publisher.acknowledged) == set(publisher.sent), f"{publisher.name} ended without all acknowledgements"
         report(checker.check_publisher(publisher, log))
-    report(watcher.errors)
-    report(checker.check_offsets(sorted(watcher.seen, key=lambda r: r.partition)))  # sorted() keeps the order of arrival
-    report(checker.check_unchanged(watcher.seen, log))
+    check_topic(watcher, log)
+    for query, output in outputs.items():
+        check_topic(output, written[query])
     assert any(late(record) for record in log), "no order was late: the test did not test that"
-    report(checker.check_results(expected, results))
+    assert KILLS < 20 or killer.cut_off, "no batch was cut off after its rows: the test did not test that"
+    report(checker.check_results(expected, values(written["part_counts"])))
+    report(checker.check_updates(counts, written["part_updates"]))
+    report(checker.check_lines(log, values(written["order_lines"])))
     assert daemon.stop() == 0
 
 
 def create_topics(broker):
-    topics = [NewTopic("orders", PARTITIONS, 1), NewTopic("part_counts", 1, 1)]
+    topics = [NewTopic(name, partitions, 1) for name, partitions in {"orders": PARTITIONS, **QUERIES}.items()]
     admin = AdminClient({"bootstrap.servers": broker})
     for created in admin.create_topics(topics).values():
         created.result(30)
 
 
-def watermark(daemon):
+def watermark(daemon, query):
     """The watermark of the last micro-batch that is complete; it belongs to the checkpoint, so no kill takes it back."""
-    progress = (daemon.query(QUERY) or {}).get("lastProgress") or {}
-    text = progress.get("eventTime", {}).get("watermark")
-    return text and checker.timestamp(text)
+    text = daemon.progress(query).get("eventTime", {}).get("watermark")
+    return checker.timestamp(text) if text else START
 
 
-def settled_results(daemon, expected):
-    """The rows of the result topic, once as many as expected are there and no more came for a while."""
+def settle(daemon, outputs, goal, expected):
+    """Waits until the queries have read up to `goal`, as many windows as expected are there and no row came for a while."""
     deadline = time.monotonic() + PATIENCE
-    rows, since = [], time.monotonic()
+    count, since = 0, time.monotonic()
     while time.monotonic() < deadline:
-        now = kafka_python.read(daemon.kafka, "part_counts")
-        if len(now) != len(rows):
-            rows, since = now, time.monotonic()
-        if len(rows) >= expected and time.monotonic() - since > QUIET:
+        now = sum(len(output.seen) for output in outputs.values())
+        if now != count:
+            count, since = now, time.monotonic()
+        is_read = all(position(daemon, query) == goal for query in outputs)
+        if is_read and len(outputs["part_counts"].seen) >= expected and time.monotonic() - since > QUIET:
             break
-        time.sleep(0.3)
-    return [json.loads(row.message.value) for row in rows]
+        time.sleep(0.1)
 
 
-def catch_up(watcher, log):
-    ends = [sum(record.partition == partition for record in log) for partition in range(PARTITIONS)]
-    wait_for(lambda: watcher.positions == ends, f"the watcher, which goes on by itself after each restart, gets to {ends}")
+def position(daemon, query):
+    """Up to which offset of each partition a query has read, committed batches only."""
+    ends = daemon.progress(query).get("sources", [{}])[0].get("endOffset", {}).get("orders", {})
+    return [ends.get(str(partition)) for partition in range(PARTITIONS)]
+
+
+def ends(log, partitions):
+    return [sum(record.partition == partition for record in log) for partition in range(partitions)]
+
+
+def check_topic(watcher, log):
+    """What can be said of a topic without knowing what is in it: no gap, now or for the one who watched, and no change."""
+    goal = ends(log, len(watcher.positions))
+    wait_for(lambda: watcher.positions == goal, f"the {watcher.name}, which goes on by itself after each restart, gets to {goal}")
+    watcher.stop()
+    report(watcher.errors)
+    report(checker.check_offsets(log))
+    report(checker.check_offsets(sorted(watcher.seen, key=lambda r: r.partition)))  # sorted() keeps the order of arrival
+    report(checker.check_unchanged(watcher.seen, log))
+
+
+def values(log):
+    return [json.loads(record.message.value) for record in log]
 
 
 def wait_for(condition, what, pace=None):

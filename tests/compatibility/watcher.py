@@ -10,9 +10,10 @@ from record import Message, Record
 
 class Watcher(threading.Thread):
     def __init__(self, broker, topic, partitions):
-        super().__init__(name="watcher", daemon=True)
+        super().__init__(name=f"watcher of {topic}", daemon=True)
         self.seen = []  # records, in the order in which they came
         self.errors = []
+        self.arrived = threading.Event()  # set with each record, for whoever cleared it
         self.stopped = threading.Event()
         self.positions = [0] * partitions
         # A position that the restarted daemon does not know is an error, not a reason to begin somewhere else.
@@ -29,8 +30,10 @@ class Watcher(threading.Thread):
                 if not got.error().retriable() and got.error().name() not in ("_TRANSPORT", "_ALL_BROKERS_DOWN"):
                     self.errors.append(str(got.error()))
                 continue
-            self.seen.append(Record(got.partition(), got.offset(), Message(got.value(), got.key())))
+            message = Message(got.value(), got.key(), tuple(got.headers() or ()))
+            self.seen.append(Record(got.partition(), got.offset(), message))
             self.positions[got.partition()] = got.offset() + 1
+            self.arrived.set()
         self.consumer.close()
 
     def stop(self):

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
 use arrow::row::{RowConverter, SortField};
 use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
@@ -70,6 +70,7 @@ pub(crate) struct StateMetrics {
 /// The operator.
 pub(crate) struct Aggregate {
     spec: Spec,
+    input: SchemaRef,
     key_schema: SchemaRef,
     /// The order in which key columns are encoded.
     key_order: Vec<usize>,
@@ -104,6 +105,7 @@ impl Aggregate {
         }
         Ok(Aggregate {
             spec,
+            input: Arc::new(input.clone()),
             key_schema,
             key_order,
             keys: RowConverter::new(sort_fields)?,
@@ -138,9 +140,14 @@ impl Aggregate {
             false => Some(new_group_values(self.key_schema.clone(), &GroupOrdering::None)?),
         };
         let mut indices = Vec::new();
-        // A global aggregate has its one row even when nothing came: an empty batch makes it.
-        for batch in batches {
+        // A global aggregate has its one row even when nothing came: a row that no accumulator may look at makes it.
+        let is_nothing = groups.is_none() && batches.iter().all(|batch| batch.num_rows() == 0);
+        let nothing = is_nothing.then(|| self.null_row()).transpose()?;
+        for batch in nothing.as_ref().map_or(batches, std::slice::from_ref) {
             let batch = self.without_timeless(batch)?;
+            if batch.num_rows() == 0 {
+                continue;
+            }
             let total = match &mut groups {
                 Some(groups) => {
                     groups.intern(&self.key_columns(&batch)?, &mut indices)?;
@@ -157,6 +164,7 @@ impl Aggregate {
                 let values =
                     arguments.iter().map(|expr| expr.evaluate(&batch)?.into_array(batch.num_rows())).collect::<Result<Vec<_>, _>>()?;
                 let filter = match &measure.filter {
+                    _ if is_nothing => Some(Arc::new(BooleanArray::from(vec![false])) as ArrayRef),
                     Some(filter) => Some(filter.evaluate(&batch)?.into_array(batch.num_rows())?),
                     None => None,
                 };
@@ -172,6 +180,13 @@ impl Aggregate {
             states.extend(accumulator.state(EmitTo::All)?);
         }
         Ok((keys, states))
+    }
+
+    fn null_row(&self) -> Result<RecordBatch, QueryError> {
+        let fields: Vec<Field> = self.input.fields().iter().map(|field| field.as_ref().clone().with_nullable(true)).collect();
+        let columns = fields.iter().map(|field| arrow::array::new_null_array(field.data_type(), 1)).collect();
+        let options = RecordBatchOptions::new().with_row_count(Some(1));
+        Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?)
     }
 
     /// A null time is in no window: Spark drops such rows.
@@ -210,7 +225,7 @@ impl Aggregate {
         let is_global = self.spec.keys.is_empty();
         let has_input = batches.iter().any(|batch| batch.num_rows() > 0);
         let mut changed: Vec<Vec<u8>> = Vec::new();
-        if has_input || (is_global && store.len() == 0) {
+        if has_input || is_global {
             let (keys, states) = self.partial(batches)?;
             let (keys, states) = self.without_late(keys, states, watermarks.late_ms, &mut metrics)?;
             changed = self.merge(&keys, &states, store)?;
@@ -249,7 +264,7 @@ impl Aggregate {
         }
         let Some(closes) = self.closes_us(&keys) else { return Ok((keys, states)) };
         let late_us = late_ms.saturating_mul(1000);
-        let is_kept: arrow::array::BooleanArray = closes.iter().map(|closes| Some(closes.is_none_or(|closes| closes > late_us))).collect();
+        let is_kept: BooleanArray = closes.iter().map(|closes| Some(closes.is_none_or(|closes| closes > late_us))).collect();
         metrics.rows_dropped_by_watermark = is_kept.false_count();
         let filter = |columns: Vec<ArrayRef>| -> Result<Vec<ArrayRef>, QueryError> {
             columns.iter().map(|column| Ok(arrow::compute::filter(column, &is_kept)?)).collect()
@@ -281,31 +296,40 @@ impl Aggregate {
     /// Merges one row of state a group into what the store has of it; answers the keys.
     fn merge(&self, keys: &[ArrayRef], states: &[ArrayRef], store: &mut StateStore) -> Result<Vec<Vec<u8>>, QueryError> {
         let encoded = self.encode_keys(keys)?;
-        let mut before_groups = Vec::new();
+        // Groups that the store knows come first: an accumulator takes every group below the total for one that it has seen.
+        let mut order: Vec<usize> = Vec::with_capacity(encoded.len());
         let mut before: Vec<&[u8]> = Vec::new();
+        let mut new_groups = Vec::new();
         for (group, key) in encoded.iter().enumerate() {
-            if let Some(value) = store.get(key) {
-                before_groups.push(group);
-                before.push(value);
+            match store.get(key) {
+                Some(value) => {
+                    order.push(group);
+                    before.push(value);
+                }
+                None => new_groups.push(group),
             }
         }
+        order.append(&mut new_groups);
         let merged = if before.is_empty() {
             self.encode_states(states, encoded.len())?
         } else {
+            let known = before.len();
             let before = self.decode_states(&before)?;
-            let now_groups: Vec<usize> = (0..encoded.len()).collect();
+            let known_groups: Vec<usize> = (0..known).collect();
+            let mut now_groups = vec![0; encoded.len()];
+            order.iter().enumerate().for_each(|(place, group)| now_groups[*group] = place);
             let mut columns = Vec::new();
             let mut from = 0;
             for (accumulator, count) in self.accumulators()?.iter_mut().zip(&self.state_columns) {
-                accumulator.merge_batch(&before[from..from + count], &before_groups, encoded.len())?;
+                accumulator.merge_batch(&before[from..from + count], &known_groups, known)?;
                 accumulator.merge_batch(&states[from..from + count], &now_groups, encoded.len())?;
                 columns.extend(accumulator.state(EmitTo::All)?);
                 from += count;
             }
             self.encode_states(&columns, encoded.len())?
         };
-        for (key, value) in encoded.iter().zip(&merged) {
-            store.put(key, value);
+        for (group, value) in order.into_iter().zip(&merged) {
+            store.put(&encoded[group], value);
         }
         Ok(encoded)
     }
