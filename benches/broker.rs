@@ -7,8 +7,8 @@
 //! Every round measures everything once; the table has the medians.
 
 mod load {
-    pub mod floor;
-    pub mod server;
+    pub(crate) mod floor;
+    pub(crate) mod server;
 }
 
 use std::collections::BTreeMap;

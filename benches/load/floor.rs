@@ -9,7 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Instant;
 
-pub const FRAME_BYTES: usize = 1024 * 1024;
+pub(crate) const FRAME_BYTES: usize = 1024 * 1024;
 
 /// CPU time of the calling thread, s.
 fn thread_cpu_seconds() -> f64 {
@@ -19,7 +19,7 @@ fn thread_cpu_seconds() -> f64 {
 }
 
 /// CPU of one pass over `frames` frames, µs per KiB.
-pub fn receive_check_write(dir: &Path, frames: usize) -> f64 {
+pub(crate) fn receive_check_write(dir: &Path, frames: usize) -> f64 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("bound");
     let sender = std::thread::spawn(move || {
@@ -46,7 +46,7 @@ pub fn receive_check_write(dir: &Path, frames: usize) -> f64 {
 }
 
 /// CPU of sending from memory, µs per KiB.
-pub fn send(frames: usize) -> f64 {
+pub(crate) fn send(frames: usize) -> f64 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("bound");
     let receiver = std::thread::spawn(move || {
@@ -64,7 +64,7 @@ pub fn send(frames: usize) -> f64 {
 }
 
 /// The disk's own flush: a 4 KiB write and a sync, p50 of `count`, ms.
-pub fn flush_ms(dir: &Path, count: usize) -> f64 {
+pub(crate) fn flush_ms(dir: &Path, count: usize) -> f64 {
     let path = dir.join("flush");
     let file = File::create(&path).expect("a file");
     let mut times: Vec<f64> = (0..count)

@@ -15,24 +15,24 @@ use millstream_protocol::record::{BatchBuilder, Codec, NewRecord, Records};
 /// Requests under way at once, as librdkafka has them.
 const UNDER_WAY: usize = 5;
 
-pub struct Server {
-    pub name: String,
-    pub address: String,
+pub(crate) struct Server {
+    pub(crate) name: String,
+    pub(crate) address: String,
     pid: u32,
     child: Option<Child>,
 }
 
 /// What a load came to.
 #[derive(Debug, Clone, Copy)]
-pub struct Cost {
-    pub records_per_second: f64,
+pub(crate) struct Cost {
+    pub(crate) records_per_second: f64,
     /// The server's CPU, µs a record.
-    pub cpu_us: f64,
+    pub(crate) cpu_us: f64,
 }
 
 impl Server {
     /// Starts the binary that was built with this benchmark, on an empty directory.
-    pub fn start(dir: &Path, port: u16) -> Self {
+    pub(crate) fn start(dir: &Path, port: u16) -> Self {
         let address = format!("127.0.0.1:{port}");
         let child = Command::new(env!("CARGO_BIN_EXE_millstream"))
             .args(["serve", "--kafka", &address, "--http", "127.0.0.1:0", "--data-dir"])
@@ -45,11 +45,11 @@ impl Server {
     }
 
     /// Another server, which runs already.
-    pub fn peer(address: &str, pid: u32) -> Self {
+    pub(crate) fn peer(address: &str, pid: u32) -> Self {
         Server { name: format!("peer at {address}"), address: address.to_owned(), pid, child: None }
     }
 
-    pub async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         let begun = Instant::now();
         loop {
             match Client::connect(&self.address).await {
@@ -61,14 +61,14 @@ impl Server {
     }
 
     /// CPU time of the process so far, s. Linux counts it in hundredths.
-    pub fn cpu_seconds(&self) -> f64 {
+    pub(crate) fn cpu_seconds(&self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).expect("the server runs");
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
         let ticks = |at: usize| fields.get(at).and_then(|field| field.parse::<f64>().ok()).expect("a number of ticks");
         (ticks(11) + ticks(12)) / 100.0
     }
 
-    pub fn rss_mib(&self) -> u64 {
+    pub(crate) fn rss_mib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).expect("the server runs");
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("it has memory");
         line.split_whitespace().nth(1).and_then(|kib| kib.parse::<u64>().ok()).expect("KiB") / 1024
@@ -83,19 +83,19 @@ impl Server {
     }
 
     /// A topic of its own for one load.
-    pub async fn create(&self, topic: &str, partitions: i32) -> TopicId {
+    pub(crate) async fn create(&self, topic: &str, partitions: i32) -> TopicId {
         let client = self.client().await;
         client.admin().create_topic(topic, partitions, &[]).await.expect("the topic is new");
         tokio::time::sleep(Duration::from_millis(300)).await;
         client.topic(topic).await.expect("it is there").id
     }
 
-    pub async fn delete(&self, topic: &str) {
+    pub(crate) async fn delete(&self, topic: &str) {
         self.client().await.admin().delete_topic(topic).await.expect("it is there");
     }
 
     /// Publishes 1 MiB requests, one partition after the other; returns what it cost.
-    pub async fn publish(&self, topic: &str, id: TopicId, partitions: i32, requests: usize, record_bytes: usize, acks: i16) -> Cost {
+    pub(crate) async fn publish(&self, topic: &str, id: TopicId, partitions: i32, requests: usize, record_bytes: usize, acks: i16) -> Cost {
         let client = self.client().await;
         let (batch, records) = batch(record_bytes);
         let request = |number: usize| {
@@ -123,7 +123,7 @@ impl Server {
     }
 
     /// Reads a partition from its beginning, `times` times.
-    pub async fn fetch(&self, topic: &str, id: TopicId, records: usize, times: usize) -> Cost {
+    pub(crate) async fn fetch(&self, topic: &str, id: TopicId, records: usize, times: usize) -> Cost {
         let client = self.client().await;
         self.measured(records * times, async {
             for _ in 0..times {
@@ -158,11 +158,14 @@ impl Drop for Server {
 
 /// Just under 1 MiB of records in one batch, and how many there are.
 fn batch(record_bytes: usize) -> (bytes::Bytes, usize) {
+    // Of today: a broker may delete what is old.
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("it is after 1970");
+    let timestamp = since.as_millis() as i64;
     let value: Vec<u8> = (0..record_bytes).map(|at| at as u8 | 1).collect();
     let mut builder = BatchBuilder::new(Codec::None);
     let mut records = 0;
     while (records + 1) * (record_bytes + 16) < 1_000_000 {
-        builder.push(NewRecord { timestamp: 1_770_000_000_000, value: Some(&value), ..Default::default() });
+        builder.push(NewRecord { timestamp, value: Some(&value), ..Default::default() });
         records += 1;
     }
     (builder.build().expect("it is not compressed").to_bytes(), records)

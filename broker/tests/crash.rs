@@ -190,6 +190,67 @@ async fn a_full_disk_refuses_and_recovers() {
     assert!(refusals >= 3, "the fault was met");
 }
 
+/// The leader epoch that clients are told.
+async fn epoch(broker: &Arc<Broker>) -> i32 {
+    let Response::Metadata(metadata) = ask(broker, Call::local(MetadataRequest { topics: None, ..Default::default() })).await else {
+        panic!()
+    };
+    metadata.topics[0].partitions[0].leader_epoch
+}
+
+/// What was on stable storage is never cut, not even at the end where nothing follows; and its offsets are not given again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damage_at_the_end_of_what_was_synced_is_not_cut() {
+    for is_clean in [true, false] {
+        let disk = SimulatedDisk::new();
+        let broker = open(&disk);
+        create(&broker).await;
+        for sequence in 0..5 {
+            produce(&broker, &format!("{sequence:0400}"), sequence).await.expect("a sound disk");
+        }
+        broker.close().expect("closes");
+        drop(broker);
+        if !is_clean {
+            // A start that ends in a crash without having written anything.
+            drop(open(&disk));
+            disk.crash(1);
+        }
+        let log = disk.files().into_iter().find(|path| path.extension().is_some_and(|kind| kind == "log")).expect("a log");
+        disk.flip_bit(&log, 4 * 480 + 100, 3);
+        let broker = open(&disk);
+        let (found, error) = values(&broker).await;
+        assert_eq!((found.len(), error), (4, Some(ErrorCode::CORRUPT_MESSAGE)), "clean: {is_clean}");
+        // The producer's last batch is not known any more, so sent again it is taken.
+        assert_eq!(produce(&broker, "on", 4).await.expect("appends go on"), 5);
+    }
+}
+
+/// A crash begins a new leader epoch, a clean stop does not, and none is ever taken back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn leader_epochs_rise_with_every_crash() {
+    let disk = SimulatedDisk::new();
+    let broker = open(&disk);
+    create(&broker).await;
+    produce(&broker, "a", 0).await.expect("a sound disk");
+    let first = epoch(&broker).await;
+    broker.close().expect("closes");
+    drop(broker);
+    let broker = open(&disk);
+    assert_eq!(epoch(&broker).await, first, "after a clean stop");
+    drop(broker);
+    disk.crash(1);
+    let broker = open(&disk);
+    assert_eq!(epoch(&broker).await, first + 1, "after a crash");
+    broker.close().expect("closes");
+    drop(broker);
+    let broker = open(&disk);
+    assert_eq!(epoch(&broker).await, first + 1, "nothing was appended in it, and it is not taken back");
+    drop(broker);
+    disk.crash(2);
+    let broker = open(&disk);
+    assert_eq!(epoch(&broker).await, first + 2);
+}
+
 /// One flipped bit in the middle: records before and behind stay readable, the damaged place is an error, never skipped.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn damage_in_the_middle_is_an_error_and_nothing_is_cut() {

@@ -2,25 +2,20 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use millstream_protocol::api::Ask;
 use millstream_protocol::message::metadata::{MetadataRequest, MetadataRequestTopic};
-use millstream_protocol::{Call, Exchange, Request, Str, TopicId};
+use millstream_protocol::{Call, Exchange, Str, TopicId};
 
 use crate::error::{Error, ErrorKind};
 use crate::tcp::TcpExchange;
 use crate::{Admin, ProducerBuilder, Reader, Start};
-
-/// How long a broker may take to answer, beyond the time that a request asks it to wait.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Talks to one broker.
 #[derive(Clone)]
 pub struct Client {
     exchange: Arc<dyn Exchange>,
     client_id: Str,
-    request_timeout: Duration,
 }
 
 impl fmt::Debug for Client {
@@ -43,7 +38,7 @@ pub struct TopicInfo {
 impl Client {
     /// Over an exchange, for instance a broker in this process.
     pub fn new(exchange: impl Exchange) -> Self {
-        Client { exchange: Arc::new(exchange), client_id: Str::from_static("millstream"), request_timeout: REQUEST_TIMEOUT }
+        Client { exchange: Arc::new(exchange), client_id: Str::from_static("millstream") }
     }
 
     /// Over a socket to `host:port`.
@@ -52,12 +47,6 @@ impl Client {
     /// When nobody answers there.
     pub async fn connect(address: &str) -> Result<Self, Error> {
         Ok(Client::new(TcpExchange::connect(address).await?))
-    }
-
-    /// The same client with another patience: 30 s unless told otherwise, beyond what a request asks the broker to wait.
-    pub fn request_timeout(mut self, timeout: Duration) -> Self {
-        self.request_timeout = timeout;
-        self
     }
 
     /// Asks, at the highest version that both sides know.
@@ -74,16 +63,9 @@ impl Client {
             .exchange
             .version(R::API)
             .ok_or_else(|| Error::new(ErrorKind::Unsupported, format!("the broker does not serve {:?} in a version known here", R::API)))?;
-        let request: Request = request.into();
-        let patience = self.request_timeout
-            + match &request {
-                Request::Fetch(fetch) => Duration::from_millis(fetch.max_wait_ms.max(0) as u64),
-                _ => Duration::ZERO,
-            };
-        let call = Call { version: version.min(version_max), client_id: Some(self.client_id.clone()), connection: 0, request };
-        let response = tokio::time::timeout(patience, self.exchange.exchange(call)).await;
-        let late = |_| Error::new(ErrorKind::TimedOut, format!("the broker did not answer {:?} within {patience:?}", R::API));
-        let response = response.map_err(late)??;
+        let call =
+            Call { version: version.min(version_max), client_id: Some(self.client_id.clone()), connection: 0, request: request.into() };
+        let response = self.exchange.exchange(call).await?;
         R::Answer::try_from(response)
             .map_err(|other| Error::new(ErrorKind::BadAnswer, format!("asked {:?}, and {:?} was answered", R::API, other.api_key())))
     }

@@ -149,9 +149,8 @@ impl Reader {
     }
 }
 
-/// The records of batches from an offset on.
-pub(crate) fn records(batches: &[RecordBatch], from: i64) -> Result<Vec<Record>, Error> {
-    let mut all = Vec::new();
+/// Shows the records of batches from an offset on, in order. Control records are left out.
+pub(crate) fn each_record(batches: &[RecordBatch], from: i64, mut see: impl FnMut(Record)) -> Result<(), Error> {
     for batch in batches.iter().filter(|batch| !batch.is_control()) {
         let damaged = |error: &dyn std::fmt::Display| {
             Error::new(ErrorKind::BadAnswer, format!("the batch at offset {} cannot be read: {error}", batch.base_offset()))
@@ -159,10 +158,16 @@ pub(crate) fn records(batches: &[RecordBatch], from: i64) -> Result<Vec<Record>,
         for record in batch.records(INFLATED_BATCH_BYTES_MAX).map_err(|error| damaged(&error))? {
             let record = record.map_err(|error| damaged(&error))?;
             if record.offset >= from {
-                all.push(record);
+                see(record);
             }
         }
     }
+    Ok(())
+}
+
+fn records(batches: &[RecordBatch], from: i64) -> Result<Vec<Record>, Error> {
+    let mut all = Vec::new();
+    each_record(batches, from, |record| all.push(record))?;
     Ok(all)
 }
 

@@ -18,12 +18,15 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::error::Error;
 
 /// Requests that may wait to be sent or answered.
 const UNDER_WAY_MAX: usize = 256;
+/// How long a broker may take to answer, beyond the time that a request asks it to wait. After that the connection is given
+/// up: answers come in order, so nothing would come behind the missing one.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The pause before a connection is tried again.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(100);
@@ -49,6 +52,9 @@ struct Sent {
 pub struct TcpExchange {
     tickets: mpsc::Sender<Ticket>,
     versions: Versions,
+    request_timeout: Duration,
+    /// Told when an answer is overdue.
+    overdue: Arc<Notify>,
 }
 
 impl TcpExchange {
@@ -57,19 +63,44 @@ impl TcpExchange {
     /// # Errors
     /// When nobody answers there, or what answers is no broker.
     pub async fn connect(address: &str) -> Result<Self, Error> {
-        let versions = Versions::default();
-        let connection = Connection::open(address, &versions).await?;
+        let link = Link { address: address.to_owned(), versions: Versions::default(), overdue: Arc::default() };
+        let connection = Connection::open(&link).await?;
         let (tickets, receiver) = mpsc::channel(UNDER_WAY_MAX);
-        tokio::spawn(run(address.to_owned(), versions.clone(), connection, receiver));
-        Ok(TcpExchange { tickets, versions })
+        let (versions, overdue) = (link.versions.clone(), link.overdue.clone());
+        tokio::spawn(run(link, connection, receiver));
+        Ok(TcpExchange { tickets, versions, request_timeout: REQUEST_TIMEOUT, overdue })
+    }
+
+    /// The same with another patience: 30 s unless told otherwise, beyond what a request asks the broker to wait.
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.request_timeout = timeout;
+        self
+    }
+
+    async fn in_time(
+        answer: oneshot::Receiver<Result<Response, Disconnected>>,
+        patience: Duration,
+        overdue: Arc<Notify>,
+    ) -> Result<Response, Disconnected> {
+        match tokio::time::timeout(patience, answer).await {
+            Ok(answer) => answer.unwrap_or_else(|_| Err(Disconnected::new("the connection was closed"))),
+            Err(_) => {
+                overdue.notify_waiters();
+                Err(Disconnected::new(format!("no answer within {} ms", patience.as_millis())))
+            }
+        }
     }
 }
 
 impl Exchange for TcpExchange {
     fn exchange(&self, call: Call) -> Answer {
         let (reply, answer) = oneshot::channel();
+        let wait_ms = match &call.request {
+            Request::Fetch(fetch) => fetch.max_wait_ms.max(0) as u64,
+            _ => 0,
+        };
         match self.tickets.try_send(Ticket { call, reply }) {
-            Ok(()) => answer.map(|answer| answer.unwrap_or_else(|_| Err(Disconnected::new("the connection was closed")))).boxed(),
+            Ok(()) => Self::in_time(answer, self.request_timeout + Duration::from_millis(wait_ms), self.overdue.clone()).boxed(),
             Err(mpsc::error::TrySendError::Full(_)) => {
                 let reason = format!("{UNDER_WAY_MAX} requests are under way on this connection already");
                 futures::future::ready(Err(Disconnected::new(reason))).boxed()
@@ -85,6 +116,13 @@ impl Exchange for TcpExchange {
     }
 }
 
+/// What every connection to the broker is made from.
+struct Link {
+    address: String,
+    versions: Versions,
+    overdue: Arc<Notify>,
+}
+
 struct Connection {
     writer: OwnedWriteHalf,
     sent: mpsc::Sender<Sent>,
@@ -92,7 +130,8 @@ struct Connection {
 }
 
 impl Connection {
-    async fn open(address: &str, versions: &Versions) -> Result<Self, Disconnected> {
+    async fn open(link: &Link) -> Result<Self, Disconnected> {
+        let address = &link.address;
         let connecting = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address));
         let stream = match connecting.await {
             Ok(Ok(stream)) => stream,
@@ -103,7 +142,7 @@ impl Connection {
         stream.set_nodelay(true).map_err(Disconnected::new)?;
         let (reader, writer) = stream.into_split();
         let (sent, receiver) = mpsc::channel(UNDER_WAY_MAX);
-        tokio::spawn(receive(reader, receiver));
+        tokio::spawn(receive(reader, receiver, link.overdue.clone()));
         let mut connection = Connection { writer, sent, next_correlation_id: 1 };
         let request = ApiVersionsRequest {
             client_software_name: Str::from_static("millstream"),
@@ -121,7 +160,7 @@ impl Connection {
             let version = row.max_version.min(api.info().max);
             (version >= row.min_version.max(api.info().served_min)).then_some((api, version))
         });
-        *versions.lock() = served.collect();
+        *link.versions.lock() = served.collect();
         Ok(connection)
     }
 
@@ -164,11 +203,11 @@ impl Connection {
 }
 
 /// Sends tickets in order; makes the connection anew when it is lost.
-async fn run(address: String, versions: Versions, connection: Connection, mut tickets: mpsc::Receiver<Ticket>) {
+async fn run(link: Link, connection: Connection, mut tickets: mpsc::Receiver<Ticket>) {
     let mut connection = Some(connection);
     while let Some(ticket) = tickets.recv().await {
         if connection.as_ref().is_none_or(|connection| connection.sent.is_closed()) {
-            match Connection::open(&address, &versions).await {
+            match Connection::open(&link).await {
                 Ok(opened) => connection = Some(opened),
                 Err(error) => {
                     let _ = ticket.reply.send(Err(error));
@@ -187,7 +226,7 @@ async fn run(address: String, versions: Versions, connection: Connection, mut ti
 }
 
 /// Hands answers to those who wait, in the order of the requests; ends with the connection.
-async fn receive(mut reader: OwnedReadHalf, mut sent: mpsc::Receiver<Sent>) {
+async fn receive(mut reader: OwnedReadHalf, mut sent: mpsc::Receiver<Sent>, overdue: Arc<Notify>) {
     let mut buffer = BytesMut::new();
     let reason = loop {
         match frame::split(&mut buffer, PREFIX_BYTES, FRAME_BYTES_MAX) {
@@ -207,7 +246,11 @@ async fn receive(mut reader: OwnedReadHalf, mut sent: mpsc::Receiver<Sent>) {
         }
         let missing = buffer.first_chunk::<PREFIX_BYTES>().map_or(0, |prefix| u32::from_be_bytes(*prefix) as usize);
         buffer.reserve((missing + PREFIX_BYTES).saturating_sub(buffer.len()).clamp(16 * 1024, FRAME_BYTES_MAX));
-        match reader.read_buf(&mut buffer).await {
+        let read = tokio::select! {
+            read = reader.read_buf(&mut buffer) => read,
+            () = overdue.notified() => break "an answer is overdue".to_owned(),
+        };
+        match read {
             Ok(0) => break "the broker closed the connection".to_owned(),
             Ok(_) => {}
             Err(error) => break error.to_string(),

@@ -5,10 +5,11 @@ use std::time::Duration;
 use millstream_protocol::ErrorCode;
 use millstream_protocol::message::fetch::{FetchPartition, FetchRequest, FetchTopic};
 use millstream_protocol::message::list_offsets::{EARLIEST, LATEST};
-use millstream_protocol::record::RecordBatch;
+use millstream_protocol::record::{Record, RecordBatch};
 
 use crate::client::{Client, TopicInfo};
 use crate::error::{Error, ErrorKind};
+use crate::reader::each_record;
 
 /// Reads a topic. Who uses it keeps the positions.
 #[derive(Debug, Clone)]
@@ -27,6 +28,16 @@ pub struct PartitionBatches {
     pub batches: Vec<RecordBatch>,
     /// One past the last record that could be read when the fetch was answered.
     pub high_watermark: i64,
+}
+
+impl PartitionBatches {
+    /// Shows the records from an offset on, in order. Control records are left out.
+    ///
+    /// # Errors
+    /// When a batch cannot be read; the records before it were shown.
+    pub fn each_record(&self, from: i64, see: impl FnMut(Record)) -> Result<(), Error> {
+        each_record(&self.batches, from, see)
+    }
 }
 
 impl TopicReader {

@@ -81,7 +81,7 @@ impl Shared {
 pub struct Query {
     pub(crate) shared: Arc<Shared>,
     pub(crate) sql: String,
-    /// The table that it reads; unknown when it could not start.
+    /// The table that it reads; unknown when its SELECT could not be read.
     pub(crate) table: Option<String>,
     pub(crate) topic: Option<String>,
     pub(crate) stop: watch::Sender<bool>,

@@ -125,7 +125,8 @@ impl Session {
         let checkpoint = self.checkpoint_dir(name).and_then(|dir| Checkpoint::open(&dir, true).ok());
         let shared = Shared::new(name.to_owned(), checkpoint.map_or(uuid::Uuid::nil(), |checkpoint| checkpoint.id));
         shared.end(QueryStatus::Failed(error.to_string()));
-        let query = Query { shared, sql: select.to_owned(), table: None, topic: None, stop: watch::Sender::new(false) };
+        let table = rewrite(select).ok().and_then(|rewritten| rewritten.streams.into_iter().next()).map(|read| read.table);
+        let query = Query { shared, sql: select.to_owned(), table, topic: None, stop: watch::Sender::new(false) };
         self.state.lock().queries.insert(name.to_owned(), query);
     }
 

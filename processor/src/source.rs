@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
-use millstream_client::{Client, ErrorCode, PartitionBatches, TopicReader};
+use millstream_client::{Client, ErrorCode, PartitionBatches, Record, TopicReader};
 
 use crate::error::QueryError;
 use crate::format::rows::{self, Rows};
@@ -14,6 +14,8 @@ use crate::table::{StartingOffsets, Table};
 
 /// The most that one fetch brings, over all partitions.
 const FETCH_BYTES_MAX: i32 = 32 * 1024 * 1024;
+/// Rows that are made at once: few enough that their memory is near and used again.
+const CHUNK_ROWS: usize = 8192;
 /// How long a read by offset waits for records that must be there.
 const REPLAY_WAIT: Duration = Duration::from_secs(5);
 
@@ -148,13 +150,23 @@ impl TopicSource {
     }
 
     fn append(&self, input: &mut Input, part: &PartitionBatches, from: i64, to: i64) -> Result<(), QueryError> {
-        let fetched = millstream_client::Fetched { batches: part.batches.clone(), high_watermark: part.high_watermark };
-        let mut records = fetched.records(from)?;
-        records.retain(|record| record.offset < to);
-        if records.is_empty() {
-            return Ok(());
-        }
-        let Rows { batch, malformed } = rows::rows(&self.table, part.partition, &records, &self.used)?;
+        let mut records = Vec::new();
+        let mut result = Ok(());
+        part.each_record(from, |record| {
+            if record.offset < to && result.is_ok() {
+                records.push(record);
+                if records.len() == CHUNK_ROWS {
+                    result = self.append_rows(input, part.partition, &records);
+                    records.clear();
+                }
+            }
+        })?;
+        result?;
+        if records.is_empty() { Ok(()) } else { self.append_rows(input, part.partition, &records) }
+    }
+
+    fn append_rows(&self, input: &mut Input, partition: i32, records: &[Record]) -> Result<(), QueryError> {
+        let Rows { batch, malformed } = rows::rows(&self.table, partition, records, &self.used)?;
         input.records += records.len();
         input.malformed += malformed;
         input.batches.push(batch);

@@ -128,7 +128,7 @@ async fn latency(arguments: &BenchArguments, rate: u64) -> Result<(), Failure> {
     let client = client(arguments).await?;
     let mut reader = client.reader(&arguments.topic, 0, Start::End).await?;
     let is_all = matches!(arguments.acks, AcksArgument::All);
-    let producer = client.producer().acks(arguments.acks.into()).idempotent(is_all).build();
+    let producer = client.producer().acks(arguments.acks.into()).idempotent(is_all).linger(Duration::ZERO).build();
     let total = rate * arguments.seconds;
     let begun = Instant::now() + Duration::from_millis(200);
     let intended = move |n: u64| begun + Duration::from_nanos(n * 1_000_000_000 / rate);
@@ -152,13 +152,21 @@ async fn latency(arguments: &BenchArguments, rate: u64) -> Result<(), Failure> {
         }
     });
     let value = bytes::Bytes::from(vec![b'x'; arguments.record_bytes]);
-    let mut deliveries = Vec::with_capacity(total as usize);
-    for n in 0..total {
-        tokio::time::sleep_until(intended(n).into()).await;
-        let delivery = producer.send(NewRecord::to(&arguments.topic).partition(0).value(value.clone())).await?;
-        deliveries
-            .push(tokio::spawn(async move { delivery.delivered().await.map(|_| (Instant::now() - intended(n)).as_secs_f64() * 1000.0) }));
-    }
+    let topic = arguments.topic.clone();
+    let runtime = tokio::runtime::Handle::current();
+    // A thread sleeps to the microsecond, the runtime's timers to the millisecond.
+    let sending = tokio::task::spawn_blocking(move || {
+        let mut deliveries = Vec::with_capacity(total as usize);
+        for n in 0..total {
+            std::thread::sleep(intended(n).saturating_duration_since(Instant::now()));
+            let delivery = runtime.block_on(producer.send(NewRecord::to(&topic).partition(0).value(value.clone())))?;
+            deliveries.push(
+                runtime.spawn(async move { delivery.delivered().await.map(|_| (Instant::now() - intended(n)).as_secs_f64() * 1000.0) }),
+            );
+        }
+        Ok::<_, millstream_client::Error>(deliveries)
+    });
+    let deliveries = sending.await.map_err(|error| Failure::other(error.to_string()))??;
     let mut acknowledged = Vec::with_capacity(total as usize);
     for delivery in deliveries {
         acknowledged.push(delivery.await.map_err(|error| Failure::other(error.to_string()))??);

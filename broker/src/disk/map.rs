@@ -1,4 +1,4 @@
-//! The one module with `unsafe`: a sealed file as shared memory.
+//! The one module with `unsafe`: a part of a file as shared memory.
 
 #![allow(unsafe_code, reason = "memmap2 has no safe constructor")]
 
@@ -12,9 +12,9 @@ pub(super) fn map(file: &File, position: u64, len: usize) -> io::Result<Bytes> {
     if len == 0 {
         return Ok(Bytes::new());
     }
-    // SAFETY: a mapping must not change or shrink while it is used. Only sealed segments are mapped: the broker
-    // never writes to or cuts one, it removes it by unlinking, which leaves the mapping valid; and the lock file
-    // keeps a second broker out. Another program that cuts the file ends this process with SIGBUS: it loses
+    // SAFETY: a mapping must not change or shrink while it is used. Only what has been written of a segment is mapped:
+    // the broker never writes there again and cuts only room behind it, it removes the file by unlinking, which leaves the
+    // mapping valid; and the lock file keeps a second broker out. Another program that cuts the file ends this process with SIGBUS: it loses
     // nothing that was acknowledged.
     let map = unsafe { memmap2::MmapOptions::new().offset(position).len(len).map(file)? };
     Ok(Bytes::from_owner(map))

@@ -61,8 +61,8 @@ pub trait DiskFile: Debug + Send + Sync {
     fn truncate(&self, len: u64) -> io::Result<()>;
     /// Makes content and size durable. A failure is final: see `log`.
     fn sync(&self) -> io::Result<()>;
-    /// `len` bytes from `position` on as shared memory, which is let go with the last handle. Only for files that
-    /// nobody changes or cuts any more.
+    /// `len` bytes from `position` on as shared memory, which is let go with the last handle. Only for a
+    /// part that is written, and that nobody changes or cuts any more.
     fn map(&self, position: u64, len: usize) -> io::Result<Bytes>;
 }
 

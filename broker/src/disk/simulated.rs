@@ -254,6 +254,9 @@ impl Disk for SimulatedDisk {
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         self.change()?;
         let mut world = self.0.lock();
+        if !world.dirs.contains(dir) && !world.now.keys().any(|path| path.starts_with(dir)) {
+            return Err(io::Error::from(ErrorKind::NotFound));
+        }
         // Deeper folders count as synced too: a rename of a folder moves what is in it.
         let now: Vec<_> = world.now.iter().filter(|(path, _)| path.starts_with(dir)).map(|(p, f)| (p.clone(), f.clone())).collect();
         world.durable.retain(|path, _| !path.starts_with(dir));

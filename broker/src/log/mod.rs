@@ -169,6 +169,11 @@ impl Log {
         Ok(())
     }
 
+    /// Whether an ended segment waits for its sync.
+    pub(crate) fn has_sealing(&self) -> bool {
+        !self.unsynced.sealing.is_empty()
+    }
+
     /// Hands out what a sync must cover for everything appended so far to be durable.
     pub(crate) fn take_unsynced(&mut self) -> Unsynced {
         if let Some(active) = &mut self.active {

@@ -1,9 +1,10 @@
 //! Opening a log that an earlier process left, however it ended.
 //!
-//! A segment with an index was synced, and so was everything before it: it is not scanned. Those behind the last
-//! index are walked, batch by batch, checksums compared. What does not make sense there is one of three things:
+//! An index says how far its segment was synced, and that everything before it was. A segment that ends where its index does
+//! is not scanned, unless it is the last. The others are walked, batch by batch, checksums compared. What does not make
+//! sense there is one of three things:
 //!
-//! * **an end that was not written whole**: nothing sensible follows. It was never acknowledged, and is cut.
+//! * **an end that was not written whole**: nothing sensible follows, and no sync had covered it. It was never acknowledged, and is cut.
 //! * **a hole**: whole batches follow, but blocks were never written, which read as zeros. So a power cut leaves what
 //!   no sync covered; nothing behind it was synced either. It is cut there, as nobody can read across it.
 //! * **damage**: whole batches follow, and something else than zeros is there. It is reported and kept, so that reading it
@@ -89,9 +90,10 @@ impl FoundSegment {
         Ok(FoundSegment { base_offset, path, file, bytes, index })
     }
 
-    /// Whether it is as it was when its index was stored.
-    fn is_as_synced(&self) -> bool {
-        self.index.as_ref().is_some_and(|index| index.bytes == self.bytes)
+    /// Whether it is as it was when its index was stored, and goes on in the next one, if there is any.
+    fn is_as_synced(&self, next_base: Option<i64>) -> bool {
+        let ends = |index: &Index| next_base.is_none_or(|next_base| index.next_offset == next_base);
+        self.index.as_ref().is_some_and(|index| index.bytes == self.bytes && ends(index))
     }
 
     /// A sentence when bytes are missing that were synced.
@@ -100,10 +102,17 @@ impl FoundSegment {
         Some(format!("{} has {} bytes, {} were synced: something cut it", self.path.display(), self.bytes, index.bytes))
     }
 
+    fn remove(self, disk: &dyn Disk) -> Result<(), LogError> {
+        Segment::sealed(self.path, self.file, self.base_offset, self.bytes, None).remove(disk)
+    }
+
     /// Walks the batches and stops where nothing sensible follows, or at a hole if there may be any.
     fn scan(&self, interval_bytes: u64, may_have_holes: bool, mut see: impl FnMut(&RecordBatch)) -> Result<Scan, LogError> {
         let content = self.file.map(0, self.bytes as usize).map_err(|error| LogError::io(&self.path, error))?;
         let mut scan = Scan { index: Index::new(self.base_offset), damage: Vec::new(), cut_bytes: 0, is_hole: false };
+        let file = self.path.display();
+        let (synced_bytes, synced_offset) =
+            self.index.as_ref().map_or((0, 0), |index| (index.bytes.min(self.bytes) as usize, index.next_offset));
         let mut at = 0;
         loop {
             let next_offset = scan.index.next_offset;
@@ -119,20 +128,25 @@ impl FoundSegment {
             };
             let rest = &content[at.min(content.len())..];
             let next = next_sound_batch(&content, at + 1, next_offset);
-            scan.is_hole = match next {
-                Some(next) => has_unwritten_block(&content[at..next], at),
-                None => {
-                    has_unwritten_block(rest, at)
-                        || batch::total_bytes(rest).is_some_and(|total| total.is_ok_and(|total| total > rest.len()))
-                }
-            };
+            let is_short = || batch::total_bytes(rest).is_some_and(|total| total.is_ok_and(|total| total > rest.len()));
+            scan.is_hole = at >= synced_bytes
+                && match next {
+                    Some(next) => has_unwritten_block(&content[at..next], at),
+                    None => has_unwritten_block(rest, at) || is_short(),
+                };
             match next {
                 Some(next) if !(scan.is_hole && may_have_holes) => {
-                    let file = self.path.display();
                     scan.damage.push(format!("{file} is damaged at byte {at}: {reason}; the next whole batch is at byte {next}"));
                     // The damaged range stays in the file and in the index: reading it must fail.
                     scan.index.skip_to(next as u64);
                     at = next;
+                }
+                // What was synced is never cut, and its offsets are not given again.
+                None if at < synced_bytes => {
+                    scan.damage.push(format!("{file} is damaged at byte {at}: {reason}; up to byte {synced_bytes} it was synced"));
+                    scan.index.skip_to(synced_bytes as u64);
+                    scan.index.next_offset = next_offset.max(synced_offset);
+                    at = synced_bytes;
                 }
                 _ => {
                     if rest.iter().any(|&byte| byte != 0) {
@@ -148,8 +162,15 @@ impl FoundSegment {
 /// Opens the log in `dir`, which need not exist.
 pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, first_offset: i64, interval_bytes: u64) -> Result<Recovered, LogError> {
     let mut found = Vec::new();
-    for base in segment_bases(&*disk, dir)? {
-        found.push(FoundSegment::open(&*disk, dir, base)?);
+    let bases = segment_bases(&*disk, dir)?;
+    for (place, &base) in bases.iter().enumerate() {
+        let segment = FoundSegment::open(&*disk, dir, base)?;
+        // Its removal had begun, and a crash may have undone a part of it.
+        if bases.get(place + 1).is_some_and(|next_base| *next_base <= first_offset) {
+            segment.remove(&*disk)?;
+        } else {
+            found.push(segment);
+        }
     }
     let mut recovered = Recovered {
         log: Log::new(disk.clone(), dir.to_owned(), Vec::new(), None, first_offset),
@@ -158,7 +179,9 @@ pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, first_offset: i64, interval_
         leader_epoch: -1,
         damage: Vec::new(),
     };
-    let synced = found.iter().rposition(FoundSegment::is_as_synced).map_or(0, |last| last + 1).min(found.len().saturating_sub(1));
+    let next_base = |place: usize| found.get(place + 1).map(|next: &FoundSegment| next.base_offset);
+    let last_synced = (0..found.len()).rev().find(|place| found[*place].is_as_synced(next_base(*place)));
+    let synced = last_synced.map_or(0, |last| last + 1).min(found.len().saturating_sub(1));
     let mut sealed = Vec::new();
     let mut found = found.into_iter().enumerate().peekable();
     while let Some((place, mut segment)) = found.next() {
@@ -167,14 +190,15 @@ pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, first_offset: i64, interval_
             && place < synced
         {
             recovered.damage.extend(segment.missing());
-            let index = segment.index.take().filter(|index| index.bytes == segment.bytes && index.next_offset <= next_base);
+            let index = if segment.is_as_synced(Some(next_base)) { segment.index.take() } else { None };
             sealed.push(Arc::new(Segment::sealed(segment.path, segment.file, segment.base_offset, segment.bytes, index)));
             continue;
         }
         let missing = segment.missing();
+        let is_as_synced = segment.is_as_synced(next_base);
         let fail = |error| LogError::io(&segment.path, error);
         let mut replay = Vec::new();
-        let mut scanned = segment.scan(interval_bytes, missing.is_none(), |batch| {
+        let mut scanned = segment.scan(interval_bytes, true, |batch| {
             recovered.leader_epoch = recovered.leader_epoch.max(batch.leader_epoch());
             replay.push(BatchFacts::from(batch));
         })?;
@@ -211,19 +235,26 @@ pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, first_offset: i64, interval_
         }
         for (_, unsynced) in found.by_ref() {
             recovered.cut_bytes += unsynced.bytes;
-            Segment::sealed(unsynced.path, unsynced.file, unsynced.base_offset, unsynced.bytes, None).remove(&*disk)?;
+            unsynced.remove(&*disk)?;
         }
         if let Some(sentence) = missing {
             recovered.damage.push(sentence);
             // No offset is given twice.
             scanned.index.next_offset = scanned.index.next_offset.max(segment.index.as_ref().map_or(0, |index| index.next_offset));
         }
-        // A batch that was written but perhaps never synced becomes durable now, before anybody reads it.
-        segment.file.sync().map_err(fail)?;
-        disk.sync_dir(dir).map_err(fail)?;
         recovered.replay = replay;
         let (next_offset, allocated) = (scanned.index.next_offset, scanned.index.bytes);
+        if !is_as_synced {
+            // A batch that was written but perhaps never synced becomes durable now, before anybody reads it; and so do the names.
+            segment.file.sync().map_err(fail)?;
+            for dir in [Some(dir), dir.parent()].into_iter().flatten() {
+                disk.sync_dir(dir).map_err(fail)?;
+            }
+        }
         let active = Segment::active(segment.path, segment.file, segment.base_offset, scanned.index, allocated);
+        if !is_as_synced && let Err(error) = active.store_index(&*disk) {
+            tracing::warn!("{error}; what was synced until now is not known to the next start");
+        }
         recovered.log = Log::new(disk.clone(), dir.to_owned(), std::mem::take(&mut sealed), Some(active), next_offset);
     }
     Ok(recovered)

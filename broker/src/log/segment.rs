@@ -1,12 +1,11 @@
-//! One segment: a file of batches and its index. The active one grows by preallocated chunks and is read by
-//! position; a sealed one never changes, and each read maps the part that it needs.
+//! One segment: a file of batches and its index. The active one grows by preallocated chunks. What was written never
+//! changes, and each read maps the part that it needs: subscribers get the page cache's own bytes.
 
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use bytes::Bytes;
 use millstream_protocol::record::batch::{self, HEADER_BYTES, PREFIX_BYTES};
 use millstream_protocol::record::{BatchError, RecordBatch};
 
@@ -250,7 +249,7 @@ impl ReadPlan {
             if let Some(total) = batch::total_bytes(&prefix[..prefix_bytes]) {
                 wanted = wanted.max(total.map_err(|error| damaged(position, error))?);
             }
-            let content = self.content(position, wanted.min(left)).map_err(fail)?;
+            let content = self.file().map(position, wanted.min(left)).map_err(fail)?;
             let (before, read) = (position, content.len());
             for batch in batch::split(content) {
                 let batch = batch.map_err(|error| damaged(position, error))?;
@@ -271,18 +270,6 @@ impl ReadPlan {
         match &self.source {
             Source::Sealed(segment) => &*segment.file,
             Source::Active(file) => &**file,
-        }
-    }
-
-    fn content(&self, position: u64, len: usize) -> std::io::Result<Bytes> {
-        match &self.source {
-            Source::Sealed(segment) => segment.file.map(position, len),
-            Source::Active(file) => {
-                let mut content = vec![0; len];
-                let read = file.read_at(&mut content, position)?;
-                content.truncate(read);
-                Ok(Bytes::from(content))
-            }
         }
     }
 }

@@ -38,9 +38,10 @@ impl Unsynced {
             disk.sync_dir(dir).map_err(|error| LogError::sync(dir, error))?;
         }
         for sealing in &self.sealing {
-            // They are caches: without them the next start scans the segment.
-            if let Err(error) = sealing.store(disk) {
-                tracing::warn!("{error}; the next start will scan the segment");
+            match sealing.store(disk) {
+                // They are caches: without them the next start scans the segment.
+                Err(error @ LogError::NoSpace { .. }) => tracing::warn!("{error}; the next start will scan the segment"),
+                other => other?,
             }
             sealing.segment.set_sealing(false);
         }

@@ -147,7 +147,7 @@ impl Partition {
             let cut_bytes = recovered.cut_bytes;
             tracing::warn!(topic, partition = index, end_offset = end, cut_bytes, "cut an end that no sync had covered");
         }
-        let is_epoch_unsaved = !start.is_clean && log.segments().next().is_some();
+        let is_epoch_unsaved = !start.is_clean || recovered.cut_bytes > 0;
         if is_epoch_unsaved {
             let epoch = facts.epochs.last().map_or(0, |(epoch, _)| *epoch).max(recovered.leader_epoch) + 1;
             facts.epochs.retain(|(_, first_offset)| *first_offset < end);
@@ -376,11 +376,19 @@ impl Partition {
 
     /// One group commit: syncs what is written now, then releases everything that it covers. Called by the flusher.
     pub(crate) fn flush(self: &Arc<Self>) {
+        self.flush_unless_busy();
+    }
+
+    /// Says whether it did: a sync that is under way is waited for by nobody here.
+    fn flush_unless_busy(self: &Arc<Self>) -> bool {
         let (unsynced, end) = {
             let mut state = self.state.lock();
             state.is_flush_queued = false;
-            if self.is_failed.load(Ordering::Acquire) {
-                return;
+            if state.is_flushing {
+                return false;
+            }
+            if self.is_failed.load(Ordering::Acquire) || self.is_deleted.load(Ordering::Acquire) {
+                return true;
             }
             state.is_flushing = true;
             (state.log.take_unsynced(), state.log.next_offset())
@@ -389,16 +397,19 @@ impl Partition {
         let mut state = self.state.lock();
         state.is_flushing = false;
         match synced {
+            // Its folder went away meanwhile, and nobody waits any more.
+            Err(_) if self.is_deleted.load(Ordering::Acquire) => {}
             Err(error) => self.fail(&mut state, &error),
-            // A roll may have failed meanwhile.
+            // A write may have failed meanwhile.
             Ok(()) if self.is_failed.load(Ordering::Acquire) => {}
             Ok(()) => {
                 self.advance_durable(&mut state, end);
-                if !state.pending.is_empty() {
+                if !state.pending.is_empty() || state.log.has_sealing() {
                     self.queue_flush(&mut state);
                 }
             }
         }
+        true
     }
 
     /// Reads below the high watermark.
@@ -547,13 +558,16 @@ impl Partition {
 
     /// Syncs and leaves the log so that the next start has little to do.
     pub(crate) fn close(self: &Arc<Self>) -> Result<(), LogError> {
-        while self.state.lock().is_flushing {
+        while !self.flush_unless_busy() {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
-        self.flush();
         let mut state = self.state.lock();
         if self.is_failed.load(Ordering::Acquire) {
             return Ok(());
+        }
+        if state.is_epoch_unsaved {
+            // Subscribers may have been told of it.
+            self.save_facts(&state)?;
         }
         state.log.close()?;
         Ok(())

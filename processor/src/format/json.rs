@@ -12,8 +12,6 @@ use bytes::Bytes;
 
 use crate::error::QueryError;
 
-/// Rows that are decoded at once; when one of them is malformed they are looked at one by one.
-const CHUNK_ROWS: usize = 8192;
 /// What stands in for a malformed value.
 const EMPTY: &[u8] = b"{}";
 
@@ -27,31 +25,29 @@ fn decoder(schema: &SchemaRef, rows: usize) -> Result<Decoder, QueryError> {
     Ok(ReaderBuilder::new(schema.clone()).with_batch_size(rows + 1).with_coerce_primitive(false).build_decoder()?)
 }
 
-/// Decodes values; a null value is a row of nulls and not malformed.
-pub(crate) fn decode(schema: &SchemaRef, values: &[Option<Bytes>]) -> Result<Decoded, QueryError> {
-    let mut batches = Vec::new();
+/// Decodes values; a null value is a row of nulls and not malformed. When one is malformed they are looked at one by one.
+pub(crate) fn decode(schema: &SchemaRef, values: &[Option<&[u8]>]) -> Result<Decoded, QueryError> {
+    if let Some(batch) = decode_clean(schema, values)? {
+        return Ok(Decoded { batch, malformed: Vec::new() });
+    }
+    let mut cleaned = values.to_vec();
     let mut malformed = Vec::new();
-    for (chunk, first) in values.chunks(CHUNK_ROWS).zip((0..).step_by(CHUNK_ROWS)) {
-        match decode_clean(schema, chunk)? {
-            Some(batch) => batches.push(batch),
-            None => {
-                let bad: Vec<bool> = chunk.iter().map(|value| Ok(!is_clean(schema, value)?)).collect::<Result<_, QueryError>>()?;
-                let cleaned: Vec<Option<Bytes>> = chunk.iter().zip(&bad).map(|(value, is_bad)| value.clone().filter(|_| !is_bad)).collect();
-                malformed.extend(bad.iter().enumerate().filter(|(_, is_bad)| **is_bad).map(|(row, _)| first + row));
-                let batch = decode_clean(schema, &cleaned)?;
-                batches.push(batch.ok_or_else(|| QueryError::analysis("JSON values cannot be decoded together"))?);
-            }
+    for (row, value) in cleaned.iter_mut().enumerate() {
+        if decode_clean(schema, std::slice::from_ref(value))?.is_none() {
+            malformed.push(row);
+            *value = None;
         }
     }
-    let batch = arrow::compute::concat_batches(schema, &batches)?;
+    let batch = decode_clean(schema, &cleaned)?;
+    let batch = batch.ok_or_else(|| QueryError::analysis("JSON values cannot be decoded together"))?;
     Ok(Decoded { batch, malformed })
 }
 
 /// Decodes values that are all well formed; `None` as soon as one is not.
-fn decode_clean(schema: &SchemaRef, values: &[Option<Bytes>]) -> Result<Option<RecordBatch>, QueryError> {
+fn decode_clean(schema: &SchemaRef, values: &[Option<&[u8]>]) -> Result<Option<RecordBatch>, QueryError> {
     let mut decoder = decoder(schema, values.len())?;
     for (row, value) in values.iter().enumerate() {
-        let bytes = value.as_deref().unwrap_or(EMPTY);
+        let bytes = value.unwrap_or(EMPTY);
         let is_object = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
         // Anything but exactly one more whole row would shift all rows behind it.
         match decoder.decode(bytes) {
@@ -61,10 +57,6 @@ fn decode_clean(schema: &SchemaRef, values: &[Option<Bytes>]) -> Result<Option<R
     }
     // A value of the wrong type is only found here.
     Ok(decoder.flush().ok().flatten())
-}
-
-fn is_clean(schema: &SchemaRef, value: &Option<Bytes>) -> Result<bool, QueryError> {
-    Ok(decode_clean(schema, std::slice::from_ref(value))?.is_some())
 }
 
 /// One JSON object a row. Times are written as Spark writes them, nulls are left out.
@@ -120,8 +112,8 @@ mod tests {
         ]))
     }
 
-    fn value(text: &'static str) -> Option<Bytes> {
-        Some(Bytes::from_static(text.as_bytes()))
+    fn value(text: &'static str) -> Option<&'static [u8]> {
+        Some(text.as_bytes())
     }
 
     #[test]

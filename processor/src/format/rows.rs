@@ -8,7 +8,6 @@ use arrow::array::{
 };
 use arrow::array::{TimestampMicrosecondBuilder, UInt64Array};
 use arrow::datatypes::DataType;
-use bytes::Bytes;
 use millstream_client::Record;
 
 use super::json;
@@ -30,7 +29,7 @@ pub(crate) fn rows(table: &Table, partition: i32, records: &[Record], used: &Has
     // FAILFAST and DROPMALFORMED look at every value, whatever is read of it.
     if !wanted.is_empty() || (table.declared > 0 && table.mode != ParseMode::Permissive) {
         let schema = json::projected(&table.schema, &wanted)?;
-        let values: Vec<Option<Bytes>> = records.iter().map(|record| record.value.clone()).collect();
+        let values: Vec<Option<&[u8]>> = records.iter().map(|record| record.value.as_deref()).collect();
         let found = json::decode(&schema, &values)?;
         malformed = found.malformed;
         decoded = Some(found.batch);
