@@ -109,6 +109,8 @@ fn main() {
 }
 
 async fn measure(table: &mut Table, server: &Server, round: usize) {
+    // A peer may have topics of an earlier run.
+    let run = std::process::id();
     let mut add = |row: &str, cost: Cost| {
         table.add(&format!("{row}, server CPU µs/record"), &server.name, cost.cpu_us);
         table.add(&format!("{row}, k records/s"), &server.name, cost.records_per_second / 1e3);
@@ -120,7 +122,7 @@ async fn measure(table: &mut Table, server: &Server, round: usize) {
         ("publish 100 B, 1 partition, W", 1, 100, 1, REQUESTS / 2),
     ];
     for (row, partitions, record_bytes, acks, requests) in loads {
-        let topic = format!("bench-{round}-{partitions}-{record_bytes}-{acks}");
+        let topic = format!("bench-{run}-{round}-{partitions}-{record_bytes}-{acks}");
         let id = server.create(&topic, partitions).await;
         add(row, server.publish(&topic, id, partitions, requests, record_bytes, acks).await);
         if row.starts_with("publish 1 KiB, 1 partition") {
@@ -129,7 +131,7 @@ async fn measure(table: &mut Table, server: &Server, round: usize) {
         }
         server.delete(&topic).await;
     }
-    let topic = format!("bench-{round}-tail");
+    let topic = format!("bench-{run}-{round}-tail");
     let id = server.create(&topic, 1).await;
     server.publish(&topic, id, 1, TAIL_REQUESTS, 1024, 1).await;
     let records = TAIL_REQUESTS * (1_000_000 / 1040);

@@ -42,7 +42,7 @@ fn event(number: usize, text: &mut String) {
     let (hours, minutes, seconds) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
     text.clear();
     let user = number * 7919 % 100_000;
-    let ad = number * 31 % 1000;
+    let ad = number * 31 % 100;
     write!(
         text,
         r#"{{"user_id":"{user:036}","page_id":"{:036}","ad_id":"ad-{ad:06}","ad_type":"banner","event_type":"{kind}","event_time":"2026-03-01T{hours:02}:{minutes:02}:{seconds:02}.{millis:03}Z","ip_address":"1.2.3.4"}}"#,

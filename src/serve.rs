@@ -122,8 +122,7 @@ fn runtime(name: &str, threads: usize) -> Result<Runtime, Failure> {
 impl Running {
     pub(crate) fn start(config: ServerConfig) -> Result<Self, Failure> {
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        let io_threads = std::env::var("MS_IO").ok().and_then(|v| v.parse().ok()).unwrap_or(cores);
-        let (io, queries) = (runtime("io", io_threads)?, runtime("query", cores)?);
+        let (io, queries) = (runtime("io", cores)?, runtime("query", cores)?);
         let broker = Broker::open(&config.data_dir, config.settings).map_err(|error| Failure::other(error.to_string()))?;
         let client = Client::new(BrokerHandle(broker.clone()));
         let (stop, stopped) = watch::channel(false);

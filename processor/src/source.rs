@@ -69,6 +69,11 @@ impl TopicSource {
         }
     }
 
+    /// The first offset of every partition at present.
+    pub(crate) async fn beginnings(&self) -> Result<Vec<i64>, QueryError> {
+        Ok(self.reader.starts().await?)
+    }
+
     /// The end of every partition at present.
     pub(crate) async fn latest(&self) -> Result<Vec<i64>, QueryError> {
         Ok(self.reader.ends().await?)

@@ -161,7 +161,10 @@ impl Execution {
         };
         let mut start = start;
         // A partition that the batch was the first to see was read from its beginning.
-        start.resize(entry.end.len(), 0);
+        if start.len() < entry.end.len() {
+            let beginnings = self.source.beginnings().await?;
+            start.extend(beginnings.iter().zip(&entry.end).skip(start.len()).map(|(beginning, end)| beginning.min(end)));
+        }
         let mut place =
             Place { batch: last, positions: start, watermark_ms: entry.watermark_ms, evicted_ms, store: self.load(last)?, has_run: false };
         let measured = Measured::begin(Instant::now());
