@@ -112,6 +112,11 @@ async fn windows_close_as_sparks_do() {
     session.close().await;
 }
 
+/// Times that are sent at once.
+type Seconds = &'static [u32];
+/// Windows by the second of their start, and their counts.
+type Counts = &'static [(u32, u32)];
+
 fn counts_in(mode: &str) -> String {
     COUNTS.replace("counts AS", &format!("counts OPTIONS ('outputMode' '{mode}') AS"))
 }
@@ -124,7 +129,7 @@ async fn update_mode_writes_what_a_batch_changed() {
     client.admin().create_topic("events", 1, &[]).await.unwrap();
     session.execute(&format!("{EVENTS}; {}", counts_in("update"))).await.unwrap();
     let mut written = Vec::new();
-    let steps: [(&[u32], i64, &[(u32, u32)]); 4] = [
+    let steps: [(Seconds, i64, Counts); 4] = [
         (&[1, 15], 1, &[(0, 1), (10, 1)]),
         (&[20], 3, &[(20, 1)]),
         // 00:03 is late: its window ended when the watermark did.
@@ -152,7 +157,7 @@ async fn complete_mode_writes_everything_each_time() {
     client.admin().create_topic("events", 1, &[]).await.unwrap();
     session.execute(&format!("{EVENTS}; {}", counts_in("complete"))).await.unwrap();
     let mut written = Vec::new();
-    let steps: [(&[u32], &[(u32, u32)]); 4] = [
+    let steps: [(Seconds, Counts); 4] = [
         (&[1, 15], &[(0, 1), (10, 1)]),
         (&[20], &[(0, 1), (10, 1), (20, 1)]),
         (&[10, 11, 3, 30], &[(0, 2), (10, 3), (20, 1), (30, 1)]),
