@@ -9,23 +9,19 @@ use arrow::array::RecordBatch;
 use millstream_client::{Client, ErrorCode, PartitionBatches, Record, TopicReader};
 
 use crate::error::QueryError;
-use crate::format::rows::{self, Rows};
+use crate::format::rows::{CHUNK_ROWS, RowMaker, Rows};
 use crate::table::{StartingOffsets, Table};
 
 /// The most that one fetch brings, over all partitions.
 const FETCH_BYTES_MAX: i32 = 32 * 1024 * 1024;
-/// Rows that are made at once: few enough that their memory is near and used again.
-const CHUNK_ROWS: usize = 8192;
 /// How long a read by offset waits for records that must be there.
 const REPLAY_WAIT: Duration = Duration::from_secs(5);
 
 /// A table being read as a stream.
-#[derive(Debug)]
 pub(crate) struct TopicSource {
     pub table: Table,
     reader: TopicReader,
-    /// Columns that the query reads.
-    used: HashSet<usize>,
+    maker: RowMaker,
 }
 
 /// What a fetch brought, and where it ends.
@@ -47,7 +43,8 @@ pub(crate) struct Input {
 impl TopicSource {
     pub(crate) async fn open(client: &Client, table: Table, used: HashSet<usize>) -> Result<Self, QueryError> {
         let reader = TopicReader::open(client, &table.topic).await?;
-        Ok(TopicSource { table, reader, used })
+        let maker = RowMaker::new(&table, used)?;
+        Ok(TopicSource { table, reader, maker })
     }
 
     /// Where a query without a checkpoint begins.
@@ -142,7 +139,7 @@ impl TopicSource {
     }
 
     /// Makes rows of what was fetched.
-    pub(crate) fn rows(&self, start: &[i64], fetched: &Fetched) -> Result<Input, QueryError> {
+    pub(crate) fn rows(&mut self, start: &[i64], fetched: &Fetched) -> Result<Input, QueryError> {
         let mut input = Input::default();
         // Whatever the order of the answer: a batch that runs again must have its rows in the same order.
         let mut parts: Vec<&PartitionBatches> = fetched.parts.iter().collect();
@@ -154,7 +151,7 @@ impl TopicSource {
         Ok(input)
     }
 
-    fn append(&self, input: &mut Input, part: &PartitionBatches, from: i64, to: i64) -> Result<(), QueryError> {
+    fn append(&mut self, input: &mut Input, part: &PartitionBatches, from: i64, to: i64) -> Result<(), QueryError> {
         let mut records = Vec::new();
         let mut result = Ok(());
         part.each_record(from, |record| {
@@ -170,8 +167,8 @@ impl TopicSource {
         if records.is_empty() { Ok(()) } else { self.append_rows(input, part.partition, &records) }
     }
 
-    fn append_rows(&self, input: &mut Input, partition: i32, records: &[Record]) -> Result<(), QueryError> {
-        let Rows { batch, malformed } = rows::rows(&self.table, partition, records, &self.used)?;
+    fn append_rows(&mut self, input: &mut Input, partition: i32, records: &[Record]) -> Result<(), QueryError> {
+        let Rows { batch, malformed } = self.maker.rows(&self.table, partition, records)?;
         input.records += records.len();
         input.malformed += malformed;
         input.batches.push(batch);

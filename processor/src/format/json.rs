@@ -21,42 +21,62 @@ pub(crate) struct Decoded {
     pub malformed: Vec<usize>,
 }
 
-fn decoder(schema: &SchemaRef, rows: usize) -> Result<Decoder, QueryError> {
-    Ok(ReaderBuilder::new(schema.clone()).with_batch_size(rows + 1).with_coerce_primitive(false).build_decoder()?)
+/// Decodes values of one schema, and keeps its buffers from call to call: making them anew costs as much as decoding.
+pub(crate) struct JsonDecoder {
+    schema: SchemaRef,
+    rows_max: usize,
+    decoder: Decoder,
 }
 
-/// Decodes values; a null value is a row of nulls and not malformed. When one is malformed they are looked at one by one.
-pub(crate) fn decode(schema: &SchemaRef, values: &[Option<&[u8]>]) -> Result<Decoded, QueryError> {
-    if let Some(batch) = decode_clean(schema, values)? {
-        return Ok(Decoded { batch, malformed: Vec::new() });
+impl JsonDecoder {
+    /// For at most `rows_max` values at once.
+    pub(crate) fn new(schema: SchemaRef, rows_max: usize) -> Result<Self, QueryError> {
+        // Room for one more: a value too many is then seen by its count.
+        let builder = ReaderBuilder::new(schema.clone()).with_batch_size(rows_max + 1).with_coerce_primitive(false);
+        Ok(JsonDecoder { decoder: builder.build_decoder()?, rows_max, schema })
     }
-    let mut cleaned = values.to_vec();
-    let mut malformed = Vec::new();
-    for (row, value) in cleaned.iter_mut().enumerate() {
-        if decode_clean(schema, std::slice::from_ref(value))?.is_none() {
-            malformed.push(row);
-            *value = None;
-        }
-    }
-    let batch = decode_clean(schema, &cleaned)?;
-    let batch = batch.ok_or_else(|| QueryError::analysis("JSON values cannot be decoded together"))?;
-    Ok(Decoded { batch, malformed })
-}
 
-/// Decodes values that are all well formed; `None` as soon as one is not.
-fn decode_clean(schema: &SchemaRef, values: &[Option<&[u8]>]) -> Result<Option<RecordBatch>, QueryError> {
-    let mut decoder = decoder(schema, values.len())?;
-    for (row, value) in values.iter().enumerate() {
-        let bytes = value.unwrap_or(EMPTY);
-        let is_object = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
-        // Anything but exactly one more whole row would shift all rows behind it.
-        match decoder.decode(bytes) {
-            Ok(read) if is_object && read == bytes.len() && decoder.len() == row + 1 && !decoder.has_partial_record() => {}
-            _ => return Ok(None),
+    /// Decodes values; a null value is a row of nulls and not malformed. When one is malformed they are looked at one by one.
+    pub(crate) fn decode(&mut self, values: &[Option<&[u8]>]) -> Result<Decoded, QueryError> {
+        if let Some(batch) = self.decode_clean(values)? {
+            return Ok(Decoded { batch, malformed: Vec::new() });
         }
+        let mut cleaned = values.to_vec();
+        let mut malformed = Vec::new();
+        for (row, value) in cleaned.iter_mut().enumerate() {
+            if self.decode_clean(std::slice::from_ref(value))?.is_none() {
+                malformed.push(row);
+                *value = None;
+            }
+        }
+        let batch = self.decode_clean(&cleaned)?;
+        let batch = batch.ok_or_else(|| QueryError::analysis("JSON values cannot be decoded together"))?;
+        Ok(Decoded { batch, malformed })
     }
-    // A value of the wrong type is only found here.
-    Ok(decoder.flush().ok().flatten())
+
+    /// Decodes values that are all well formed; `None` as soon as one is not.
+    fn decode_clean(&mut self, values: &[Option<&[u8]>]) -> Result<Option<RecordBatch>, QueryError> {
+        let decoded = self.try_decode(values);
+        if decoded.is_none() {
+            // What it had begun is not to be gone on with.
+            *self = JsonDecoder::new(self.schema.clone(), self.rows_max)?;
+        }
+        Ok(decoded)
+    }
+
+    fn try_decode(&mut self, values: &[Option<&[u8]>]) -> Option<RecordBatch> {
+        for (row, value) in values.iter().enumerate() {
+            let bytes = value.unwrap_or(EMPTY);
+            let is_object = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+            // Anything but exactly one more whole row would shift all rows behind it.
+            match self.decoder.decode(bytes) {
+                Ok(read) if is_object && read == bytes.len() && self.decoder.len() == row + 1 && !self.decoder.has_partial_record() => {}
+                _ => return None,
+            }
+        }
+        // A value of the wrong type is only found here.
+        self.decoder.flush().ok().flatten()
+    }
 }
 
 /// One JSON object a row. Times are written as Spark writes them, nulls are left out.
@@ -130,7 +150,7 @@ mod tests {
             value(""),
             value(r#"{"b": {"c": 1}, "a": 6}"#),
         ];
-        let decoded = decode(&schema(), &values).unwrap();
+        let decoded = JsonDecoder::new(schema(), values.len()).unwrap().decode(&values).unwrap();
         assert_eq!(decoded.malformed, [1, 3, 4, 5, 6, 7, 8]);
         let a = decoded.batch.column(0).as_primitive::<Int64Type>();
         assert_eq!(a.iter().collect::<Vec<_>>(), [Some(1), None, None, None, None, None, None, None, None, Some(6)]);
@@ -138,7 +158,8 @@ mod tests {
 
     #[test]
     fn rows_are_written_as_spark_writes_them() {
-        let decoded = decode(&schema(), &[value(r#"{"a": 1, "t": "2026-03-01T08:00:01.250Z"}"#), value("{}")]).unwrap();
+        let values = [value(r#"{"a": 1, "t": "2026-03-01T08:00:01.250Z"}"#), value("{}")];
+        let decoded = JsonDecoder::new(schema(), 2).unwrap().decode(&values).unwrap();
         assert_eq!(encode(&decoded.batch).unwrap(), [r#"{"a":1,"t":"2026-03-01T08:00:01.250Z"}"#, "{}"]);
     }
 }

@@ -9,8 +9,9 @@ use arrow::array::{
 use arrow::array::{TimestampMicrosecondBuilder, UInt64Array};
 use arrow::datatypes::DataType;
 use millstream_client::Record;
+use parking_lot::Mutex;
 
-use super::json;
+use super::json::{self, JsonDecoder};
 use crate::error::QueryError;
 use crate::table::{ParseMode, Table};
 
@@ -20,44 +21,66 @@ pub(crate) struct Rows {
     pub malformed: usize,
 }
 
-/// Makes rows of records of one partition.
-pub(crate) fn rows(table: &Table, partition: i32, records: &[Record], used: &HashSet<usize>) -> Result<Rows, QueryError> {
-    let wanted: Vec<usize> = (0..table.declared).filter(|column| used.contains(column)).collect();
-    let mut columns: Vec<ArrayRef> = Vec::with_capacity(table.schema.fields().len());
-    let mut malformed = Vec::new();
-    let mut decoded = None;
-    // FAILFAST and DROPMALFORMED look at every value, whatever is read of it.
-    if !wanted.is_empty() || (table.declared > 0 && table.mode != ParseMode::Permissive) {
-        let schema = json::projected(&table.schema, &wanted)?;
-        let values: Vec<Option<&[u8]>> = records.iter().map(|record| record.value.as_deref()).collect();
-        let found = json::decode(&schema, &values)?;
-        malformed = found.malformed;
-        decoded = Some(found.batch);
+/// Rows that are made at once at most: few enough that their memory is near and used again.
+pub(crate) const CHUNK_ROWS: usize = 8192;
+
+/// Makes rows for one query.
+pub(crate) struct RowMaker {
+    /// Columns that the query reads.
+    used: HashSet<usize>,
+    /// Those of them that are fields of the value.
+    wanted: Vec<usize>,
+    /// Never locked: Arrow's decoder may be sent to another thread, and is not shared. The lock says so to the compiler.
+    decoder: Mutex<Option<JsonDecoder>>,
+}
+
+impl RowMaker {
+    pub(crate) fn new(table: &Table, used: HashSet<usize>) -> Result<Self, QueryError> {
+        let wanted: Vec<usize> = (0..table.declared).filter(|column| used.contains(column)).collect();
+        // FAILFAST and DROPMALFORMED look at every value, whatever is read of it.
+        let looks_at_values = !wanted.is_empty() || (table.declared > 0 && table.mode != ParseMode::Permissive);
+        let decoder = || JsonDecoder::new(json::projected(&table.schema, &wanted)?, CHUNK_ROWS);
+        let decoder = looks_at_values.then(decoder).transpose()?;
+        Ok(RowMaker { used, wanted, decoder: Mutex::new(decoder) })
     }
-    if table.mode == ParseMode::FailFast
-        && let Some(row) = malformed.first()
-    {
-        let offset = records[*row].offset;
-        return Err(QueryError::analysis(format!(
-            "the value at {}-{partition} offset {offset} is no JSON object of the table's schema (mode FAILFAST)",
-            table.topic
-        )));
+
+    /// Makes rows of at most [`CHUNK_ROWS`] records of one partition.
+    pub(crate) fn rows(&mut self, table: &Table, partition: i32, records: &[Record]) -> Result<Rows, QueryError> {
+        let mut malformed = Vec::new();
+        let mut decoded = None;
+        if let Some(decoder) = self.decoder.get_mut() {
+            let values: Vec<Option<&[u8]>> = records.iter().map(|record| record.value.as_deref()).collect();
+            let found = decoder.decode(&values)?;
+            malformed = found.malformed;
+            decoded = Some(found.batch);
+        }
+        let (used, wanted) = (&self.used, &self.wanted);
+        let mut columns: Vec<ArrayRef> = Vec::with_capacity(table.schema.fields().len());
+        if table.mode == ParseMode::FailFast
+            && let Some(row) = malformed.first()
+        {
+            let offset = records[*row].offset;
+            return Err(QueryError::analysis(format!(
+                "the value at {}-{partition} offset {offset} is no JSON object of the table's schema (mode FAILFAST)",
+                table.topic
+            )));
+        }
+        for (place, field) in table.schema.fields().iter().enumerate() {
+            let column = match (place < table.declared, wanted.iter().position(|w| *w == place), &decoded) {
+                (true, Some(at), Some(decoded)) => decoded.column(at).clone(),
+                (false, ..) if used.contains(&place) => record_column(field.name(), &table.topic, partition, records),
+                _ => json::nulls(field, records.len()),
+            };
+            columns.push(column);
+        }
+        let mut batch = RecordBatch::try_new(table.schema.clone(), columns)?;
+        if table.mode == ParseMode::DropMalformed && !malformed.is_empty() {
+            let bad: HashSet<usize> = malformed.iter().copied().collect();
+            let kept = (0..records.len()).filter(|row| !bad.contains(row)).map(|row| row as u64);
+            batch = arrow::compute::take_record_batch(&batch, &UInt64Array::from_iter_values(kept))?;
+        }
+        Ok(Rows { batch, malformed: malformed.len() })
     }
-    for (place, field) in table.schema.fields().iter().enumerate() {
-        let column = match (place < table.declared, wanted.iter().position(|w| *w == place), &decoded) {
-            (true, Some(at), Some(decoded)) => decoded.column(at).clone(),
-            (false, ..) if used.contains(&place) => record_column(field.name(), &table.topic, partition, records),
-            _ => json::nulls(field, records.len()),
-        };
-        columns.push(column);
-    }
-    let mut batch = RecordBatch::try_new(table.schema.clone(), columns)?;
-    if table.mode == ParseMode::DropMalformed && !malformed.is_empty() {
-        let bad: HashSet<usize> = malformed.iter().copied().collect();
-        let kept = (0..records.len()).filter(|row| !bad.contains(row)).map(|row| row as u64);
-        batch = arrow::compute::take_record_batch(&batch, &UInt64Array::from_iter_values(kept))?;
-    }
-    Ok(Rows { batch, malformed: malformed.len() })
 }
 
 fn record_column(name: &str, topic: &str, partition: i32, records: &[Record]) -> ArrayRef {
