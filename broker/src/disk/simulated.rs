@@ -49,6 +49,7 @@ struct World {
     durable: BTreeMap<PathBuf, File>,
     dirs: BTreeSet<PathBuf>,
     calls: u64,
+    read_bytes: u64,
     fault: Option<(u64, Fault)>,
     is_off: bool,
 }
@@ -82,6 +83,11 @@ impl SimulatedDisk {
     /// How many calls changed something so far.
     pub fn calls(&self) -> u64 {
         self.0.lock().calls
+    }
+
+    /// How many bytes were read or mapped so far.
+    pub fn read_bytes(&self) -> u64 {
+        self.0.lock().read_bytes
     }
 
     /// Cuts the power and switches it on again. What was not synced is kept, lost or torn, by the seed.
@@ -279,6 +285,8 @@ impl DiskFile for SimulatedFile {
         let from = (position as usize).min(inode.now.len());
         let count = buffer.len().min(inode.now.len() - from);
         buffer[..count].copy_from_slice(&inode.now[from..from + count]);
+        drop(inode);
+        self.disk.0.lock().read_bytes += count as u64;
         Ok(count)
     }
 
@@ -330,6 +338,9 @@ impl DiskFile for SimulatedFile {
     fn map(&self, position: u64, len: usize) -> io::Result<Bytes> {
         let inode = self.inode.lock();
         let from = (position as usize).min(inode.now.len());
-        Ok(Bytes::copy_from_slice(&inode.now[from..(from + len).min(inode.now.len())]))
+        let content = Bytes::copy_from_slice(&inode.now[from..(from + len).min(inode.now.len())]);
+        drop(inode);
+        self.disk.0.lock().read_bytes += content.len() as u64;
+        Ok(content)
     }
 }

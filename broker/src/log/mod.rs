@@ -151,7 +151,7 @@ impl Log {
     }
 
     /// Ends the active segment; the next append begins a new one. The next sync seals it: an append waits for no disk.
-    pub(crate) fn roll(&mut self, producers: Option<Vec<u8>>) -> Result<(), LogError> {
+    pub(crate) fn roll(&mut self, producers: Vec<u8>) -> Result<(), LogError> {
         let Some(mut active) = self.active.take_if(|active| active.bytes() > 0) else { return Ok(()) };
         if let Err(error) = active.cut_room() {
             self.active = Some(active);
@@ -163,8 +163,7 @@ impl Log {
         active.is_dirty = false;
         active.set_sealing(true);
         let segment = Arc::new(active);
-        let producers = producers.map(|content| (self.next_offset, content));
-        self.unsynced.sealing.push(Sealing { segment: segment.clone(), producers });
+        self.unsynced.sealing.push(Sealing { segment: segment.clone(), next_offset: self.next_offset, producers });
         self.sealed.push(segment);
         Ok(())
     }

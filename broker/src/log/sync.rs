@@ -14,8 +14,10 @@ use crate::disk::{Disk, DiskFile, replace_file};
 #[derive(Debug)]
 pub(crate) struct Sealing {
     pub segment: Arc<Segment>,
-    /// The producers at its end, if there are any: stored under the offset of the segment after it.
-    pub producers: Option<(i64, Vec<u8>)>,
+    /// One past its last offset, where the next segment begins.
+    pub next_offset: i64,
+    /// The producers at its end: stored under the offset of the segment after it.
+    pub producers: Vec<u8>,
 }
 
 /// Files, folders and ended segments that no sync has covered.
@@ -51,10 +53,8 @@ impl Unsynced {
 
 impl Sealing {
     fn store(&self, disk: &dyn Disk) -> Result<(), LogError> {
-        if let Some((base_offset, content)) = &self.producers {
-            let path = self.segment.path.with_file_name(format::file_name(*base_offset, format::PRODUCERS));
-            replace_file(disk, &path, content).map_err(|error| LogError::io(&path, error))?;
-        }
+        let path = self.segment.path.with_file_name(format::file_name(self.next_offset, format::PRODUCERS));
+        replace_file(disk, &path, &self.producers).map_err(|error| LogError::io(&path, error))?;
         self.segment.store_index(disk)
     }
 }

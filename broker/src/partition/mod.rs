@@ -314,8 +314,8 @@ impl Partition {
 
     /// Ends the active segment. Whoever asked for stable storage waits for the sync that seals it; nobody else does.
     fn roll(self: &Arc<Self>, state: &mut State) -> Result<(), LogError> {
-        let producers = (!state.producers.is_empty()).then(|| durable::encode(Producers::VERSION, &state.producers));
-        state.log.roll(producers)?;
+        // Also when there are none: without it the next start would look for them in all segments.
+        state.log.roll(durable::encode(Producers::VERSION, &state.producers))?;
         self.queue_flush(state);
         Ok(())
     }

@@ -105,10 +105,6 @@ impl Producers {
     pub(crate) fn expire(&mut self, before_ms: i64) {
         self.by_id.retain(|_, producer| producer.last_ms >= before_ms);
     }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
-    }
 }
 
 #[cfg(test)]
