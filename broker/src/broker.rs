@@ -6,37 +6,28 @@ use std::sync::{Arc, OnceLock};
 
 use futures::FutureExt;
 use millstream_protocol::exchange::Answer;
-use millstream_protocol::{ApiKey, Call, Exchange, TopicId};
-use parking_lot::Mutex;
-use serde::{Deserialize, Serialize};
+use millstream_protocol::{ApiKey, Call, Exchange};
 use thiserror::Error;
 use tokio::sync::watch;
 
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::BrokerSettings;
-use crate::disk::{Disk, RealDisk, read_file, replace_file};
+use crate::disk::{Disk, RealDisk, replace_file};
 use crate::dispatch;
-use crate::durable;
 use crate::fetch_session::FetchSessions;
+use crate::group::Groups;
+use crate::identity::Identity;
+use crate::journal::{self, Journal};
 use crate::log::LogError;
 use crate::metrics::Metrics;
 use crate::partition::Start;
 use crate::partition::flush::Flusher;
 use crate::partition::tail::TailBudget;
+use crate::transaction::Transactions;
 
 /// The one broker of a cluster has this node id.
 pub const NODE_ID: i32 = 1;
-
-const CLUSTER_VERSION: u8 = 1;
-/// Producer ids are reserved on disk in blocks, so that handing one out costs nothing.
-const PRODUCER_ID_BLOCK: i64 = 1000;
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct ClusterFile {
-    cluster_id: [u8; 16],
-    producer_ids_reserved_to: i64,
-}
 
 /// Present while no broker runs and the last one ended as it should.
 const CLEAN_MARK: &str = "clean";
@@ -58,12 +49,13 @@ pub struct Broker {
     pub(crate) disk: Arc<dyn Disk>,
     pub(crate) clock: Clock,
     pub(crate) settings: BrokerSettings,
-    pub(crate) catalog: Catalog,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) groups: Arc<Groups>,
+    pub(crate) transactions: Arc<Transactions>,
+    pub(crate) identity: Arc<Identity>,
     pub(crate) sessions: FetchSessions,
     pub(crate) metrics: Metrics,
     data_dir: PathBuf,
-    cluster_id: String,
-    producer_ids: Mutex<(i64, ClusterFile)>,
     flusher: Arc<Flusher>,
     advertised: OnceLock<(String, u16)>,
     connections: AtomicU64,
@@ -78,7 +70,7 @@ impl Broker {
         let io = |error| LogError::io(data_dir, error);
         RealDisk.create_dir(data_dir).map_err(io)?;
         let lock = RealDisk::lock(data_dir).map_err(io)?.ok_or_else(|| OpenError::Locked(data_dir.to_owned()))?;
-        Self::assemble(data_dir, settings, Arc::new(RealDisk), Clock::System, Some(lock))
+        Self::assemble(data_dir, settings, Arc::new(RealDisk), Clock::system(), Some(lock))
     }
 
     /// Opens a directory of any disk, with any clock: for tests.
@@ -94,22 +86,32 @@ impl Broker {
         lock: Option<std::fs::File>,
     ) -> Result<Arc<Self>, OpenError> {
         disk.create_dir(data_dir).map_err(|error| LogError::io(data_dir, error))?;
-        let cluster = Self::cluster(&*disk, data_dir)?;
+        let identity = Arc::new(Identity::open(disk.clone(), data_dir)?);
         let flusher = Flusher::new();
         let tail_budget = TailBudget::new(settings.tail_bytes_max);
         let properties = settings.properties.clone();
         let start = Start { now_ms: clock.now_ms(), is_clean: Self::take_clean_mark(&*disk, data_dir)? };
         let catalog = Catalog::open(disk.clone(), data_dir.join("topics"), properties, flusher.clone(), tail_budget.clone(), &start)?;
+        let catalog = Arc::new(catalog);
+        let journal = Journal::new(journal::OFFSETS, catalog.clone());
+        let groups = Arc::new(Groups::open(journal, catalog.clone(), clock.clone(), settings.groups.clone()));
+        let journal = Journal::new(journal::TRANSACTIONS, catalog.clone());
+        let (the_groups, the_clock) = (groups.clone(), clock.clone());
+        let transactions =
+            Transactions::open(journal, catalog.clone(), the_groups, identity.clone(), the_clock, settings.transactions.clone());
+        let transactions = Arc::new(transactions);
+        transactions.abort_unknown();
         Ok(Arc::new(Broker {
             sessions: FetchSessions::new(settings.fetch_sessions_max),
             disk,
             clock,
             settings,
             catalog,
+            groups,
+            transactions,
+            identity,
             metrics: Metrics::default(),
             data_dir: data_dir.to_owned(),
-            cluster_id: TopicId(cluster.cluster_id).to_string(),
-            producer_ids: Mutex::new((cluster.producer_ids_reserved_to, cluster)),
             flusher,
             advertised: OnceLock::new(),
             connections: AtomicU64::new(1),
@@ -128,21 +130,9 @@ impl Broker {
         }
     }
 
-    fn cluster(disk: &dyn Disk, data_dir: &Path) -> Result<ClusterFile, LogError> {
-        let path = data_dir.join("cluster");
-        let fail = |error| LogError::io(&path, error);
-        if let Some(content) = read_file(disk, &path, 4096).map_err(fail)? {
-            return durable::decode(CLUSTER_VERSION, &content)
-                .map_err(|error| fail(std::io::Error::new(std::io::ErrorKind::InvalidData, error)));
-        }
-        let cluster = ClusterFile { cluster_id: rand::random::<u128>().to_be_bytes(), producer_ids_reserved_to: 0 };
-        replace_file(disk, &path, &durable::encode(CLUSTER_VERSION, &cluster)).map_err(fail)?;
-        Ok(cluster)
-    }
-
     /// The cluster's id, as Kafka prints it.
     pub fn cluster_id(&self) -> &str {
-        &self.cluster_id
+        self.identity.cluster_id()
     }
 
     /// The directory.
@@ -162,19 +152,6 @@ impl Broker {
     /// A number for a new connection.
     pub(crate) fn next_connection(&self) -> u64 {
         self.connections.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// A producer id that nobody has had.
-    pub(crate) fn next_producer_id(&self) -> Result<i64, LogError> {
-        let mut ids = self.producer_ids.lock();
-        if ids.0 >= ids.1.producer_ids_reserved_to {
-            let cluster = ClusterFile { producer_ids_reserved_to: ids.0 + PRODUCER_ID_BLOCK, ..ids.1.clone() };
-            let path = self.data_dir.join("cluster");
-            replace_file(&*self.disk, &path, &durable::encode(CLUSTER_VERSION, &cluster)).map_err(|error| LogError::io(&path, error))?;
-            ids.1 = cluster;
-        }
-        ids.0 += 1;
-        Ok(ids.0 - 1)
     }
 
     /// Becomes a sentence when a disk has failed: whoever runs the broker must then end the process with an error.
@@ -206,39 +183,51 @@ impl Broker {
         totals
     }
 
-    /// Retention, quiet producers and overdue syncs, for as long as the broker lives.
+    /// Retention, compaction, quiet producers, overdue syncs, sessions of members and the time of transactions, for as long as
+    /// the broker lives.
     pub async fn tend(self: Arc<Self>) {
-        let check = std::time::Duration::from_millis(self.settings.retention_check_ms);
-        let mut since_check = tokio::time::Instant::now();
-        loop {
-            tokio::time::sleep(check.min(std::time::Duration::from_millis(100)).max(std::time::Duration::from_millis(10))).await;
-            let is_check_due = since_check.elapsed() >= check;
-            if is_check_due {
-                since_check = tokio::time::Instant::now();
-            }
-            let broker = self.clone();
-            let tended = tokio::task::spawn_blocking(move || broker.tend_once(is_check_due)).await;
-            if let Err(error) = tended {
-                tracing::error!("tending the log failed: {error}");
-            }
+        self.transactions.complete_prepared();
+        let sessions = self.groups.clone().tend();
+        let (settings, transactions, groups) = (&self.settings, &self.transactions, &self.groups);
+        let aborting = every(transactions.check_ms(), || async { transactions.tend_once() });
+        let expiring = every(settings.groups.offsets_check_ms as u64, || async { groups.expire() });
+        let flushing = every(settings.retention_check_ms.clamp(10, 100), || self.off_thread(Self::flush_overdue));
+        let retaining = every(settings.retention_check_ms, || self.off_thread(Self::tend_logs));
+        tokio::join!(sessions, aborting, expiring, flushing, retaining);
+    }
+
+    async fn off_thread(self: &Arc<Self>, work: fn(&Self)) {
+        let broker = self.clone();
+        if let Err(error) = tokio::task::spawn_blocking(move || work(&broker)).await {
+            tracing::error!("tending the logs failed: {error}");
         }
     }
 
-    fn tend_once(&self, is_check_due: bool) {
+    fn flush_overdue(&self) {
+        let now_ms = self.clock.now_ms();
+        for topic in self.catalog.all() {
+            topic.partitions().iter().for_each(|partition| partition.flush_overdue(now_ms));
+        }
+    }
+
+    fn tend_logs(&self) {
         let now_ms = self.clock.now_ms();
         for topic in self.catalog.all() {
             for partition in topic.partitions().iter() {
-                partition.flush_overdue(now_ms);
-                if is_check_due && let Err(error) = partition.tend(now_ms, self.settings.producer_expiration_ms) {
+                if let Err(error) = partition.tend(now_ms, self.settings.producer_expiration_ms) {
                     tracing::error!(topic = topic.name, partition = partition.index, "retention failed: {error}");
                 }
             }
         }
     }
 
-    /// Looks for old segments now: for tests that move the clock.
+    /// Does everything that has to be done from time to time, now: for tests that move the clock.
     pub fn tend_now(&self) {
-        self.tend_once(true);
+        self.flush_overdue();
+        self.tend_logs();
+        self.groups.tick();
+        self.groups.expire();
+        self.transactions.tend_once();
     }
 
     /// Syncs everything and leaves the logs so that the next start has little to do.
@@ -254,6 +243,14 @@ impl Broker {
         }
         let path = self.data_dir.join(CLEAN_MARK);
         replace_file(&*self.disk, &path, b"").map_err(|error| LogError::io(&path, error))
+    }
+}
+
+/// Does something again and again, with a pause between.
+async fn every<F: Future<Output = ()>>(pause_ms: u64, mut work: impl FnMut() -> F) {
+    loop {
+        tokio::time::sleep(std::time::Duration::from_millis(pause_ms.max(1))).await;
+        work().await;
     }
 }
 

@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use millstream_protocol::limit::TOPIC_NAME_BYTES_MAX;
-use millstream_protocol::{ErrorCode, TopicId};
+use millstream_protocol::{ErrorCode, Str, TopicId};
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +62,17 @@ struct Names {
     by_id: HashMap<TopicId, Arc<Topic>>,
 }
 
+/// Id and number of partitions, by name.
+pub(crate) type Topics = BTreeMap<Str, (TopicId, i32)>;
+
+/// The topics at one moment.
+#[derive(Debug)]
+pub(crate) struct Listing {
+    /// Another one for another list.
+    pub version: u64,
+    pub topics: Topics,
+}
+
 /// Why a topic cannot be made or changed: a code and a sentence.
 pub(crate) type Refused = (ErrorCode, String);
 
@@ -70,6 +82,9 @@ pub(crate) struct Catalog {
     disk: Arc<dyn Disk>,
     dir: PathBuf,
     names: RwLock<Names>,
+    /// Rises with every topic that comes, grows or goes.
+    version: AtomicU64,
+    listing: Mutex<Option<Arc<Listing>>>,
     /// Held while a topic is made, changed or removed.
     changes: Mutex<()>,
     flusher: Arc<Flusher>,
@@ -113,6 +128,8 @@ impl Catalog {
             disk: disk.clone(),
             dir: dir.clone(),
             names: RwLock::default(),
+            version: AtomicU64::new(1),
+            listing: Mutex::new(None),
             changes: Mutex::new(()),
             flusher,
             tail_budget,
@@ -166,6 +183,7 @@ impl Catalog {
         let mut names = self.names.write();
         names.by_id.insert(topic.id, topic.clone());
         names.by_name.insert(topic.name.clone(), topic);
+        self.version.fetch_add(1, Ordering::Release);
     }
 
     fn save(&self, topic: &Topic, partitions: i32, properties: &Properties) -> Result<(), LogError> {
@@ -185,6 +203,20 @@ impl Catalog {
     /// All topics, by name.
     pub(crate) fn all(&self) -> Vec<Arc<Topic>> {
         self.names.read().by_name.values().cloned().collect()
+    }
+
+    /// The topics as they are, made anew only after a change.
+    pub(crate) fn listing(&self) -> Arc<Listing> {
+        let version = self.version.load(Ordering::Acquire);
+        let mut listing = self.listing.lock();
+        match &*listing {
+            Some(listing) if listing.version == version => listing.clone(),
+            _ => {
+                let names = self.names.read();
+                let topics = names.by_name.values().map(|topic| (Str::from(&topic.name), (topic.id, topic.partitions().len() as i32)));
+                listing.insert(Arc::new(Listing { version, topics: topics.collect() })).clone()
+            }
+        }
     }
 
     /// Checks everything about a new topic that does not depend on the disk.
@@ -244,6 +276,7 @@ impl Catalog {
         }
         self.save(topic, count, &properties).map_err(storage_error)?;
         *topic.partitions.write() = grown.into();
+        self.version.fetch_add(1, Ordering::Release);
         Ok(())
     }
 
@@ -267,6 +300,7 @@ impl Catalog {
                 return Err((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.".into()));
             }
             names.by_name.remove(&topic.name);
+            self.version.fetch_add(1, Ordering::Release);
         }
         topic.partitions().iter().for_each(|partition| partition.mark_deleted());
         let removed = || -> std::io::Result<()> {

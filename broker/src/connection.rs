@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -83,10 +84,12 @@ impl From<io::Error> for End {
 
 /// Serves a connection until the client leaves, misbehaves or the server drains.
 pub(crate) async fn serve(broker: Arc<Broker>, stream: TcpStream, memory: RequestMemory, drain: watch::Receiver<bool>) {
+    let stream_peer = stream.peer_addr().ok().map(|address| address.ip());
     let peer = stream.peer_addr().map_or_else(|_| "unknown".to_owned(), |address| address.to_string());
     let (reader, writer) = stream.into_split();
     let connection = Connection {
         id: broker.next_connection(),
+        peer: stream_peer,
         reader: Reader { stream: reader, buffer: BytesMut::new(), expects_large: false },
         writer,
         under_way: VecDeque::new(),
@@ -105,6 +108,7 @@ pub(crate) async fn serve(broker: Arc<Broker>, stream: TcpStream, memory: Reques
 
 struct Connection {
     id: u64,
+    peer: Option<IpAddr>,
     broker: Arc<Broker>,
     reader: Reader,
     writer: OwnedWriteHalf,
@@ -190,7 +194,13 @@ impl Connection {
         let incoming = decode_request(frame)
             .map_err(|error| End::Refused(format!("api key {} version {}: {error}", preamble.api_key, preamble.api_version)))?;
         let is_silent = matches!(&incoming.request, Request::Produce(produce) if produce.acks == 0);
-        let call = Call { version: incoming.version, client_id: incoming.client_id, connection: self.id, request: incoming.request };
+        let call = Call {
+            version: incoming.version,
+            client_id: incoming.client_id,
+            connection: self.id,
+            peer: self.peer,
+            request: incoming.request,
+        };
         let answer = dispatch(&self.broker, call);
         self.push(answer, incoming.version, incoming.correlation_id, is_silent, memory);
         Ok(())

@@ -6,6 +6,7 @@
 //! The way of a request, in reading order:
 //! * [`server`] accepts, `connection` cuts frames and answers in order, `dispatch` has the only match on the API key
 //! * `api` has one handler per API; handlers see no sockets
+//! * `group` and `transaction` coordinate, and keep what they have to remember in a `journal`
 //! * `catalog` knows the topics, `partition` owns a log each, `log` keeps segments
 //! * [`disk`] and [`clock`] are the doors to the outside, [`config`] the properties, [`metrics`] the counters
 //! * [`broker`] puts it together
@@ -25,6 +26,11 @@ mod log;
 mod partition;
 
 mod durable;
+mod identity;
+mod journal;
+
+mod group;
+mod transaction;
 
 pub mod clock;
 pub mod config;

@@ -63,8 +63,13 @@ impl Client {
             .exchange
             .version(R::API)
             .ok_or_else(|| Error::new(ErrorKind::Unsupported, format!("the broker does not serve {:?} in a version known here", R::API)))?;
-        let call =
-            Call { version: version.min(version_max), client_id: Some(self.client_id.clone()), connection: 0, request: request.into() };
+        let call = Call {
+            version: version.min(version_max),
+            client_id: Some(self.client_id.clone()),
+            connection: 0,
+            peer: None,
+            request: request.into(),
+        };
         let response = self.exchange.exchange(call).await?;
         R::Answer::try_from(response)
             .map_err(|other| Error::new(ErrorKind::BadAnswer, format!("asked {:?}, and {:?} was answered", R::API, other.api_key())))

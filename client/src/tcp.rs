@@ -149,7 +149,7 @@ impl Connection {
             client_software_version: Str::from_static(env!("CARGO_PKG_VERSION")),
         };
         let (reply, answer) = oneshot::channel();
-        let call = Call { version: 3, client_id: Some(Str::from_static("millstream")), connection: 0, request: request.into() };
+        let call = Call { version: 3, client_id: Some(Str::from_static("millstream")), connection: 0, peer: None, request: request.into() };
         connection.send(Ticket { call, reply }).await.map_err(Disconnected::new)?;
         let answer = tokio::time::timeout(CONNECT_TIMEOUT, answer).await;
         let Ok(Ok(Ok(Response::ApiVersions(answer)))) = answer else {

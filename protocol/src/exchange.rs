@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 
 use crate::api::{ApiKey, Request, Response};
@@ -20,6 +21,8 @@ pub struct Call {
     /// The connection that the call came over; 0 for a caller in the same process. State that lives as long
     /// as a connection is kept by this number.
     pub connection: u64,
+    /// Where it came from; none for a caller in the same process.
+    pub peer: Option<IpAddr>,
     /// The request.
     pub request: Request,
 }
@@ -28,7 +31,7 @@ impl Call {
     /// A call from within the process, at the highest version.
     pub fn local(request: impl Into<Request>) -> Self {
         let request = request.into();
-        Call { version: request.api_key().info().max, client_id: None, connection: 0, request }
+        Call { version: request.api_key().info().max, client_id: None, connection: 0, peer: None, request }
     }
 }
 

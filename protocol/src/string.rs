@@ -31,6 +31,11 @@ impl Str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
 
+    /// The same text in bytes of its own, which does not hold on to a frame.
+    pub fn detached(&self) -> Self {
+        Str(Bytes::copy_from_slice(&self.0))
+    }
+
     /// The bytes of the text.
     pub fn as_bytes(&self) -> &Bytes {
         &self.0

@@ -62,6 +62,79 @@ Metadata 3 9
   allow_auto_topic_creation bool 4+
   include_cluster_authorized_operations bool 8-10
   include_topic_authorized_operations bool 8+
+OffsetCommit 8 8
+  group_id string
+  generation_id int32 =-1
+  member_id string
+  group_instance_id string 7+ =null
+  retention_time_ms int64 2-4 =-1
+  topics []
+    name string 0-9
+    topic_id uuid 10+
+    partitions []
+      index int32
+      offset int64
+      leader_epoch int32 6+ =-1
+      metadata string
+OffsetFetch 9 6
+  group_id string 0-7
+  topics [] 0-7
+    name string
+    partitions int32[]
+  groups [] 8+
+    group_id string
+    member_id string 9+ =null
+    member_epoch int32 9+ =-1
+    topics []
+      name string 8-9
+      topic_id uuid 10+
+      partitions int32[]
+  require_stable bool 7+
+FindCoordinator 10 3
+  key string 0-3
+  key_type int8 1+
+  keys string[] 4+
+JoinGroup 11 6
+  group_id string
+  session_timeout_ms int32 =10000
+  rebalance_timeout_ms int32 1+ =10000
+  member_id string
+  group_instance_id string 5+ =null
+  protocol_type string =consumer
+  protocols []
+    name string
+    metadata bytes
+  reason string 8+ =null
+Heartbeat 12 4
+  group_id string
+  generation_id int32
+  member_id string
+  group_instance_id string 3+ =null
+LeaveGroup 13 4
+  group_id string
+  member_id string 0-2
+  members [] 3+
+    member_id string
+    group_instance_id string =null
+    reason string 5+ =null
+SyncGroup 14 4
+  group_id string
+  generation_id int32
+  member_id string
+  group_instance_id string 3+ =null
+  protocol_type string 5+ =null
+  protocol_name string 5+ =null
+  assignments []
+    member_id string
+    assignment bytes
+DescribeGroups 15 5
+  groups string[]
+  include_authorized_operations bool 3+
+ListGroups 16 3
+  states_filter string[] 4+
+  types_filter string[] 5+
+SaslHandshake 17 9
+  mechanism string =PLAIN
 ApiVersions 18 3
   software_name string 3+ =oracle
   software_version string 3+ =1.0
@@ -106,6 +179,82 @@ OffsetForLeaderEpoch 23 4
       index int32
       current_leader_epoch int32 =-1
       leader_epoch int32
+AddPartitionsToTxn 24 3
+  transactions [] 4+
+    transactional_id string
+    producer_id int64
+    producer_epoch int16
+    verify_only bool
+    topics []
+      name string
+      partitions int32[]
+  transactional_id string 0-3
+  producer_id int64 0-3
+  producer_epoch int16 0-3
+  topics [] 0-3
+    name string
+    partitions int32[]
+AddOffsetsToTxn 25 3
+  transactional_id string
+  producer_id int64
+  producer_epoch int16
+  group_id string
+EndTxn 26 3
+  transactional_id string
+  producer_id int64
+  producer_epoch int16
+  committed bool
+WriteTxnMarkers 27 1
+  markers []
+    producer_id int64
+    producer_epoch int16
+    committed bool
+    topics []
+      name string
+      partitions int32[]
+    coordinator_epoch int32
+    transaction_version int8 2+
+TxnOffsetCommit 28 3
+  transactional_id string
+  group_id string
+  producer_id int64
+  producer_epoch int16
+  generation_id int32 3+ =-1
+  member_id string 3+
+  group_instance_id string 3+ =null
+  topics []
+    name string
+    partitions []
+      index int32
+      offset int64
+      leader_epoch int32 2+ =-1
+      metadata string
+DescribeAcls 29 2
+  resource_type int8 =1
+  resource_name string =null
+  pattern_type int8 =1
+  principal string =null
+  host string =null
+  operation int8 =1
+  permission_type int8 =1
+CreateAcls 30 2
+  creations []
+    resource_type int8 =2
+    resource_name string
+    pattern_type int8 =3
+    principal string =User:oracle
+    host string =*
+    operation int8 =3
+    permission_type int8 =3
+DeleteAcls 31 2
+  filters []
+    resource_type int8 =1
+    resource_name string =null
+    pattern_type int8 =1
+    principal string =null
+    host string =null
+    operation int8 =1
+    permission_type int8 =1
 DescribeConfigs 32 4
   resources []
     type int8 =2
@@ -121,10 +270,18 @@ AlterConfigs 33 2
       name string
       value string
   validate_only bool
+AlterReplicaLogDirs 34 2
+  dirs []
+    path string
+    topics []
+      name string
+      partitions int32[]
 DescribeLogDirs 35 2
   topics [] =null
     name string
     partitions int32[]
+SaslAuthenticate 36 2
+  auth_bytes bytes
 CreatePartitions 37 2
   topics []
     name string
@@ -133,6 +290,31 @@ CreatePartitions 37 2
       brokers int32[]
   timeout_ms int32 =5000
   validate_only bool
+CreateDelegationToken 38 2
+  owner_principal_type string 3+ =null
+  owner_principal_name string 3+ =null
+  renewers []
+    principal_type string
+    principal_name string
+  max_lifetime_ms int64 =-1
+RenewDelegationToken 39 2
+  hmac bytes
+  renew_period_ms int64
+ExpireDelegationToken 40 2
+  hmac bytes
+  expiry_time_period_ms int64
+DescribeDelegationToken 41 2
+  owners [] =null
+    principal_type string
+    principal_name string
+DeleteGroups 42 2
+  groups string[]
+ElectLeaders 43 2
+  election_type int8 1+
+  topics [] =null
+    name string
+    partitions int32[]
+  timeout_ms int32 =5000
 IncrementalAlterConfigs 44 1
   resources []
     type int8 =2
@@ -142,10 +324,110 @@ IncrementalAlterConfigs 44 1
       operation int8
       value string =null
   validate_only bool
+AlterPartitionReassignments 45 0
+  timeout_ms int32 =5000
+  allow_replication_factor_change bool 1+ =1
+  topics []
+    name string
+    partitions []
+      index int32
+      replicas int32[] =null
+ListPartitionReassignments 46 0
+  timeout_ms int32 =5000
+  topics [] =null
+    name string
+    partitions int32[]
+OffsetDelete 47 9
+  group_id string
+  topics []
+    name string
+    partitions []
+      index int32
+DescribeClientQuotas 48 1
+  components []
+    entity_type string
+    match_type int8
+    match string =null
+  strict bool
+AlterClientQuotas 49 1
+  entries []
+    entity []
+      entity_type string
+      entity_name string
+    ops []
+      key string
+      value float64
+      remove bool
+  validate_only bool
+DescribeUserScramCredentials 50 0
+  users [] =null
+    name string
+AlterUserScramCredentials 51 0
+  deletions []
+    name string
+    mechanism int8
+  upsertions []
+    name string
+    mechanism int8 =1
+    iterations int32 =4096
+    salt bytes
+    salted_password bytes
+DescribeQuorum 55 0
+  topics []
+    name string
+    partitions []
+      index int32
+UpdateFeatures 57 0
+  timeout_ms int32 =5000
+  feature_updates []
+    feature string
+    max_version_level int16
+    allow_downgrade bool 0-0
+    upgrade_type int8 1+ =1
+  validate_only bool 1+
 DescribeCluster 60 0
   include_cluster_authorized_operations bool
   endpoint_type int8 1+ =1
   include_fenced_brokers bool 2+
+DescribeProducers 61 0
+  topics []
+    name string
+    partitions int32[]
+UnregisterBroker 64 0
+  broker_id int32
+DescribeTransactions 65 0
+  transactional_ids string[]
+ListTransactions 66 0
+  state_filters string[]
+  producer_id_filters int64[]
+  duration_filter int64 1+ =-1
+  transactional_id_pattern string 2+ =null
+ConsumerGroupHeartbeat 68 0
+  group_id string
+  member_id string
+  member_epoch int32
+  instance_id string =null
+  rack_id string =null
+  rebalance_timeout_ms int32 =-1
+  subscribed_topic_names string[] =null
+  subscribed_topic_regex string 1+ =null
+  server_assignor string =null
+  topic_partitions [] =null
+    topic_id uuid
+    partitions int32[]
+ConsumerGroupDescribe 69 0
+  group_ids string[]
+  include_authorized_operations bool
+GetTelemetrySubscriptions 71 0
+  client_instance_id uuid
+PushTelemetry 72 0
+  client_instance_id uuid
+  subscription_id int32
+  terminating bool
+  compression_type int8
+  metrics bytes
+ListConfigResources 74 0
+  resource_types int8[] 1+
 DescribeTopicPartitions 75 0
   topics []
     name string
@@ -158,8 +440,9 @@ DescribeTopicPartitions 75 0
 Schema = namedtuple("Schema", "key flexible fields")
 Field = namedtuple("Field", "name type first last default children")
 Bound = namedtuple("Bound", "name")  # a value that an earlier answer gave, such as "topic_id:plain"
+BoundBatch = namedtuple("BoundBatch", "producer_id make")  # a batch that `make` builds for a bound producer id
 
-INTEGERS = {"bool": ">?", "int8": ">b", "int16": ">h", "int32": ">i", "int64": ">q"}
+NUMBERS = {"bool": ">?", "int8": ">b", "int16": ">h", "int32": ">i", "int64": ">q", "float64": ">d"}
 EVERY_VERSION = 1 << 15
 
 
@@ -184,7 +467,7 @@ def parse_field(name, type, *words):
     for word in words:
         if word.startswith("="):
             text = word[1:]
-            default = None if text == "null" else int(text) if type in INTEGERS else text
+            default = None if text == "null" else int(text) if type in NUMBERS else text
         elif word.endswith("+"):
             first = int(word[:-1])
         else:
@@ -200,12 +483,15 @@ REQUESTS = parse_schemas(SCHEMAS)
 
 
 class Request:
-    """One request as bytes; `uses` says at which offsets the values of `bound` stand in it."""
+    """One request as bytes.
+
+    `uses` says at which offsets the values of `bound` stand in it, `batches` where a batch begins that contains one.
+    """
 
     def __init__(self, api, version, values, correlation_id, bound, header_tags=None, client_id="oracle"):
         schema = REQUESTS[api]
         self.version, self.flexible, self.bound = version, False, bound
-        self.bytes, self.uses = bytearray(), {}
+        self.bytes, self.uses, self.batches = bytearray(), {}, []
         self.bytes += struct.pack(">hhi", schema.key, version, correlation_id)
         self.write("string", client_id)
         self.flexible = version >= schema.flexible
@@ -230,10 +516,19 @@ class Request:
 
     def write(self, type, value, children=()):
         if isinstance(value, Bound):
+            content = self.bound[value.name]
+            if type in ("string", "bytes"):
+                self.length(content, ">h" if type == "string" else ">i")
             self.uses.setdefault(value.name, []).append(len(self.bytes))
-            self.bytes += self.bound[value.name]
-        elif type in INTEGERS:
-            self.bytes += struct.pack(INTEGERS[type], value)
+            self.bytes += content
+        elif isinstance(value, BoundBatch):
+            content = value.make(int.from_bytes(self.bound[value.producer_id]))
+            self.length(content, ">i")
+            self.batches.append(len(self.bytes))
+            self.uses.setdefault(value.producer_id, []).append(len(self.bytes) + PRODUCER_ID_AT)
+            self.bytes += content
+        elif type in NUMBERS:
+            self.bytes += struct.pack(NUMBERS[type], value)
         elif type == "uuid":
             self.bytes += value
         elif type == "struct?":
@@ -286,6 +581,7 @@ def records(count, value=b"v"):
     return b"".join(record(b"k%d" % delta, value, delta, delta) for delta in range(count))
 
 
+PRODUCER_ID_AT = 43  # in a batch
 TIME = 1_768_435_200_000  # 2026-01-15T00:00:00Z
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
 LOG_APPEND_TIME, TRANSACTIONAL, CONTROL, DELETE_HORIZON = 8, 16, 32, 64

@@ -1,7 +1,7 @@
 //! ApiVersions: the table of APIs, and nothing that is not true.
 
-use millstream_protocol::message::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse};
-use millstream_protocol::{ApiKey, ErrorCode};
+use millstream_protocol::message::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeature, SupportedFeature};
+use millstream_protocol::{ApiKey, ErrorCode, Str};
 
 use super::Context;
 
@@ -9,8 +9,25 @@ pub(crate) fn api_versions(context: &Context, request: &ApiVersionsRequest) -> A
     if context.version >= 3 && !(is_software_name(&request.client_software_name) && is_software_name(&request.client_software_version)) {
         return ApiVersionsResponse { error_code: ErrorCode::INVALID_REQUEST, ..Default::default() };
     }
-    ApiVersionsResponse { api_keys: ApiKey::ALL.iter().map(|&api| row(api)).collect(), ..Default::default() }
+    let supported =
+        |&(name, max_version): &(&'static str, i16)| SupportedFeature { name: Str::from_static(name), min_version: 0, max_version };
+    let finalized = |&(name, level): &(&'static str, i16)| FinalizedFeature {
+        name: Str::from_static(name),
+        max_version_level: level,
+        min_version_level: level,
+    };
+    ApiVersionsResponse {
+        api_keys: ApiKey::ALL.iter().map(|&api| row(api)).collect(),
+        supported_features: FEATURES.iter().map(supported).collect(),
+        finalized_features_epoch: 0,
+        finalized_features: FEATURES.iter().map(finalized).collect(),
+        ..Default::default()
+    }
 }
+
+/// Consumer groups (KIP-848); and transactions whose end raises the epoch and whose batches add partitions (KIP-890), which clients
+/// use when they see it here. They cannot be turned off.
+const FEATURES: [(&str, i16); 2] = [("group.version", 1), ("transaction.version", 2)];
 
 /// The answer to a version of ApiVersions that is not served: what is, in the version that everybody reads (KIP-511).
 pub(crate) fn unsupported() -> ApiVersionsResponse {

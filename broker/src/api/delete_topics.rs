@@ -8,6 +8,7 @@ use millstream_protocol::{ErrorCode, Str, TopicId};
 
 use super::Context;
 use crate::broker::Broker;
+use crate::journal::is_internal;
 
 pub(crate) fn delete_topics(broker: &Arc<Broker>, context: &Context, request: DeleteTopicsRequest) -> DeleteTopicsResponse {
     let states: Vec<DeleteTopicState> = if context.version >= 6 {
@@ -42,6 +43,10 @@ fn delete(broker: &Broker, state: &DeleteTopicState) -> Result<(Str, TopicId), (
         (Some(name), true) => broker.catalog.get(name).ok_or_else(|| failed(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))?,
         (None, false) => broker.catalog.get_by_id(state.topic_id).ok_or_else(|| failed(ErrorCode::UNKNOWN_TOPIC_ID))?,
     };
+    if is_internal(&topic.name) {
+        return Err((ErrorCode::INVALID_TOPIC_EXCEPTION, "The coordinators need this topic.".into()));
+    }
     broker.catalog.delete(&topic)?;
+    broker.groups.forget_topic(&topic.name);
     Ok((topic.name.as_str().into(), topic.id))
 }

@@ -51,6 +51,7 @@ pub(crate) fn describe_topic_partitions(broker: &Arc<Broker>, request: DescribeT
         response.topics.push(DescribeTopicPartitionsTopic {
             name: Some(name.as_str().into()),
             topic_id: topic.id,
+            is_internal: crate::journal::is_internal(&topic.name),
             partitions: page,
             topic_authorized_operations: TOPIC_OPERATIONS,
             ..Default::default()

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use millstream_protocol::message::fetch::{EpochAndOffset, FetchPartitionResponse, FetchRequest, FetchResponse, FetchTopicResponse};
+use millstream_protocol::message::fetch::{
+    AbortedTransaction, EpochAndOffset, FetchPartitionResponse, FetchRequest, FetchResponse, FetchTopicResponse,
+};
 use millstream_protocol::record::{Piece, RecordBatch, Records};
 use millstream_protocol::{ErrorCode, Response};
 use tokio::sync::Notify;
@@ -14,6 +16,7 @@ use tokio::time::Instant;
 use super::{Context, check_leader_epoch, off_thread, read_error};
 use crate::broker::Broker;
 use crate::fetch_session::{Opened, Told, Wanted};
+use crate::log::index::Aborted;
 use crate::metrics::Metrics;
 use crate::partition::{Partition, Positions, ReadOutcome};
 
@@ -130,7 +133,7 @@ impl Fetch {
             return Ok(found);
         }
         let room = left.min(wanted.bytes_max.max(0) as usize);
-        let (positions, outcome) = partition.read(wanted.offset, room)?;
+        let (positions, outcome) = partition.read(wanted.offset, room, self.is_committed)?;
         let mut batches = match outcome {
             Some(_) if room == 0 && !is_first => Vec::new(),
             None => Vec::new(),
@@ -151,15 +154,19 @@ impl Fetch {
     }
 
     fn found(&self, partition: Arc<Partition>, positions: Positions, wanted: &Wanted, batches: Vec<RecordBatch>) -> Found {
+        let aborted = match (self.is_committed, batches.last()) {
+            (false, _) => None,
+            (true, None) => Some(Vec::new()),
+            (true, Some(last)) => Some(partition.aborted_between(wanted.offset, last.last_offset() + 1)),
+        };
         let records = Records::from_pieces(batches.into_iter().map(Piece::Batch).collect());
         let bytes = records.len();
         let answer = FetchPartitionResponse {
             partition_index: wanted.partition,
             high_watermark: positions.high_watermark,
-            // There are no transactions, so nothing that can be read is unstable.
-            last_stable_offset: positions.high_watermark,
+            last_stable_offset: positions.stable_offset,
             log_start_offset: positions.start_offset,
-            aborted_transactions: self.is_committed.then(Vec::new),
+            aborted_transactions: aborted.map(|aborted| aborted.iter().map(told_aborted).collect()),
             records: Some(records),
             ..Default::default()
         };
@@ -191,6 +198,10 @@ impl Fetch {
         }
         response
     }
+}
+
+fn told_aborted(aborted: &Aborted) -> AbortedTransaction {
+    AbortedTransaction { producer_id: aborted.producer_id, first_offset: aborted.first_offset }
 }
 
 /// Where the client's log parts from this one, if it does (KIP-595).

@@ -34,7 +34,7 @@ pub(crate) fn list_offsets(broker: &Arc<Broker>, context: &Context, request: Lis
                 let found = match partition(&broker, &topic.name, asked.partition_index) {
                     _ if is_twice => Err(ErrorCode::INVALID_REQUEST),
                     _ if !(0..=1).contains(&request.isolation_level) => Err(ErrorCode::UNKNOWN_SERVER_ERROR),
-                    Ok(partition) => look_up(&partition, asked, version).await,
+                    Ok(partition) => look_up(&partition, asked, request.isolation_level == 1, version).await,
                     Err(code) => Err(code),
                 };
                 answers.push(match found {
@@ -59,21 +59,28 @@ pub(crate) fn list_offsets(broker: &Arc<Broker>, context: &Context, request: Lis
 
 const NOT_FOUND: (i64, i64, i32) = (-1, -1, -1);
 
-async fn look_up(partition: &Arc<Partition>, asked: &ListOffsetsPartition, version: i16) -> Result<(i64, i64, i32), ErrorCode> {
+async fn look_up(
+    partition: &Arc<Partition>,
+    asked: &ListOffsetsPartition,
+    is_committed: bool,
+    version: i16,
+) -> Result<(i64, i64, i32), ErrorCode> {
     let positions = partition.positions();
     check_leader_epoch(asked.current_leader_epoch, positions.leader_epoch)?;
     let epoch = positions.leader_epoch;
+    // Who reads committed records alone has not more than this.
+    let end = if is_committed { positions.stable_offset } else { positions.high_watermark };
     match asked.timestamp {
-        LATEST => Ok((-1, positions.high_watermark, epoch)),
+        LATEST => Ok((-1, end, epoch)),
         EARLIEST => Ok((-1, positions.start_offset, epoch)),
         EARLIEST_LOCAL if version >= 8 => Ok((-1, positions.start_offset, epoch)),
         LATEST_TIERED if version >= 9 => Ok(NOT_FOUND),
         MAX_TIMESTAMP if version >= 7 => match partition.max_timestamp() {
-            Some(timestamp) => first_at(partition, timestamp, positions.high_watermark).await,
+            Some(timestamp) => first_at(partition, timestamp, end).await,
             None => Ok(NOT_FOUND),
         },
         timestamp if timestamp < 0 => Err(ErrorCode::UNSUPPORTED_VERSION),
-        timestamp => first_at(partition, timestamp, positions.high_watermark).await,
+        timestamp => first_at(partition, timestamp, end).await,
     }
 }
 

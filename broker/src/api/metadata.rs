@@ -11,6 +11,7 @@ use super::{CLUSTER_OPERATIONS, Context, TOPIC_OPERATIONS};
 use crate::broker::{Broker, NODE_ID};
 use crate::catalog::{Topic, check_name};
 use crate::config::Properties;
+use crate::journal::is_internal;
 
 pub(crate) fn metadata(broker: &Arc<Broker>, context: &Context, request: MetadataRequest) -> MetadataResponse {
     let version = context.version;
@@ -95,6 +96,7 @@ fn described(topic: &Topic, wants_operations: bool) -> MetadataTopic {
     MetadataTopic {
         name: Some(topic.name.as_str().into()),
         topic_id: topic.id,
+        is_internal: is_internal(&topic.name),
         partitions: partitions
             .iter()
             .map(|partition| MetadataPartition {

@@ -1,4 +1,4 @@
-//! One handler per API. A handler gets a typed request and gives a typed response; it sees no sockets.
+//! The handlers: one file for an API, or for a few that belong together. A handler gets a typed request and gives a typed response; it sees no sockets.
 
 pub(crate) mod alter_configs;
 pub(crate) mod api_versions;
@@ -12,24 +12,36 @@ pub(crate) mod describe_log_dirs;
 pub(crate) mod describe_topic_partitions;
 pub(crate) mod fetch;
 pub(crate) mod find_coordinator;
+pub(crate) mod groups;
 pub(crate) mod init_producer_id;
 pub(crate) mod list_offsets;
+pub(crate) mod membership;
 pub(crate) mod metadata;
 pub(crate) mod offset_for_leader_epoch;
+pub(crate) mod offsets;
 pub(crate) mod produce;
+pub(crate) mod security;
+pub(crate) mod single_node;
+pub(crate) mod transaction;
+pub(crate) mod transactions;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use millstream_protocol::ErrorCode;
+use millstream_protocol::{ErrorCode, Str};
 
 use crate::broker::Broker;
 use crate::partition::Partition;
 
 /// What a handler knows beside the request.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Context {
     /// The version that the answer will be written in.
     pub version: i16,
+    /// What the client calls itself.
+    pub client_id: Option<Str>,
+    /// Where it is.
+    pub peer: Option<IpAddr>,
 }
 
 /// What a client may do with a topic when nothing is forbidden, as Kafka's bit field: read, write, create, delete,

@@ -9,15 +9,18 @@ use futures::future::BoxFuture;
 use millstream_protocol::message::produce::{
     PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceData, TopicProduceResponse,
 };
-use millstream_protocol::{ErrorCode, Response};
+use millstream_protocol::record::RecordBatch;
+use millstream_protocol::{ErrorCode, Response, Str};
 use tokio::sync::oneshot;
 
 use super::Context;
 use crate::broker::Broker;
 use crate::catalog::Topic;
+use crate::journal::is_internal;
 use crate::metrics::Metrics;
-use crate::partition::AppendOutcome;
 use crate::partition::check::{self, Refusal, Target};
+use crate::partition::{Acknowledged, AppendOutcome, Partition};
+use crate::transaction::Identity;
 
 type Acknowledgement = oneshot::Receiver<Result<(), ErrorCode>>;
 
@@ -30,11 +33,12 @@ pub(crate) fn produce(broker: &Arc<Broker>, context: &Context, request: ProduceR
         let mut answers = Vec::new();
         let found = find(broker, context, &topic);
         for data in last_of_each(topic.partition_data, |data| data.index) {
-            let appended = found.clone().and_then(|topic| append(broker, context, request.acks, &topic, &data, is_alone));
+            let ask = Ask { acks: request.acks, transactional_id: request.transactional_id.as_ref(), is_alone };
+            let appended = found.clone().and_then(|topic| append(broker, context, &ask, &topic, &data));
             let start_offset =
                 || found.as_ref().ok().and_then(|topic| topic.partition(data.index)).map_or(-1, |p| p.positions().start_offset);
-            let (answer, acknowledgement) = answer(broker, &data, appended, start_offset);
-            if let Some(acknowledgement) = acknowledgement {
+            let (answer, acknowledgements) = answer(broker, &data, appended, start_offset);
+            for acknowledgement in acknowledgements.into_iter().flatten() {
                 pending.push((response.responses.len(), answers.len(), acknowledgement));
             }
             answers.push(answer);
@@ -90,40 +94,90 @@ fn unknown_partition() -> Refusal {
     Refusal::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.sentence())
 }
 
-fn append(
-    broker: &Broker,
-    context: &Context,
+/// What the request says of all its batches.
+struct Ask<'a> {
     acks: i16,
-    topic: &Topic,
-    data: &PartitionProduceData,
+    transactional_id: Option<&'a Str>,
+    /// The batch is all that the frame brought.
     is_alone: bool,
-) -> Result<AppendOutcome, Refusal> {
+}
+
+/// A batch that was appended, and what its answer waits for.
+type Appended = (AppendOutcome, Acknowledged);
+
+/// From this version on a batch adds its partition to the transaction by itself (KIP-890).
+const PRODUCE_ADDS_SINCE: i16 = 12;
+
+fn append(broker: &Broker, context: &Context, ask: &Ask<'_>, topic: &Topic, data: &PartitionProduceData) -> Result<Appended, Refusal> {
     let partition = topic.partition(data.index).ok_or_else(unknown_partition)?;
-    if !(-1..=1).contains(&acks) {
+    if !(-1..=1).contains(&ask.acks) {
         return Err(Refusal::new(ErrorCode::INVALID_REQUIRED_ACKS, "acks must be -1, 0 or 1"));
+    }
+    if is_internal(&topic.name) {
+        return Err(Refusal::new(ErrorCode::INVALID_TOPIC_EXCEPTION, "the coordinators alone write to this topic"));
     }
     let now_ms = broker.clock.now_ms();
     let settings = partition.settings();
+    if ask.acks == -1 && settings.min_insync_replicas > 1 {
+        return Err(Refusal::new(ErrorCode::NOT_ENOUGH_REPLICAS, "min.insync.replicas is above 1, and there is one replica"));
+    }
     let target = Target { topic: &topic.name, partition: data.index, settings: &settings, produce_version: context.version, now_ms };
     let batch = check::check(data.records.as_ref(), &target)?;
     let (records, bytes) = (batch.record_count() as u64, batch.total_bytes() as u64);
-    let batch = if is_alone { batch } else { batch.detached() };
-    let outcome = partition.append(batch, acks, now_ms).map_err(Refusal::by_partition)?;
+    let batch = if ask.is_alone { batch } else { batch.detached() };
+    let appended = if batch.is_transactional() {
+        append_to_transaction(broker, context, ask, &partition, batch, now_ms)?
+    } else {
+        (partition.append(batch, ask.acks, now_ms, false).map_err(Refusal::by_partition)?, None)
+    };
     Metrics::add(&broker.metrics.batches_appended, 1);
     Metrics::add(&broker.metrics.records_appended, records);
     Metrics::add(&broker.metrics.log_bytes_appended, bytes);
-    Ok(outcome)
+    Ok(appended)
+}
+
+/// The first batch of a transaction in a partition is the coordinator's to allow; the partition knows the others.
+fn append_to_transaction(
+    broker: &Broker,
+    context: &Context,
+    ask: &Ask<'_>,
+    partition: &Arc<Partition>,
+    batch: RecordBatch,
+    now_ms: i64,
+) -> Result<Appended, Refusal> {
+    let Some(id) = ask.transactional_id.filter(|id| !id.is_empty()) else {
+        let sentence = "transactional records need a transactional id";
+        return Err(Refusal::new(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, sentence));
+    };
+    let who = Identity { producer_id: batch.producer_id(), epoch: batch.producer_epoch() };
+    if partition.is_in_transaction(who.producer_id, who.epoch) {
+        return Ok((partition.append(batch, ask.acks, now_ms, false).map_err(Refusal::by_partition)?, None));
+    }
+    let is_adding = context.version >= PRODUCE_ADDS_SINCE;
+    let place = (partition.topic.clone(), partition.index);
+    let written = broker.transactions.write(id, who, place, is_adding, || partition.append(batch, ask.acks, now_ms, true));
+    let (outcome, added) = written.map_err(|code| {
+        let code = match code {
+            ErrorCode::PRODUCER_FENCED => ErrorCode::INVALID_PRODUCER_EPOCH,
+            // Producers of old versions know no better reason to try again.
+            ErrorCode::CONCURRENT_TRANSACTIONS | ErrorCode::COORDINATOR_NOT_AVAILABLE if !is_adding => ErrorCode::NOT_ENOUGH_REPLICAS,
+            ErrorCode::TRANSACTION_ABORTABLE if context.version < 11 => ErrorCode::INVALID_TXN_STATE,
+            code => code,
+        };
+        Refusal::new(code, code.sentence())
+    })?;
+    Ok((outcome.map_err(Refusal::by_partition)?, added))
 }
 
 fn answer(
     broker: &Broker,
     data: &PartitionProduceData,
-    appended: Result<AppendOutcome, Refusal>,
+    appended: Result<Appended, Refusal>,
     start_offset: impl Fn() -> i64,
-) -> (PartitionProduceResponse, Option<Acknowledgement>) {
+) -> (PartitionProduceResponse, [Option<Acknowledgement>; 2]) {
     let index = data.index;
     match appended {
-        Ok(outcome) => {
+        Ok((outcome, added)) => {
             let answer = PartitionProduceResponse {
                 index,
                 base_offset: outcome.base_offset,
@@ -131,7 +185,7 @@ fn answer(
                 log_start_offset: outcome.start_offset,
                 ..Default::default()
             };
-            (answer, outcome.acknowledged)
+            (answer, [outcome.acknowledged, added])
         }
         Err(refusal) => {
             Metrics::add(&broker.metrics.batches_refused, 1);
@@ -143,7 +197,7 @@ fn answer(
                 error_message: refusal.message.map(Into::into),
                 ..Default::default()
             };
-            (answer, None)
+            (answer, [None, None])
         }
     }
 }

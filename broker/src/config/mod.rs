@@ -122,6 +122,11 @@ pub struct TopicSettings {
     pub(crate) retention_bytes: i64,
     pub(crate) flush_messages: i64,
     pub(crate) flush_ms: i64,
+    pub(crate) delete_retention_ms: i64,
+    pub(crate) min_cleanable_ratio: f64,
+    pub(crate) min_compaction_lag_ms: i64,
+    pub(crate) max_compaction_lag_ms: i64,
+    pub(crate) min_insync_replicas: i64,
     pub(crate) log: crate::log::LogSettings,
 }
 
@@ -142,6 +147,11 @@ impl TopicSettings {
             retention_bytes: number("retention.bytes"),
             flush_messages: number("flush.messages"),
             flush_ms: number("flush.ms"),
+            delete_retention_ms: number("delete.retention.ms"),
+            min_cleanable_ratio: value("min.cleanable.dirty.ratio").trim().parse().unwrap_or(0.5),
+            min_compaction_lag_ms: number("min.compaction.lag.ms"),
+            max_compaction_lag_ms: number("max.compaction.lag.ms"),
+            min_insync_replicas: number("min.insync.replicas"),
             log: crate::log::LogSettings {
                 segment_bytes: number("segment.bytes").max(1) as u64,
                 segment_ms: number("segment.ms"),
@@ -154,6 +164,29 @@ impl TopicSettings {
     pub(crate) fn is_synced_before_ack(&self) -> bool {
         self.flush_messages <= 1
     }
+}
+
+/// What the coordinator of groups reads.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct GroupSettings {
+    pub initial_rebalance_delay_ms: i64,
+    pub session_timeout_ms: std::ops::RangeInclusive<i64>,
+    pub size_max: usize,
+    pub metadata_bytes_max: usize,
+    pub offsets_retention_ms: i64,
+    pub offsets_check_ms: i64,
+    pub consumer_session_timeout_ms: i64,
+    pub consumer_heartbeat_ms: i32,
+    pub consumer_size_max: usize,
+    pub assignors: Vec<String>,
+}
+
+/// What the coordinator of transactions reads.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct TransactionSettings {
+    pub timeout_ms_max: i64,
+    pub expiration_ms: i64,
+    pub check_ms: i64,
 }
 
 /// What the broker itself reads.
@@ -172,6 +205,9 @@ pub struct BrokerSettings {
     pub(crate) producer_expiration_ms: i64,
     pub(crate) tail_bytes_max: usize,
     pub(crate) is_delete_enabled: bool,
+    pub(crate) cleaner_backoff_ms: u64,
+    pub(crate) groups: GroupSettings,
+    pub(crate) transactions: TransactionSettings,
 }
 
 impl BrokerSettings {
@@ -195,6 +231,24 @@ impl BrokerSettings {
             producer_expiration_ms: number("producer.id.expiration.ms"),
             tail_bytes_max: number("millstream.tail.max.bytes") as usize,
             is_delete_enabled: text("delete.topic.enable") == "true",
+            cleaner_backoff_ms: number("log.cleaner.backoff.ms") as u64,
+            groups: GroupSettings {
+                initial_rebalance_delay_ms: number("group.initial.rebalance.delay.ms"),
+                session_timeout_ms: number("group.min.session.timeout.ms")..=number("group.max.session.timeout.ms"),
+                size_max: number("group.max.size") as usize,
+                metadata_bytes_max: number("offset.metadata.max.bytes") as usize,
+                offsets_retention_ms: number("offsets.retention.minutes") * 60_000,
+                offsets_check_ms: number("offsets.retention.check.interval.ms"),
+                consumer_session_timeout_ms: number("group.consumer.session.timeout.ms"),
+                consumer_heartbeat_ms: number("group.consumer.heartbeat.interval.ms") as i32,
+                consumer_size_max: number("group.consumer.max.size") as usize,
+                assignors: text("group.consumer.assignors").split(',').map(|name| name.trim().to_owned()).collect(),
+            },
+            transactions: TransactionSettings {
+                timeout_ms_max: number("transaction.max.timeout.ms"),
+                expiration_ms: number("transactional.id.expiration.ms"),
+                check_ms: number("transaction.abort.timed.out.transaction.cleanup.interval.ms"),
+            },
             properties,
         })
     }

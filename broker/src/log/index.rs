@@ -14,6 +14,17 @@ pub(crate) struct Entry {
     pub max_timestamp_before: i64,
 }
 
+/// A transaction that was aborted: readers of committed records leave its batches out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Aborted {
+    pub producer_id: i64,
+    pub first_offset: i64,
+    /// Its marker's.
+    pub last_offset: i64,
+    /// Where the oldest open transaction began when this one ended: none that ends later begins before.
+    pub stable_offset: i64,
+}
+
 /// What is kept of a sealed segment beside its batches.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Index {
@@ -29,7 +40,7 @@ pub(crate) struct Index {
 }
 
 impl Index {
-    pub(crate) const VERSION: u8 = 1;
+    pub(crate) const VERSION: u8 = 2;
 
     pub(crate) fn new(base_offset: i64) -> Self {
         Index { next_offset: base_offset, max_timestamp: i64::MIN, ..Index::default() }

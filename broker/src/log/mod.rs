@@ -18,6 +18,7 @@ use millstream_protocol::record::{BatchError, RecordBatch};
 use thiserror::Error;
 
 use crate::disk::Disk;
+use index::Aborted;
 use segment::{ReadPlan, Segment};
 use sync::{Sealing, Unsynced};
 
@@ -151,7 +152,7 @@ impl Log {
     }
 
     /// Ends the active segment; the next append begins a new one. The next sync seals it: an append waits for no disk.
-    pub(crate) fn roll(&mut self, producers: Vec<u8>) -> Result<(), LogError> {
+    pub(crate) fn roll(&mut self, producers: Vec<u8>, aborted: Vec<Aborted>) -> Result<(), LogError> {
         let Some(mut active) = self.active.take_if(|active| active.bytes() > 0) else { return Ok(()) };
         if let Err(error) = active.cut_room() {
             self.active = Some(active);
@@ -163,7 +164,7 @@ impl Log {
         active.is_dirty = false;
         active.set_sealing(true);
         let segment = Arc::new(active);
-        self.unsynced.sealing.push(Sealing { segment: segment.clone(), next_offset: self.next_offset, producers });
+        self.unsynced.sealing.push(Sealing { segment: segment.clone(), next_offset: self.next_offset, producers, aborted });
         self.sealed.push(segment);
         Ok(())
     }
@@ -215,13 +216,24 @@ impl Log {
         Ok(())
     }
 
+    /// The base offset of the active segment.
+    pub(crate) fn active_base(&self) -> i64 {
+        self.active.as_ref().map_or(self.next_offset, |active| active.base_offset)
+    }
+
+    /// Stores the index of a segment that was synced.
+    pub(crate) fn store_index(&self, base_offset: i64, aborted: &[Aborted]) -> Result<(), LogError> {
+        let found = self.segments().find(|segment| segment.base_offset == base_offset);
+        found.map_or(Ok(()), |segment| segment.store_index(&*self.disk, aborted))
+    }
+
     /// Cuts preallocated room and writes the index of the active segment, of which everything was synced: the next
     /// start can tell whether something is missing.
-    pub(crate) fn close(&mut self) -> Result<(), LogError> {
+    pub(crate) fn close(&mut self, aborted: &[Aborted]) -> Result<(), LogError> {
         if let Some(active) = &self.active {
             active.cut_room()?;
             active.file.sync().map_err(|error| LogError::sync(&active.path, error))?;
-            active.store_index(&*self.disk)?;
+            active.store_index(&*self.disk, aborted)?;
         }
         Ok(())
     }

@@ -14,11 +14,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use millstream_protocol::record::RecordBatch;
 use millstream_protocol::record::batch::{self, HEADER_BYTES, MAGIC, PREFIX_BYTES};
+use millstream_protocol::record::{Marker, RecordBatch};
 
 use super::index::Index;
-use super::segment::Segment;
+use super::segment::{Segment, StoredIndex};
 use super::{Log, LogError, format};
 use crate::disk::{Disk, DiskFile, read_file};
 
@@ -34,6 +34,8 @@ pub(crate) struct Recovered {
     pub leader_epoch: i32,
     /// Damage in the middle, as sentences with file and position.
     pub damage: Vec<String>,
+    /// The segments that were synced now and have no index yet that says so.
+    pub to_index: Vec<i64>,
 }
 
 /// What is remembered of a batch without its records.
@@ -46,6 +48,9 @@ pub(crate) struct BatchFacts {
     pub base_sequence: i32,
     pub last_sequence: i32,
     pub max_timestamp: i64,
+    pub is_transactional: bool,
+    /// Of a batch that ends a transaction.
+    pub marker: Option<Marker>,
 }
 
 impl From<&RecordBatch> for BatchFacts {
@@ -58,6 +63,8 @@ impl From<&RecordBatch> for BatchFacts {
             base_sequence: batch.base_sequence(),
             last_sequence: batch.last_sequence(),
             max_timestamp: batch.max_timestamp(),
+            is_transactional: batch.is_transactional(),
+            marker: batch.marker(),
         }
     }
 }
@@ -77,7 +84,7 @@ struct FoundSegment {
     file: Arc<dyn DiskFile>,
     bytes: u64,
     /// The stored index.
-    index: Option<Index>,
+    stored: Option<StoredIndex>,
 }
 
 impl FoundSegment {
@@ -86,19 +93,23 @@ impl FoundSegment {
         let fail = |error| LogError::io(&path, error);
         let file = disk.open(&path, false).map_err(fail)?;
         let bytes = file.len().map_err(fail)?;
-        let index = Segment::stored_index(disk, &path);
-        Ok(FoundSegment { base_offset, path, file, bytes, index })
+        let stored = Segment::stored_index(disk, &path);
+        Ok(FoundSegment { base_offset, path, file, bytes, stored })
+    }
+
+    fn index(&self) -> Option<&Index> {
+        self.stored.as_ref().map(|(index, _)| index)
     }
 
     /// Whether it is as it was when its index was stored, and goes on in the next one, if there is any.
     fn is_as_synced(&self, next_base: Option<i64>) -> bool {
         let ends = |index: &Index| next_base.is_none_or(|next_base| index.next_offset == next_base);
-        self.index.as_ref().is_some_and(|index| index.bytes == self.bytes && ends(index))
+        self.index().is_some_and(|index| index.bytes == self.bytes && ends(index))
     }
 
     /// A sentence when bytes are missing that were synced.
     fn missing(&self) -> Option<String> {
-        let index = self.index.as_ref().filter(|index| index.bytes > self.bytes)?;
+        let index = self.index().filter(|index| index.bytes > self.bytes)?;
         Some(format!("{} has {} bytes, {} were synced: something cut it", self.path.display(), self.bytes, index.bytes))
     }
 
@@ -111,8 +122,7 @@ impl FoundSegment {
         let content = self.file.map(0, self.bytes as usize).map_err(|error| LogError::io(&self.path, error))?;
         let mut scan = Scan { index: Index::new(self.base_offset), damage: Vec::new(), cut_bytes: 0, is_hole: false };
         let file = self.path.display();
-        let (synced_bytes, synced_offset) =
-            self.index.as_ref().map_or((0, 0), |index| (index.bytes.min(self.bytes) as usize, index.next_offset));
+        let (synced_bytes, synced_offset) = self.index().map_or((0, 0), |index| (index.bytes.min(self.bytes) as usize, index.next_offset));
         let mut at = 0;
         loop {
             let next_offset = scan.index.next_offset;
@@ -178,6 +188,7 @@ pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, first_offset: i64, interval_
         cut_bytes: 0,
         leader_epoch: -1,
         damage: Vec::new(),
+        to_index: Vec::new(),
     };
     let next_base = |place: usize| found.get(place + 1).map(|next: &FoundSegment| next.base_offset);
     let last_synced = (0..found.len()).rev().find(|place| found[*place].is_as_synced(next_base(*place)));
@@ -190,7 +201,7 @@ pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, first_offset: i64, interval_
             && place < synced
         {
             recovered.damage.extend(segment.missing());
-            let index = if segment.is_as_synced(Some(next_base)) { segment.index.take() } else { None };
+            let index = if segment.is_as_synced(Some(next_base)) { segment.stored.take() } else { None };
             sealed.push(Arc::new(Segment::sealed(segment.path, segment.file, segment.base_offset, segment.bytes, index)));
             continue;
         }
@@ -221,10 +232,7 @@ pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, first_offset: i64, interval_
             }
             segment.file.sync().map_err(fail)?;
             let ended = Segment::active(segment.path, segment.file, segment.base_offset, scanned.index, 0);
-            // A cache: a full disk must not keep the log from opening.
-            if let Err(error) = ended.store_index(&*disk) {
-                tracing::warn!("{error}; the next start will scan the segment again");
-            }
+            recovered.to_index.push(ended.base_offset);
             sealed.push(Arc::new(ended));
             continue;
         }
@@ -240,7 +248,7 @@ pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, first_offset: i64, interval_
         if let Some(sentence) = missing {
             recovered.damage.push(sentence);
             // No offset is given twice.
-            scanned.index.next_offset = scanned.index.next_offset.max(segment.index.as_ref().map_or(0, |index| index.next_offset));
+            scanned.index.next_offset = scanned.index.next_offset.max(segment.index().map_or(0, |index| index.next_offset));
         }
         recovered.replay = replay;
         let (next_offset, allocated) = (scanned.index.next_offset, scanned.index.bytes);
@@ -252,8 +260,8 @@ pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, first_offset: i64, interval_
             }
         }
         let active = Segment::active(segment.path, segment.file, segment.base_offset, scanned.index, allocated);
-        if !is_as_synced && let Err(error) = active.store_index(&*disk) {
-            tracing::warn!("{error}; what was synced until now is not known to the next start");
+        if !is_as_synced {
+            recovered.to_index.push(active.base_offset);
         }
         recovered.log = Log::new(disk.clone(), dir.to_owned(), std::mem::take(&mut sealed), Some(active), next_offset);
     }
@@ -337,7 +345,7 @@ pub(crate) fn verify(disk: &dyn Disk, dir: &Path, mut show: impl FnMut(&RecordBa
         }
         let index_path = segment.path.with_extension(format::INDEX);
         let stored = read_file(disk, &index_path, u64::MAX).map_err(|error| LogError::io(&index_path, error))?;
-        if stored.is_some() && segment.index.is_none() {
+        if stored.is_some() && segment.stored.is_none() {
             verified.damage.push(format!("{} is not whole; it is a cache and will be rebuilt", index_path.display()));
         }
     }

@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use millstream_protocol::record::batch::{self, HEADER_BYTES, PREFIX_BYTES};
 use millstream_protocol::record::{BatchError, RecordBatch};
 
-use super::index::Index;
+use super::index::{Aborted, Index};
 use super::{LogError, LogSettings, format};
 use crate::disk::{Disk, DiskFile, read_file, replace_file};
 use crate::durable;
@@ -18,6 +18,9 @@ use crate::durable;
 const CHUNK_BYTES_MIN: u64 = 256 * 1024;
 const CHUNK_BYTES_MAX: u64 = 32 * 1024 * 1024;
 const INDEX_FILE_BYTES_MAX: u64 = durable::RECORD_BYTES_MAX as u64;
+
+/// An index file: the index, and the transactions whose abort is in the segment.
+pub(crate) type StoredIndex = (Index, Vec<Aborted>);
 
 #[derive(Debug)]
 pub(crate) struct Segment {
@@ -31,6 +34,8 @@ pub(crate) struct Segment {
     index: Index,
     /// Of a sealed segment that an earlier process sealed: read when it is first needed.
     loaded: OnceLock<Index>,
+    /// The transactions whose abort is in it, where an index was stored that says so.
+    stored_aborted: Option<Vec<Aborted>>,
     sealed_bytes: Option<u64>,
     interval_bytes: u64,
     /// Ended, but its sync and its index are still to come: until then its files may not be removed.
@@ -56,6 +61,7 @@ impl Segment {
             allocated,
             index,
             loaded: OnceLock::new(),
+            stored_aborted: None,
             sealed_bytes: None,
             interval_bytes: 4096,
             is_sealing: AtomicBool::new(false),
@@ -63,16 +69,17 @@ impl Segment {
     }
 
     /// A segment that an earlier process sealed.
-    pub(crate) fn sealed(path: PathBuf, file: Arc<dyn DiskFile>, base_offset: i64, bytes: u64, index: Option<Index>) -> Self {
-        let segment = Segment { sealed_bytes: Some(bytes), ..Self::active(path, file, base_offset, Index::new(base_offset), bytes) };
-        if let Some(index) = index {
+    pub(crate) fn sealed(path: PathBuf, file: Arc<dyn DiskFile>, base_offset: i64, bytes: u64, stored: Option<StoredIndex>) -> Self {
+        let mut segment = Segment { sealed_bytes: Some(bytes), ..Self::active(path, file, base_offset, Index::new(base_offset), bytes) };
+        if let Some((index, aborted)) = stored {
             let _ = segment.loaded.set(index);
+            segment.stored_aborted = Some(aborted);
         }
         segment
     }
 
     /// The stored index of the segment at `path`, if there is one and it is whole.
-    pub(crate) fn stored_index(disk: &dyn Disk, path: &Path) -> Option<Index> {
+    pub(crate) fn stored_index(disk: &dyn Disk, path: &Path) -> Option<StoredIndex> {
         let content = read_file(disk, &path.with_extension(format::INDEX), INDEX_FILE_BYTES_MAX).ok().flatten()?;
         durable::decode(Index::VERSION, &content).ok()
     }
@@ -141,9 +148,14 @@ impl Segment {
     }
 
     /// Stores the index, which says that everything in the segment is durable: only after a sync.
-    pub(crate) fn store_index(&self, disk: &dyn Disk) -> Result<(), LogError> {
+    pub(crate) fn store_index(&self, disk: &dyn Disk, aborted: &[Aborted]) -> Result<(), LogError> {
         let path = self.path.with_extension(format::INDEX);
-        replace_file(disk, &path, &durable::encode(Index::VERSION, &self.index)).map_err(|error| LogError::io(&path, error))
+        replace_file(disk, &path, &durable::encode(Index::VERSION, &(&self.index, aborted))).map_err(|error| LogError::io(&path, error))
+    }
+
+    /// The transactions whose abort is in it; `None` if they have to be searched.
+    pub(crate) fn stored_aborted(&self) -> Option<&[Aborted]> {
+        self.stored_aborted.as_deref()
     }
 
     pub(crate) fn is_sealing(&self) -> bool {

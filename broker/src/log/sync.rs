@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::index::Aborted;
 use super::segment::Segment;
 use super::{LogError, format};
 use crate::disk::{Disk, DiskFile, replace_file};
@@ -18,6 +19,8 @@ pub(crate) struct Sealing {
     pub next_offset: i64,
     /// The producers at its end: stored under the offset of the segment after it.
     pub producers: Vec<u8>,
+    /// The transactions whose abort is in it.
+    pub aborted: Vec<Aborted>,
 }
 
 /// Files, folders and ended segments that no sync has covered.
@@ -53,8 +56,9 @@ impl Unsynced {
 
 impl Sealing {
     fn store(&self, disk: &dyn Disk) -> Result<(), LogError> {
+        // In this order: whoever finds the producers need not walk the segments before them, which then have all that a walk shows.
+        self.segment.store_index(disk, &self.aborted)?;
         let path = self.segment.path.with_file_name(format::file_name(self.next_offset, format::PRODUCERS));
-        replace_file(disk, &path, &self.producers).map_err(|error| LogError::io(&path, error))?;
-        self.segment.store_index(disk)
+        replace_file(disk, &path, &self.producers).map_err(|error| LogError::io(&path, error))
     }
 }

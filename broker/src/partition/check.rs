@@ -161,17 +161,15 @@ fn is_message_set(bytes: &[u8]) -> bool {
 }
 
 fn check_header(batch: &RecordBatch) -> Result<(), Refusal> {
-    if batch.is_transactional() {
-        // Without a coordinator there is nobody who could end the transaction.
-        let sentence = "transactional records need a transactional id, and this broker has no transactions yet";
-        return Err(Refusal::new(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, sentence));
-    }
     let (count, delta) = (batch.record_count(), batch.last_offset_delta());
     if count <= 0 || delta < 0 || i64::from(delta) + 1 != i64::from(count) {
         return Err(RefusalOf(RecordError::Count(count)).into());
     }
     if batch.is_control() {
         return Err(Refusal::new(ErrorCode::INVALID_RECORD, "Clients are not allowed to write control records"));
+    }
+    if batch.is_transactional() && batch.producer_id() < 0 {
+        return Err(Refusal::new(ErrorCode::INVALID_RECORD, "a transactional batch needs a producer id"));
     }
     if batch.producer_id() >= 0 && batch.base_sequence() < 0 {
         return Err(Refusal::new(ErrorCode::INVALID_RECORD, "an idempotent batch needs a sequence number"));

@@ -7,8 +7,10 @@
 
 pub(crate) mod check;
 pub(crate) mod flush;
+mod open;
 pub(crate) mod producers;
 pub(crate) mod tail;
+mod transaction;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -16,21 +18,22 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use millstream_protocol::ErrorCode;
-use millstream_protocol::record::RecordBatch;
+use millstream_protocol::record::{BatchError, RecordBatch};
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, oneshot};
 
 use crate::config::TopicSettings;
-use crate::disk::{Disk, read_file, replace_file};
+use crate::disk::{Disk, replace_file};
 use crate::durable;
-use crate::log::recovery::{self, BatchFacts};
+use crate::log::index::Aborted;
+use crate::log::recovery::BatchFacts;
 use crate::log::segment::{ReadPlan, Segment};
-use crate::log::{Log, LogError, format};
+use crate::log::{Log, LogError};
 use check::Refusal;
 use flush::Flusher;
-use producers::{Producers, Verdict};
-use tail::{Tail, TailBudget};
+use producers::{Ended, Producers, Verdict};
+use tail::Tail;
 
 /// What a partition's folder says beside its log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -43,7 +46,6 @@ struct Facts {
 }
 
 const FACTS_VERSION: u8 = 1;
-const FACTS_BYTES_MAX: u64 = 1024 * 1024;
 
 #[derive(Debug)]
 struct State {
@@ -51,6 +53,10 @@ struct State {
     producers: Producers,
     tail: Tail,
     facts: Facts,
+    /// Transactions that were aborted, in the order of their markers.
+    aborted: Vec<Aborted>,
+    /// Transactions whose marker is written and not readable yet.
+    ending: VecDeque<Ended>,
     /// An epoch began that is not stored yet: it is with the first append.
     is_epoch_unsaved: bool,
     durable_offset: i64,
@@ -81,6 +87,9 @@ pub(crate) struct Partition {
     readable: AtomicI64,
 }
 
+/// Resolves when something is where its writer wants it; `None` when it is already.
+pub(crate) type Acknowledged = Option<oneshot::Receiver<Result<(), ErrorCode>>>;
+
 /// What an append came to.
 #[derive(Debug)]
 pub(crate) struct AppendOutcome {
@@ -88,7 +97,7 @@ pub(crate) struct AppendOutcome {
     pub log_append_time_ms: i64,
     pub start_offset: i64,
     /// Resolves when the batch is where the producer wants it; `None` when it is already.
-    pub acknowledged: Option<oneshot::Receiver<Result<(), ErrorCode>>>,
+    pub acknowledged: Acknowledged,
 }
 
 /// How the process starts.
@@ -104,6 +113,8 @@ pub(crate) struct Start {
 pub(crate) struct Positions {
     pub start_offset: i64,
     pub high_watermark: i64,
+    /// Below it every transaction has ended.
+    pub stable_offset: i64,
     pub end_offset: i64,
     pub leader_epoch: i32,
 }
@@ -118,101 +129,6 @@ pub(crate) enum ReadOutcome {
 }
 
 impl Partition {
-    /// Opens the folder, which need not exist.
-    #[expect(clippy::too_many_arguments, reason = "what a partition is made of, each once, from one caller")]
-    pub(crate) fn open(
-        topic: String,
-        index: i32,
-        settings: Arc<TopicSettings>,
-        disk: Arc<dyn Disk>,
-        dir: PathBuf,
-        flusher: Arc<Flusher>,
-        tail_budget: Arc<TailBudget>,
-        start: &Start,
-    ) -> Result<Self, LogError> {
-        let facts_path = dir.join("partition");
-        let fail = |error| LogError::io(&facts_path, error);
-        let mut facts = Facts { start_offset: 0, epochs: vec![(0, 0)] };
-        if let Some(content) = read_file(&*disk, &facts_path, FACTS_BYTES_MAX).map_err(fail)? {
-            facts = durable::decode(FACTS_VERSION, &content)
-                .map_err(|error| fail(std::io::Error::new(std::io::ErrorKind::InvalidData, error)))?;
-        }
-        let recovered = recovery::open(disk.clone(), &dir, facts.start_offset, settings.log.index_interval_bytes)?;
-        let log = recovered.log;
-        for sentence in &recovered.damage {
-            tracing::error!(topic, partition = index, "{sentence}; it is kept, and reading it fails");
-        }
-        let end = log.next_offset();
-        if recovered.cut_bytes > 0 {
-            let cut_bytes = recovered.cut_bytes;
-            tracing::warn!(topic, partition = index, end_offset = end, cut_bytes, "cut an end that no sync had covered");
-        }
-        let is_epoch_unsaved = !start.is_clean || recovered.cut_bytes > 0;
-        if is_epoch_unsaved {
-            let epoch = facts.epochs.last().map_or(0, |(epoch, _)| *epoch).max(recovered.leader_epoch) + 1;
-            facts.epochs.retain(|(_, first_offset)| *first_offset < end);
-            facts.epochs.push((epoch, end));
-        }
-        let producers = Self::recover_producers(&*disk, &dir, &log, &recovered.replay, start.now_ms);
-        facts.start_offset = facts.start_offset.max(log.first_offset()).min(end);
-        Ok(Partition {
-            topic,
-            index,
-            settings: RwLock::new(settings),
-            disk,
-            dir,
-            flusher,
-            state: Mutex::new(State {
-                log,
-                producers,
-                tail: Tail::new(tail_budget),
-                facts,
-                is_epoch_unsaved,
-                durable_offset: end,
-                high_watermark: end,
-                pending: VecDeque::new(),
-                waiting: Vec::new(),
-                unflushed_records: 0,
-                unflushed_since_ms: None,
-                is_flush_queued: false,
-                is_flushing: false,
-            }),
-            is_failed: AtomicBool::new(false),
-            is_deleted: AtomicBool::new(false),
-            readable: AtomicI64::new(end),
-        })
-    }
-
-    /// The newest snapshot, and what the last segment adds to it. A sealed segment without a snapshot behind it is
-    /// walked too: a snapshot is a cache.
-    fn recover_producers(disk: &dyn Disk, dir: &std::path::Path, log: &Log, replay: &[BatchFacts], now_ms: i64) -> Producers {
-        let mut producers = Producers::default();
-        let segments: Vec<_> = log.segments().collect();
-        let snapshot = |base: i64| {
-            let content = read_file(disk, &format::path(dir, base, format::PRODUCERS), durable::RECORD_BYTES_MAX as u64).ok().flatten()?;
-            durable::decode::<Producers>(Producers::VERSION, &content).ok()
-        };
-        let mut replay_from = 0;
-        for (at, segment) in segments.iter().enumerate().rev() {
-            if let Some(found) = snapshot(segment.base_offset) {
-                producers = found;
-                replay_from = at;
-                break;
-            }
-        }
-        for segment in log.sealed().iter().skip(replay_from) {
-            let walked = ReadPlan::sealed(segment.clone(), segment.base_offset).walk(1 << 20, |batch| {
-                producers.record(&BatchFacts::from(&batch), now_ms);
-                Ok(true)
-            });
-            if let Err(error) = walked {
-                tracing::error!("{error}; producers in that range are not known");
-            }
-        }
-        replay.iter().for_each(|batch| producers.record(batch, now_ms));
-        producers
-    }
-
     pub(crate) fn settings(&self) -> Arc<TopicSettings> {
         self.settings.read().clone()
     }
@@ -222,13 +138,7 @@ impl Partition {
     }
 
     pub(crate) fn positions(&self) -> Positions {
-        let state = self.state.lock();
-        Positions {
-            start_offset: state.facts.start_offset,
-            high_watermark: state.high_watermark,
-            end_offset: state.log.next_offset(),
-            leader_epoch: state.leader_epoch(),
-        }
+        self.state.lock().positions()
     }
 
     pub(crate) fn readable_offset(&self) -> i64 {
@@ -243,57 +153,103 @@ impl Partition {
         self.state.lock().log.segments().count()
     }
 
-    /// Appends a batch that passed its checks.
-    pub(crate) fn append(self: &Arc<Self>, batch: RecordBatch, acks: i16, now_ms: i64) -> Result<AppendOutcome, Refusal> {
+    /// Appends a batch that passed its checks. `is_verified` says that the coordinator of its transaction knows of it.
+    pub(crate) fn append(
+        self: &Arc<Self>,
+        batch: RecordBatch,
+        acks: i16,
+        now_ms: i64,
+        is_verified: bool,
+    ) -> Result<AppendOutcome, Refusal> {
         let settings = self.settings();
-        let unavailable = || Refusal::new(ErrorCode::KAFKA_STORAGE_ERROR, "the partition's disk failed; see the server's log");
         let mut state = self.state.lock();
+        self.check_writable()?;
+        let refused = |code, sentence| Err(Refusal::new(code, sentence));
+        let (base_offset, last_offset, append_time) = match state.producers.check(&batch, is_verified) {
+            Verdict::Fenced => {
+                return refused(ErrorCode::INVALID_PRODUCER_EPOCH, "the producer's epoch is older than the newest one seen");
+            }
+            Verdict::OutOfOrder => {
+                return refused(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, "the sequence number does not follow the last one");
+            }
+            Verdict::Unverified => return refused(ErrorCode::INVALID_TXN_STATE, "the partition was not added to the transaction"),
+            Verdict::NotTransactional => {
+                return refused(ErrorCode::INVALID_TXN_STATE, "the producer has a transaction open, and the batch is not part of it");
+            }
+            Verdict::Duplicate(appended) => (appended.base_offset, appended.last_offset, appended.timestamp),
+            Verdict::New => self.place(&mut state, batch, now_ms, &settings)?,
+        };
+        let wants_sync = acks == -1 && settings.is_synced_before_ack();
+        let acknowledged = self.acknowledge(&mut state, last_offset, wants_sync, &settings);
+        Ok(AppendOutcome { base_offset, log_append_time_ms: append_time, start_offset: state.facts.start_offset, acknowledged })
+    }
+
+    fn check_writable(&self) -> Result<(), Refusal> {
         if self.is_failed.load(Ordering::Acquire) {
-            return Err(unavailable());
+            return Err(Refusal::new(ErrorCode::KAFKA_STORAGE_ERROR, "the partition's disk failed; see the server's log"));
         }
         if self.is_deleted.load(Ordering::Acquire) {
             return Err(Refusal::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, "the topic is being deleted"));
         }
-        let wants_sync = acks == -1 && settings.is_synced_before_ack();
-        let (base_offset, last_offset, append_time) = match state.producers.check(&batch) {
-            Verdict::Fenced => {
-                return Err(Refusal::new(ErrorCode::INVALID_PRODUCER_EPOCH, "the producer's epoch is older than the newest one seen"));
-            }
-            Verdict::OutOfOrder => {
-                return Err(Refusal::new(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, "the sequence number does not follow the last one"));
-            }
-            Verdict::Duplicate(appended) => (appended.base_offset, appended.last_offset, appended.timestamp),
-            Verdict::New => {
-                if batch.total_bytes() as u64 > settings.log.segment_bytes {
-                    return Err(Refusal::new(ErrorCode::RECORD_LIST_TOO_LARGE, "the batch is larger than a segment"));
-                }
-                let batch = batch.stamped(state.log.next_offset(), state.leader_epoch());
-                if let Err(error) = self.write(&mut state, &batch, now_ms, &settings) {
-                    return Err(self.refuse_write(error));
-                }
-                let time = if batch.has_log_append_time() { batch.max_timestamp() } else { -1 };
-                let (base, last) = (batch.base_offset(), batch.last_offset());
-                state.producers.record(&BatchFacts::from(&batch), now_ms);
-                state.tail.push(batch);
-                (base, last, time)
-            }
-        };
-        let end = state.log.next_offset();
-        let mut acknowledged = None;
-        if wants_sync {
-            if last_offset >= state.durable_offset {
-                let (sender, receiver) = oneshot::channel();
-                state.pending.push_back((last_offset, sender));
-                acknowledged = Some(receiver);
-                self.queue_flush(&mut state);
-            }
-        } else {
-            self.publish(&mut state, end);
-            if state.unflushed_records >= settings.flush_messages && settings.flush_messages > 1 {
-                self.queue_flush(&mut state);
-            }
+        Ok(())
+    }
+
+    /// Gives a batch its place and writes it: its first and last offset, and its time if that is the broker's.
+    fn place(
+        self: &Arc<Self>,
+        state: &mut State,
+        batch: RecordBatch,
+        now_ms: i64,
+        settings: &TopicSettings,
+    ) -> Result<(i64, i64, i64), Refusal> {
+        if batch.total_bytes() as u64 > settings.log.segment_bytes {
+            return Err(Refusal::new(ErrorCode::RECORD_LIST_TOO_LARGE, "the batch is larger than a segment"));
         }
-        Ok(AppendOutcome { base_offset, log_append_time_ms: append_time, start_offset: state.facts.start_offset, acknowledged })
+        let batch = batch.stamped(state.log.next_offset(), state.leader_epoch());
+        if let Err(error) = self.write(state, &batch, now_ms, settings) {
+            return Err(self.refuse_write(error));
+        }
+        let time = if batch.has_log_append_time() { batch.max_timestamp() } else { -1 };
+        let (base, last) = (batch.base_offset(), batch.last_offset());
+        if let Some(ended) = state.producers.record(&BatchFacts::from(&batch), now_ms) {
+            state.aborted.extend(ended.aborted);
+            state.ending.push_back(ended);
+        }
+        state.tail.push(batch);
+        Ok((base, last, time))
+    }
+
+    /// Makes what was written readable, or lets it wait for the next sync.
+    fn acknowledge(self: &Arc<Self>, state: &mut State, last_offset: i64, wants_sync: bool, settings: &TopicSettings) -> Acknowledged {
+        if wants_sync {
+            return self.await_sync(state, last_offset);
+        }
+        let end = state.log.next_offset();
+        self.publish(state, end);
+        if state.unflushed_records >= settings.flush_messages && settings.flush_messages > 1 {
+            self.queue_flush(state);
+        }
+        None
+    }
+
+    fn await_sync(self: &Arc<Self>, state: &mut State, last_offset: i64) -> Acknowledged {
+        if last_offset < state.durable_offset {
+            return None;
+        }
+        let (sender, receiver) = oneshot::channel();
+        state.pending.push_back((last_offset, sender));
+        self.queue_flush(state);
+        Some(receiver)
+    }
+
+    /// Resolves when everything written until now is where its writers want it; `None` when it is already.
+    pub(crate) fn settled(self: &Arc<Self>) -> Acknowledged {
+        let mut state = self.state.lock();
+        let end = state.log.next_offset();
+        if !self.settings().is_synced_before_ack() || end <= state.high_watermark {
+            return None;
+        }
+        self.await_sync(&mut state, end - 1)
     }
 
     fn write(self: &Arc<Self>, state: &mut State, batch: &RecordBatch, now_ms: i64, settings: &TopicSettings) -> Result<(), LogError> {
@@ -315,7 +271,8 @@ impl Partition {
     /// Ends the active segment. Whoever asked for stable storage waits for the sync that seals it; nobody else does.
     fn roll(self: &Arc<Self>, state: &mut State) -> Result<(), LogError> {
         // Also when there are none: without it the next start would look for them in all segments.
-        state.log.roll(durable::encode(Producers::VERSION, &state.producers))?;
+        let aborted = state.aborted_from(state.log.active_base()).to_vec();
+        state.log.roll(durable::encode(Producers::VERSION, &state.producers), aborted)?;
         self.queue_flush(state);
         Ok(())
     }
@@ -342,6 +299,9 @@ impl Partition {
         if end > state.high_watermark {
             state.high_watermark = end;
             self.readable.store(end, Ordering::Release);
+            while state.ending.front().is_some_and(|ended| ended.marker_offset < end) {
+                state.ending.pop_front();
+            }
             state.waiting.drain(..).for_each(|waiting| waiting.notify_one());
         }
     }
@@ -412,26 +372,47 @@ impl Partition {
         true
     }
 
-    /// Reads below the high watermark.
-    pub(crate) fn read(&self, offset: i64, bytes_max: usize) -> Result<(Positions, Option<ReadOutcome>), ErrorCode> {
+    /// Reads below the high watermark; if only committed records are wanted, below the last stable offset.
+    pub(crate) fn read(&self, offset: i64, bytes_max: usize, is_committed: bool) -> Result<(Positions, Option<ReadOutcome>), ErrorCode> {
         let state = self.state.lock();
-        let positions = Positions {
-            start_offset: state.facts.start_offset,
-            high_watermark: state.high_watermark,
-            end_offset: state.log.next_offset(),
-            leader_epoch: state.leader_epoch(),
-        };
+        let positions = state.positions();
+        let end = if is_committed { positions.stable_offset } else { positions.high_watermark };
         if offset < positions.start_offset || offset > positions.end_offset {
             return Err(ErrorCode::OFFSET_OUT_OF_RANGE);
         }
-        if offset >= positions.high_watermark {
+        if offset >= end {
             return Ok((positions, None));
         }
-        let outcome = match state.tail.read(offset, positions.high_watermark, bytes_max) {
+        let outcome = match state.tail.read(offset, end, bytes_max) {
             Some(batches) => Some(ReadOutcome::Batches(batches)),
-            None => state.log.plan(offset).map(|plan| ReadOutcome::Cold(plan, positions.high_watermark)),
+            None => state.log.plan(offset).map(|plan| ReadOutcome::Cold(plan, end)),
         };
         Ok((positions, outcome))
+    }
+
+    /// Shows every batch, oldest first. What cannot be read is told of and left out.
+    pub(crate) fn walk(&self, mut see: impl FnMut(&RecordBatch) -> Result<(), BatchError>) {
+        let mut offset = self.positions().start_offset;
+        while let Some(plan) = { self.state.lock().log.plan(offset) } {
+            let before = offset;
+            let walked = plan.walk(1 << 20, |batch| {
+                if batch.last_offset() >= offset {
+                    batch.verify_checksum()?;
+                    see(&batch)?;
+                    offset = batch.last_offset() + 1;
+                }
+                Ok(true)
+            });
+            if let Err(error) = &walked {
+                tracing::error!(topic = self.topic, partition = self.index, "{error}; what follows there is not known");
+            }
+            if walked.is_err() || offset == before {
+                // On behind this segment.
+                let state = self.state.lock();
+                let Some(next) = state.log.segments().map(|segment| segment.base_offset).find(|base| *base > offset) else { return };
+                offset = next;
+            }
+        }
     }
 
     /// Registers a fetch to be woken by the next readable batch.
@@ -496,6 +477,7 @@ impl Partition {
                 return Err(error);
             }
         }
+        state.forget_aborted();
         state.log.remove_front(gone)
     }
 
@@ -569,12 +551,22 @@ impl Partition {
             // Subscribers may have been told of it.
             self.save_facts(&state)?;
         }
-        state.log.close()?;
-        Ok(())
+        let aborted = state.aborted_from(state.log.active_base()).to_vec();
+        state.log.close(&aborted)
     }
 }
 
 impl State {
+    fn positions(&self) -> Positions {
+        Positions {
+            start_offset: self.facts.start_offset,
+            high_watermark: self.high_watermark,
+            stable_offset: self.stable_offset(),
+            end_offset: self.log.next_offset(),
+            leader_epoch: self.leader_epoch(),
+        }
+    }
+
     fn leader_epoch(&self) -> i32 {
         self.facts.epochs.last().map_or(0, |(epoch, _)| *epoch)
     }

@@ -133,7 +133,7 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
 fn answers_are_kafkas() {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("threads");
     let settings = BrokerSettings::new(Properties::new()).expect("defaults");
-    let broker = Broker::open_on(Path::new("/data"), settings, Arc::new(SimulatedDisk::new()), Clock::System).expect("opens");
+    let broker = Broker::open_on(Path::new("/data"), settings, Arc::new(SimulatedDisk::new()), Clock::system()).expect("opens");
     let server = runtime.block_on(Server::bind(broker, "127.0.0.1:0".parse().expect("an address"))).expect("listens");
     let address = server.address().expect("listens");
     let (_stop, stopped) = tokio::sync::watch::channel(false);

@@ -22,8 +22,10 @@ const CHECKED_FROM: usize = 21;
 
 const CODEC_MASK: i16 = 0b0000_0111;
 const LOG_APPEND_TIME: i16 = 1 << 3;
-const TRANSACTIONAL: i16 = 1 << 4;
-const CONTROL: i16 = 1 << 5;
+/// The bit of a batch that belongs to a transaction.
+pub const TRANSACTIONAL: i16 = 1 << 4;
+/// The bit of a batch that is no data.
+pub const CONTROL: i16 = 1 << 5;
 
 /// Why bytes are not a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -18,12 +18,13 @@
 //! ```
 //!
 //! [`batch`] is a view that copies nothing, [`iter`] reads the records, [`builder`] makes a batch,
-//! [`compression`] has the codecs.
+//! [`compression`] has the codecs, [`marker`] the control batches that end transactions.
 
 pub mod batch;
 pub mod builder;
 pub mod compression;
 pub mod iter;
+pub mod marker;
 
 use bytes::Bytes;
 
@@ -31,6 +32,7 @@ pub use batch::{BatchError, RecordBatch};
 pub use builder::{BatchBuilder, NewRecord};
 pub use compression::Codec;
 pub use iter::{Header, Record, RecordError, Summary};
+pub use marker::Marker;
 
 /// A part of [`Records`].
 #[derive(Debug, Clone)]

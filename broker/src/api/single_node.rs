@@ -1,0 +1,103 @@
+//! What only a cluster can do, answered as one node answers it: ElectLeaders, AlterPartitionReassignments,
+//! ListPartitionReassignments; and ListConfigResources.
+
+use millstream_protocol::message::alter_partition_reassignments::{
+    AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse, ReassignPartitionResult, ReassignTopicResult,
+};
+use millstream_protocol::message::elect_leaders::{
+    ElectLeadersPartitionResult, ElectLeadersRequest, ElectLeadersResponse, ElectLeadersTopicResult,
+};
+use millstream_protocol::message::list_config_resources::{ListConfigResourcesRequest, ListConfigResourcesResponse, ListedConfigResource};
+use millstream_protocol::message::list_partition_reassignments::{ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse};
+use millstream_protocol::{ErrorCode, Str};
+
+use super::describe_configs::{BROKER_RESOURCE, TOPIC_RESOURCE};
+use super::partition;
+use crate::broker::{Broker, NODE_ID};
+
+/// The one broker leads every partition, and is the one that everybody prefers.
+pub(crate) fn elect_leaders(broker: &Broker, request: ElectLeadersRequest) -> ElectLeadersResponse {
+    let Some(topics) = request.topic_partitions else {
+        // Only where something would change is there something to say.
+        return ElectLeadersResponse::default();
+    };
+    let results = topics.into_iter().map(|topic| ElectLeadersTopicResult {
+        partition_result: topic
+            .partitions
+            .into_iter()
+            .map(|partition_id| {
+                let error_code = partition(broker, &topic.topic, partition_id).err().unwrap_or(ErrorCode::ELECTION_NOT_NEEDED);
+                let error_message = Some(Str::from_static(error_code.sentence()));
+                ElectLeadersPartitionResult { partition_id, error_code, error_message }
+            })
+            .collect(),
+        topic: topic.topic,
+    });
+    ElectLeadersResponse { replica_election_results: results.collect(), ..Default::default() }
+}
+
+/// A partition is where it is: moving it to the one broker is done already, and there is no other.
+pub(crate) fn alter_partition_reassignments(
+    broker: &Broker,
+    request: AlterPartitionReassignmentsRequest,
+) -> AlterPartitionReassignmentsResponse {
+    let reassign = |topic: &str, index: i32, replicas: Option<Vec<i32>>| match replicas {
+        _ if partition(broker, topic, index).is_err() => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        None => ErrorCode::NO_REASSIGNMENT_IN_PROGRESS,
+        Some(replicas) if replicas == [NODE_ID] => ErrorCode::NONE,
+        Some(_) => ErrorCode::INVALID_REPLICA_ASSIGNMENT,
+    };
+    let responses = request.topics.into_iter().map(|topic| ReassignTopicResult {
+        partitions: topic
+            .partitions
+            .into_iter()
+            .map(|asked| {
+                let error_code = reassign(&topic.name, asked.partition_index, asked.replicas);
+                let error_message = (!error_code.is_none()).then(|| Str::from_static(error_code.sentence()));
+                ReassignPartitionResult { partition_index: asked.partition_index, error_code, error_message }
+            })
+            .collect(),
+        name: topic.name,
+    });
+    AlterPartitionReassignmentsResponse {
+        allow_replication_factor_change: request.allow_replication_factor_change,
+        responses: responses.collect(),
+        ..Default::default()
+    }
+}
+
+/// Nothing ever moves.
+pub(crate) fn list_partition_reassignments(_: &ListPartitionReassignmentsRequest) -> ListPartitionReassignmentsResponse {
+    ListPartitionReassignmentsResponse::default()
+}
+
+/// What can have client metrics, which there are none of here.
+const CLIENT_METRICS_RESOURCE: i8 = 16;
+/// Logging of the broker.
+const BROKER_LOGGER_RESOURCE: i8 = 8;
+const GROUP_RESOURCE: i8 = 32;
+
+/// Version 0 asks for client metrics alone (KIP-714), version 1 for any type (KIP-1142).
+pub(crate) fn list_config_resources(broker: &Broker, version: i16, request: &ListConfigResourcesRequest) -> ListConfigResourcesResponse {
+    if version == 0 {
+        return ListConfigResourcesResponse::default();
+    }
+    let all = [TOPIC_RESOURCE, BROKER_RESOURCE, BROKER_LOGGER_RESOURCE, CLIENT_METRICS_RESOURCE, GROUP_RESOURCE];
+    let wanted = if request.resource_types.is_empty() { &all[..] } else { &request.resource_types };
+    let mut config_resources = Vec::new();
+    for &resource_type in wanted {
+        match resource_type {
+            TOPIC_RESOURCE => {
+                let topics = broker.catalog.all();
+                config_resources
+                    .extend(topics.iter().map(|topic| ListedConfigResource { resource_name: Str::from(&topic.name), resource_type }));
+            }
+            BROKER_RESOURCE | BROKER_LOGGER_RESOURCE => {
+                config_resources.push(ListedConfigResource { resource_name: NODE_ID.to_string().into(), resource_type });
+            }
+            CLIENT_METRICS_RESOURCE | GROUP_RESOURCE => {}
+            _ => return ListConfigResourcesResponse { error_code: ErrorCode::UNSUPPORTED_VERSION, ..Default::default() },
+        }
+    }
+    ListConfigResourcesResponse { config_resources, ..Default::default() }
+}

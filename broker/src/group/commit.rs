@@ -1,0 +1,233 @@
+//! Offsets: committing, asking, and what a transaction holds back.
+
+use millstream_protocol::{ErrorCode, Str};
+
+use super::classic::{Classic, Now, State};
+use super::record::{Key, OffsetValue};
+use super::{Group, Groups, Kind, is_group_id};
+use crate::journal::Entry;
+use crate::partition::Acknowledged;
+
+/// Who commits.
+#[derive(Debug, Clone)]
+pub(crate) struct Committer {
+    pub group_id: Str,
+    pub member_id: Str,
+    pub instance_id: Option<Str>,
+    /// The generation, or the member's epoch; below zero from who is no member.
+    pub epoch: i32,
+    pub version: i16,
+}
+
+/// An offset to be committed.
+#[derive(Debug, Clone)]
+pub(crate) struct Commit {
+    pub topic: Str,
+    pub partition: i32,
+    pub offset: i64,
+    pub leader_epoch: i32,
+    pub metadata: Option<Str>,
+}
+
+/// What became of commits: a code for each, and when they are durable.
+pub(crate) type Committed = Result<(Vec<ErrorCode>, Acknowledged), ErrorCode>;
+
+/// The transaction that commits belong to: its producer id and epoch.
+type Transaction = (i64, i16);
+
+/// Which offsets are wanted.
+#[derive(Debug, Clone)]
+pub(crate) enum Wanted {
+    All,
+    Partitions(Vec<(Str, Vec<i32>)>),
+}
+
+/// Who asks for offsets.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub group_id: Str,
+    pub member_id: Option<Str>,
+    pub epoch: i32,
+    pub wanted: Wanted,
+    pub is_stable_required: bool,
+}
+
+/// The offset of a partition, as it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub partition: i32,
+    pub offset: i64,
+    pub leader_epoch: i32,
+    pub metadata: String,
+    pub error_code: ErrorCode,
+}
+
+impl Groups {
+    /// Commits offsets at once, or when the transaction is committed.
+    pub(crate) fn commit(
+        &self,
+        who: &Committer,
+        commits: &[Commit],
+        retention_ms: Option<i64>,
+        transaction: Option<Transaction>,
+    ) -> Committed {
+        if !is_group_id(&who.group_id) {
+            return Err(ErrorCode::INVALID_GROUP_ID);
+        }
+        let act = |group: &mut Group, now: &Now, _: &mut Vec<Entry>| {
+            check_committer(group, who, transaction.is_some(), now)?;
+            self.append_commits(group, who, commits, retention_ms, transaction, now)
+        };
+        if who.epoch < 0 {
+            // Whoever keeps offsets without being a member makes the group by that.
+            return self.with_new(&who.group_id, |now| Kind::Classic(Classic::new(now.wall_ms)), act);
+        }
+        let unknown = if who.version >= 9 && transaction.is_none() { ErrorCode::GROUP_ID_NOT_FOUND } else { ErrorCode::ILLEGAL_GENERATION };
+        self.with(&who.group_id, act).unwrap_or(Err(unknown))
+    }
+
+    fn append_commits(
+        &self,
+        group: &mut Group,
+        who: &Committer,
+        commits: &[Commit],
+        retention_ms: Option<i64>,
+        transaction: Option<Transaction>,
+        now: &Now,
+    ) -> Committed {
+        let mut codes = Vec::with_capacity(commits.len());
+        let mut entries = Vec::with_capacity(commits.len());
+        let mut kept = Vec::with_capacity(commits.len());
+        for commit in commits {
+            let metadata = commit.metadata.as_deref().unwrap_or_default();
+            if metadata.len() > self.settings.metadata_bytes_max {
+                codes.push(ErrorCode::OFFSET_METADATA_TOO_LARGE);
+                continue;
+            }
+            codes.push(ErrorCode::NONE);
+            let value = OffsetValue {
+                offset: commit.offset,
+                leader_epoch: commit.leader_epoch,
+                metadata: metadata.to_owned(),
+                commit_ms: now.wall_ms,
+                expire_ms: retention_ms.map(|retention_ms| now.wall_ms.saturating_add(retention_ms)),
+            };
+            let (topic, partition) = (commit.topic.to_string(), commit.partition);
+            entries.push(Key::Offset { group: who.group_id.to_string(), topic: topic.clone(), partition }.set(&value));
+            kept.push(((topic, partition), value));
+        }
+        if entries.is_empty() {
+            return Ok((codes, None));
+        }
+        let acknowledged = self.journal.append(&entries, transaction, now.wall_ms)?;
+        for (place, value) in kept {
+            match transaction {
+                None => group.offsets.commit(place, value),
+                Some((producer_id, _)) => group.offsets.hold(producer_id, place, value),
+            }
+        }
+        Ok((codes, acknowledged))
+    }
+
+    /// A transaction has ended, and its marker is in the journal: what it committed counts, or is dropped.
+    pub(crate) fn end_transaction(&self, producer_id: i64, is_commit: bool) {
+        let mut shelf = self.shelf.lock();
+        shelf.groups.values_mut().for_each(|group| {
+            group.offsets.end(producer_id, is_commit);
+        });
+    }
+
+    /// The offsets of a group, by topic. One that was never committed is told as -1, never as 0.
+    pub(crate) fn offsets(&self, asked: &Asked) -> Result<Vec<(Str, Vec<Told>)>, ErrorCode> {
+        let found = self.with(&asked.group_id, |group, _, _| {
+            if let (Kind::Consumer(consumer), Some(member_id)) = (&group.kind, &asked.member_id)
+                && (asked.epoch >= 0 || !member_id.is_empty())
+            {
+                consumer.check_member(member_id, asked.epoch)?;
+            }
+            let wanted = match &asked.wanted {
+                Wanted::Partitions(topics) => topics.clone(),
+                Wanted::All => all_places(group),
+            };
+            let tell = |topic: &Str, partition: i32| {
+                let held = asked.is_stable_required && group.offsets.is_held(topic, partition);
+                let value = group.offsets.get(topic, partition).filter(|_| !held);
+                Told {
+                    partition,
+                    offset: value.map_or(-1, |value| value.offset),
+                    leader_epoch: value.map_or(-1, |value| value.leader_epoch),
+                    metadata: value.map(|value| value.metadata.clone()).unwrap_or_default(),
+                    error_code: if held { ErrorCode::UNSTABLE_OFFSET_COMMIT } else { ErrorCode::NONE },
+                }
+            };
+            let topics = wanted.into_iter().map(|(topic, partitions)| {
+                let told = partitions.iter().map(|partition| tell(&topic, *partition)).collect();
+                (topic, told)
+            });
+            Ok(topics.collect())
+        });
+        match (found, &asked.wanted) {
+            (Some(found), _) => found,
+            (None, Wanted::All) => Ok(Vec::new()),
+            (None, Wanted::Partitions(topics)) => {
+                let unknown = |partition: &i32| Told {
+                    partition: *partition,
+                    offset: -1,
+                    leader_epoch: -1,
+                    metadata: String::new(),
+                    error_code: ErrorCode::NONE,
+                };
+                Ok(topics.iter().map(|(topic, partitions)| (topic.clone(), partitions.iter().map(unknown).collect())).collect())
+            }
+        }
+    }
+}
+
+/// Topics with a committed offset, or one that a transaction holds.
+fn all_places(group: &Group) -> Vec<(Str, Vec<i32>)> {
+    let mut places: Vec<(Str, Vec<i32>)> = Vec::new();
+    let mut all: Vec<_> = group.offsets.all().map(|(place, _)| place).chain(group.offsets.held_places()).collect();
+    all.sort_unstable();
+    all.dedup();
+    for (topic, partition) in all {
+        match places.last_mut() {
+            Some((last, partitions)) if *last == topic.as_str() => partitions.push(*partition),
+            _ => places.push((topic.into(), vec![*partition])),
+        }
+    }
+    places
+}
+
+/// Whether somebody may commit, as Kafka decides it.
+fn check_committer(group: &mut Group, who: &Committer, is_transactional: bool, now: &Now) -> Result<(), ErrorCode> {
+    match &mut group.kind {
+        Kind::Consumer(consumer) => {
+            if is_transactional && who.epoch < 0 && who.member_id.is_empty() {
+                return Ok(());
+            }
+            consumer.check_member(&who.member_id, who.epoch).map_err(|code| {
+                // Old requests know no stale epochs.
+                let is_stale = code == ErrorCode::STALE_MEMBER_EPOCH;
+                if is_stale && (is_transactional || who.version < 9) { ErrorCode::ILLEGAL_GENERATION } else { code }
+            })
+        }
+        Kind::Classic(classic) => {
+            if who.epoch < 0 && classic.state == State::Empty {
+                return Ok(());
+            }
+            if who.epoch >= 0 || !who.member_id.is_empty() || who.instance_id.is_some() {
+                classic.check_member(&who.member_id, who.instance_id.as_ref())?;
+                if who.epoch != classic.generation {
+                    return Err(ErrorCode::ILLEGAL_GENERATION);
+                }
+            } else if !is_transactional {
+                return Err(ErrorCode::UNKNOWN_MEMBER_ID);
+            }
+            if !is_transactional && classic.state == State::Completing {
+                return Err(ErrorCode::REBALANCE_IN_PROGRESS);
+            }
+            classic.touch(&who.member_id, now);
+            Ok(())
+        }
+    }
+}

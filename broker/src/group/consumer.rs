@@ -1,0 +1,661 @@
+//! The state machine of a consumer group (KIP-848): members say what they want and what they have, the group computes who is
+//! to have what, and each member is led there by itself: first it gives up, then it gets what others have given up.
+//! Nobody stops for anybody else. Pure: a heartbeat or the time comes in, an answer and records to be kept come out.
+//!
+//! The rules are those of Kafka's `GroupMetadataManager` and `CurrentAssignmentBuilder`.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use millstream_protocol::message::consumer_group_heartbeat::{
+    Assignment, ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse, TopicPartitions,
+};
+use millstream_protocol::{ErrorCode, Str, TopicId};
+use regex::Regex;
+
+use super::Client;
+use super::assignor::{Assignor, Candidate, Partitions};
+use super::record::{ConsumerMemberValue, PartitionsValue};
+use crate::catalog::{Listing, Topics};
+
+/// Leaves.
+pub(super) const LEAVE: i32 = -1;
+/// Leaves for a while: a static member that is to come back.
+pub(super) const LEAVE_STATIC: i32 = -2;
+
+/// Where a member is on its way to its target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum MemberState {
+    /// It has what it is to have.
+    Stable,
+    /// It has to give partitions up, and to say that it did.
+    Revoking,
+    /// It waits for partitions that others have not given up.
+    Waiting,
+}
+
+/// A member.
+#[derive(Debug, Clone)]
+pub(super) struct Member {
+    pub instance_id: Option<Str>,
+    pub rack_id: Option<Str>,
+    pub client: Client,
+    pub rebalance_timeout_ms: i64,
+    pub subscribed_names: BTreeSet<Str>,
+    pub subscribed_regex: Option<Str>,
+    pub assignor: Option<Str>,
+    pub epoch: i32,
+    pub previous_epoch: i32,
+    pub state: MemberState,
+    pub assigned: Partitions,
+    pub revoking: Partitions,
+    session_ends_ms: i64,
+    revoke_ends_ms: Option<i64>,
+}
+
+/// A group.
+#[derive(Debug, Default)]
+pub(super) struct Consumer {
+    pub epoch: i32,
+    pub target_epoch: i32,
+    pub members: BTreeMap<Str, Member>,
+    pub targets: BTreeMap<Str, Partitions>,
+    by_instance: HashMap<Str, Str>,
+    /// Who has a partition or has not given it up yet.
+    owners: HashMap<(TopicId, i32), Str>,
+    /// The topics as they were when the target was computed.
+    topics: BTreeMap<TopicId, i32>,
+    /// Of the listing that they were taken from.
+    topics_version: u64,
+}
+
+/// What the group does not know by itself.
+pub(super) struct World<'a> {
+    pub now_ms: i64,
+    pub listing: &'a Listing,
+    pub session_timeout_ms: i64,
+    pub heartbeat_ms: i32,
+    pub size_max: usize,
+    pub assignors: &'a [String],
+}
+
+/// Why a heartbeat is refused: a code and a sentence.
+pub(super) type Refused = (ErrorCode, String);
+
+fn refused(code: ErrorCode, sentence: impl Into<String>) -> Refused {
+    (code, sentence.into())
+}
+
+/// What has to be kept.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    pub is_group_changed: bool,
+    pub members: BTreeSet<Str>,
+}
+
+/// Checks what does not depend on the group.
+pub(super) fn check(request: &ConsumerGroupHeartbeatRequest, version: i16, assignors: &[String]) -> Result<(), Refused> {
+    let invalid = |sentence: &str| Err(refused(ErrorCode::INVALID_REQUEST, sentence));
+    if request.group_id.is_empty() {
+        return invalid("GroupId can't be empty.");
+    }
+    if request.instance_id.as_ref().is_some_and(|id| id.is_empty()) {
+        return invalid("InstanceId can't be empty.");
+    }
+    if request.rack_id.as_ref().is_some_and(|id| id.is_empty()) {
+        return invalid("RackId can't be empty.");
+    }
+    // From version 1 on a member makes its own id.
+    if request.member_id.is_empty() && (version >= 1 || request.member_epoch != 0) {
+        return invalid("MemberId can't be empty.");
+    }
+    match request.member_epoch {
+        0 => {
+            if request.rebalance_timeout_ms == -1 {
+                return invalid("RebalanceTimeoutMs must be provided in first request.");
+            }
+            if request.topic_partitions.as_ref().is_none_or(|partitions| !partitions.is_empty()) {
+                return invalid("TopicPartitions must be empty when (re-)joining.");
+            }
+            let has_names = request.subscribed_topic_names.is_some();
+            let has_regex = request.subscribed_topic_regex.is_some();
+            if !has_names && !has_regex {
+                return invalid("Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining.");
+            }
+        }
+        LEAVE_STATIC if request.instance_id.is_none() => return invalid("InstanceId can't be null."),
+        epoch if epoch < LEAVE_STATIC => return invalid(&format!("MemberEpoch is {epoch}, but must be greater than or equal to -2.")),
+        _ => {}
+    }
+    if let Some(assignor) = &request.server_assignor
+        && !assignors.iter().any(|known| *assignor == known.as_str())
+    {
+        let sentence = format!("ServerAssignor {assignor} is not supported. Supported assignors: {}.", assignors.join(", "));
+        return Err(refused(ErrorCode::UNSUPPORTED_ASSIGNOR, sentence));
+    }
+    Ok(())
+}
+
+/// A pattern costs memory when it is compiled; matching takes time that is linear in the name, whatever the pattern.
+const PATTERN_BYTES_MAX: usize = 64 * 1024;
+
+/// Compiles a subscription. Kafka uses RE2J and matches whole names, as here.
+fn compile(pattern: &str) -> Result<Regex, Refused> {
+    let invalid = |error: String| {
+        refused(
+            ErrorCode::INVALID_REGULAR_EXPRESSION,
+            format!("SubscribedTopicRegex `{pattern}` is not a valid regular expression: {error}."),
+        )
+    };
+    if pattern.len() > PATTERN_BYTES_MAX {
+        return Err(invalid("it is too long".into()));
+    }
+    regex::RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(1 << 20).build().map_err(|error| invalid(error.to_string()))
+}
+
+impl Consumer {
+    fn names_of<'t>(&self, member: &Member, topics: &'t Topics) -> BTreeSet<&'t Str> {
+        let regex = member.subscribed_regex.as_ref().filter(|pattern| !pattern.is_empty()).and_then(|pattern| compile(pattern).ok());
+        let is_wanted = |name: &&Str| {
+            member.subscribed_names.contains(*name)
+                || (regex.as_ref().is_some_and(|regex| regex.is_match(name)) && !crate::journal::is_internal(name))
+        };
+        topics.keys().filter(is_wanted).collect()
+    }
+
+    /// The topics that some member wants, and how many partitions they have.
+    fn wanted(&self, topics: &Topics) -> BTreeMap<TopicId, i32> {
+        self.members.values().flat_map(|member| self.names_of(member, topics)).map(|name| topics[name]).collect()
+    }
+
+    /// Whether a member's subscription names a topic.
+    pub(super) fn is_subscribed(&self, topic: &str, topics: &Topics) -> bool {
+        self.members.values().any(|member| self.names_of(member, topics).iter().any(|name| **name == topic))
+    }
+
+    /// The state, as it is described.
+    pub(super) fn state_name(&self) -> &'static str {
+        if self.members.is_empty() {
+            "Empty"
+        } else if self.epoch > self.target_epoch {
+            "Assigning"
+        } else if self.members.values().any(|member| member.state != MemberState::Stable || member.epoch != self.target_epoch) {
+            "Reconciling"
+        } else {
+            "Stable"
+        }
+    }
+
+    /// The assignor that most members prefer.
+    pub(super) fn assignor(&self, assignors: &[String]) -> Assignor {
+        let mut votes: BTreeMap<&str, usize> = BTreeMap::new();
+        self.members.values().filter_map(|member| member.assignor.as_deref()).for_each(|name| *votes.entry(name).or_default() += 1);
+        let preferred = votes.into_iter().max_by_key(|(_, count)| *count).map(|(name, _)| name);
+        let name = preferred.or(assignors.first().map(String::as_str)).unwrap_or("uniform");
+        Assignor::by_name(name).unwrap_or(Assignor::Uniform)
+    }
+
+    /// A member's heartbeat.
+    pub(super) fn heartbeat(
+        &mut self,
+        request: &ConsumerGroupHeartbeatRequest,
+        member_id: &Str,
+        client: Client,
+        world: &World<'_>,
+        changes: &mut Changes,
+    ) -> Result<ConsumerGroupHeartbeatResponse, Refused> {
+        let id = self.identify(request, member_id, world, changes)?;
+        let is_joining = request.member_epoch == 0;
+        let before = self.members.get(&id).cloned();
+        let mut member = before.clone().unwrap_or_else(|| Member {
+            instance_id: None,
+            rack_id: None,
+            client: client.clone(),
+            rebalance_timeout_ms: 0,
+            subscribed_names: BTreeSet::new(),
+            subscribed_regex: None,
+            assignor: None,
+            epoch: 0,
+            previous_epoch: -1,
+            state: MemberState::Stable,
+            assigned: Partitions::new(),
+            revoking: Partitions::new(),
+            session_ends_ms: 0,
+            revoke_ends_ms: None,
+        });
+        update(&mut member, request, client)?;
+        member.session_ends_ms = world.now_ms + world.session_timeout_ms;
+        let is_changed = before.as_ref().is_none_or(|before| {
+            before.subscribed_names != member.subscribed_names
+                || before.subscribed_regex != member.subscribed_regex
+                || before.assignor != member.assignor
+                || before.rack_id != member.rack_id
+        });
+        if is_changed || before.as_ref().is_some_and(|before| before.instance_id != member.instance_id) {
+            changes.members.insert(id.clone());
+        }
+        if let Some(instance_id) = &member.instance_id {
+            self.by_instance.insert(instance_id.clone(), id.clone());
+        }
+        self.members.insert(id.clone(), member);
+        let has_new_topics = self.topics_version != world.listing.version && {
+            self.topics_version = world.listing.version;
+            self.wanted(&world.listing.topics) != self.topics
+        };
+        if is_changed || has_new_topics {
+            self.bump(changes);
+        }
+        self.compute_target(world, changes);
+        let owned = request.topic_partitions.as_deref().map(to_partitions);
+        self.reconcile(&id, owned.as_ref(), world, changes);
+        let member = &self.members[&id];
+        let is_full = is_joining
+            || (request.rebalance_timeout_ms != -1
+                && (request.subscribed_topic_names.is_some() || request.subscribed_topic_regex.is_some())
+                && request.topic_partitions.is_some());
+        let has_moved = before.is_none_or(|before| before.assigned != member.assigned);
+        Ok(ConsumerGroupHeartbeatResponse {
+            member_id: Some(id.clone()),
+            member_epoch: member.epoch,
+            heartbeat_interval_ms: world.heartbeat_ms,
+            assignment: (is_full || has_moved).then(|| Box::new(Assignment { topic_partitions: from_partitions(&member.assigned) })),
+            ..Default::default()
+        })
+    }
+
+    /// Finds the member or makes room for it, and compares epochs.
+    fn identify(
+        &mut self,
+        request: &ConsumerGroupHeartbeatRequest,
+        member_id: &Str,
+        world: &World<'_>,
+        changes: &mut Changes,
+    ) -> Result<Str, Refused> {
+        let is_joining = request.member_epoch == 0;
+        let id = member_id.detached();
+        if let Some(instance_id) = &request.instance_id {
+            match self.by_instance.get(instance_id).cloned() {
+                Some(known) if known == id => {}
+                Some(known) if is_joining => {
+                    let is_away = self.members.get(&known).is_some_and(|member| member.epoch == LEAVE_STATIC);
+                    if !is_away {
+                        let sentence =
+                            format!("Static member {id} with instance id {instance_id} cannot join: {known} has it and has not left.");
+                        return Err(refused(ErrorCode::UNRELEASED_INSTANCE_ID, sentence));
+                    }
+                    self.rename(&known, &id, changes);
+                    return Ok(id);
+                }
+                Some(known) => {
+                    let sentence = format!("Static member {id} with instance id {instance_id} was fenced by {known}.");
+                    return Err(refused(ErrorCode::FENCED_INSTANCE_ID, sentence));
+                }
+                None if is_joining => {}
+                None => return Err(refused(ErrorCode::UNKNOWN_MEMBER_ID, format!("Instance id {instance_id} is unknown."))),
+            }
+        }
+        let Some(member) = self.members.get(&id) else {
+            if !is_joining {
+                return Err(refused(ErrorCode::UNKNOWN_MEMBER_ID, format!("Member {id} is not a member of the group.")));
+            }
+            if self.members.len() >= world.size_max {
+                let sentence = format!("The consumer group has reached its maximum capacity of {} members.", world.size_max);
+                return Err(refused(ErrorCode::GROUP_MAX_SIZE_REACHED, sentence));
+            }
+            return Ok(id);
+        };
+        let (asked, epoch) = (request.member_epoch, member.epoch);
+        if is_joining || asked == epoch {
+            return Ok(id);
+        }
+        let owns_less = || {
+            let owned = request.topic_partitions.as_deref().map(to_partitions).unwrap_or_default();
+            owned.iter().all(|(topic, partitions)| member.assigned.get(topic).is_some_and(|assigned| partitions.is_subset(assigned)))
+        };
+        // It missed the answer that told it of its new epoch.
+        if asked == member.previous_epoch && asked < epoch && owns_less() {
+            return Ok(id);
+        }
+        let sentence = format!(
+            "The consumer group member has epoch {asked}, the group coordinator knows {epoch}. The member must abandon all its partitions and rejoin."
+        );
+        Err(refused(ErrorCode::FENCED_MEMBER_EPOCH, sentence))
+    }
+
+    /// A static member comes back under another id and takes over what it had.
+    fn rename(&mut self, old_id: &Str, new_id: &Str, changes: &mut Changes) {
+        let Some(mut member) = self.members.remove(old_id) else { return };
+        if let Some(target) = self.targets.remove(old_id) {
+            self.targets.insert(new_id.clone(), target);
+        }
+        self.owners.values_mut().filter(|owner| *owner == old_id).for_each(|owner| *owner = new_id.clone());
+        member.epoch = 0;
+        member.previous_epoch = -1;
+        if let Some(instance_id) = &member.instance_id {
+            self.by_instance.insert(instance_id.clone(), new_id.clone());
+        }
+        self.members.insert(new_id.clone(), member);
+        changes.members.extend([old_id.clone(), new_id.clone()]);
+    }
+
+    fn bump(&mut self, changes: &mut Changes) {
+        self.epoch += 1;
+        changes.is_group_changed = true;
+    }
+
+    /// Computes who is to have what, when something changed since it was computed.
+    fn compute_target(&mut self, world: &World<'_>, changes: &mut Changes) {
+        if self.target_epoch >= self.epoch {
+            return;
+        }
+        let topics = &world.listing.topics;
+        self.topics = self.wanted(topics);
+        let wishes: BTreeMap<&Str, BTreeSet<TopicId>> = self
+            .members
+            .iter()
+            .map(|(id, member)| (id, self.names_of(member, topics).into_iter().map(|name| topics[name].0).collect()))
+            .collect();
+        let nothing = Partitions::new();
+        let candidates: Vec<Candidate<'_>> = self
+            .members
+            .iter()
+            .map(|(id, member)| Candidate {
+                id,
+                instance_id: member.instance_id.as_ref(),
+                topics: &wishes[id],
+                before: self.targets.get(id).unwrap_or(&nothing),
+            })
+            .collect();
+        let targets = self.assignor(world.assignors).assign(&candidates, &self.topics);
+        for (id, target) in &targets {
+            if self.targets.get(id) != Some(target) {
+                changes.members.insert(id.clone());
+            }
+        }
+        self.targets = targets;
+        self.target_epoch = self.epoch;
+        changes.is_group_changed = true;
+    }
+
+    /// Leads a member one step towards its target.
+    fn reconcile(&mut self, id: &Str, owned: Option<&Partitions>, world: &World<'_>, changes: &mut Changes) {
+        let Some(mut member) = self.members.remove(id) else { return };
+        let target = self.targets.get(id).cloned().unwrap_or_default();
+        let is_acknowledged = owned.is_some_and(|owned| !intersects(owned, &member.revoking));
+        let is_due = match member.state {
+            MemberState::Stable => member.epoch != self.target_epoch,
+            MemberState::Revoking => is_acknowledged,
+            MemberState::Waiting => true,
+        };
+        if is_due {
+            let (epoch, state) = (member.epoch, member.state);
+            let (assigned, revoking) = (member.assigned.clone(), member.revoking.clone());
+            self.step(id, &mut member, &target, owned, world);
+            if (epoch, state) != (member.epoch, member.state) || assigned != member.assigned || revoking != member.revoking {
+                changes.members.insert(id.clone());
+            }
+        }
+        self.members.insert(id.clone(), member);
+    }
+
+    fn step(&mut self, id: &Str, member: &mut Member, target: &Partitions, owned: Option<&Partitions>, world: &World<'_>) {
+        for partition in flat(&member.revoking) {
+            self.owners.remove(&partition);
+        }
+        member.revoking.clear();
+        member.revoke_ends_ms = None;
+        let kept = both(&member.assigned, target);
+        let given_up = without(&member.assigned, &kept);
+        let must_revoke = owned.is_none_or(|owned| intersects(owned, &given_up));
+        member.assigned = kept;
+        if !given_up.is_empty() && must_revoke {
+            member.revoking = given_up;
+            member.state = MemberState::Revoking;
+            member.revoke_ends_ms = Some(world.now_ms + member.rebalance_timeout_ms);
+            return;
+        }
+        flat(&given_up).for_each(|partition| {
+            self.owners.remove(&partition);
+        });
+        let missing = without(target, &member.assigned);
+        let mut is_waiting = false;
+        for (topic, partition) in flat(&missing) {
+            match self.owners.get(&(topic, partition)) {
+                Some(owner) if owner != id => is_waiting = true,
+                _ => {
+                    member.assigned.entry(topic).or_default().insert(partition);
+                    self.owners.insert((topic, partition), id.clone());
+                }
+            }
+        }
+        member.state = if is_waiting { MemberState::Waiting } else { MemberState::Stable };
+        if member.epoch != self.target_epoch {
+            member.previous_epoch = member.epoch;
+            member.epoch = self.target_epoch;
+        }
+    }
+
+    /// A member goes: for good, or, a static one, for a while.
+    pub(super) fn leave(&mut self, request: &ConsumerGroupHeartbeatRequest, changes: &mut Changes) -> Result<(), Refused> {
+        let id = match &request.instance_id {
+            None => request.member_id.clone(),
+            Some(instance_id) => match self.by_instance.get(instance_id) {
+                None => return Err(refused(ErrorCode::UNKNOWN_MEMBER_ID, format!("Instance id {instance_id} is unknown."))),
+                Some(known) if *known != request.member_id => {
+                    return Err(refused(ErrorCode::FENCED_INSTANCE_ID, format!("Instance id {instance_id} belongs to {known}.")));
+                }
+                Some(known) => known.clone(),
+            },
+        };
+        let Some(member) = self.members.get_mut(&id) else {
+            return Err(refused(ErrorCode::UNKNOWN_MEMBER_ID, format!("Member {id} is not a member of the group.")));
+        };
+        if request.member_epoch == LEAVE_STATIC {
+            member.epoch = LEAVE_STATIC;
+            member.state = MemberState::Stable;
+            let given_up = std::mem::take(&mut member.revoking);
+            flat(&given_up).for_each(|partition| {
+                self.owners.remove(&partition);
+            });
+            changes.members.insert(id);
+        } else {
+            self.remove(&id, changes);
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, id: &Str, changes: &mut Changes) {
+        let Some(member) = self.members.remove(id) else { return };
+        if let Some(instance_id) = member.instance_id {
+            self.by_instance.remove(&instance_id);
+        }
+        self.targets.remove(id);
+        self.owners.retain(|_, owner| owner != id);
+        changes.members.insert(id.clone());
+        self.bump(changes);
+    }
+
+    /// When something is due.
+    pub(super) fn next_deadline_ms(&self) -> Option<i64> {
+        self.members.values().flat_map(|member| member.revoke_ends_ms.into_iter().chain([member.session_ends_ms])).min()
+    }
+
+    /// Time has passed: who was silent, or did not give up in time, is out.
+    pub(super) fn tick(&mut self, now_ms: i64, changes: &mut Changes) {
+        let is_over = |member: &Member| member.session_ends_ms <= now_ms || member.revoke_ends_ms.is_some_and(|ends_ms| ends_ms <= now_ms);
+        let gone: Vec<Str> = self.members.iter().filter(|(_, member)| is_over(member)).map(|(id, _)| id.clone()).collect();
+        gone.iter().for_each(|id| self.remove(id, changes));
+    }
+
+    /// Whether an offset may be committed or asked for by a member of this epoch.
+    pub(super) fn check_member(&self, member_id: &str, epoch: i32) -> Result<(), ErrorCode> {
+        // An administrator may, while there are no members.
+        if epoch < 0 && self.members.is_empty() {
+            return Ok(());
+        }
+        match self.members.get(&Str::from(member_id)) {
+            None => Err(ErrorCode::UNKNOWN_MEMBER_ID),
+            Some(member) if member.epoch != epoch => Err(ErrorCode::STALE_MEMBER_EPOCH),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// What is kept of a member.
+    pub(super) fn member_value(&self, id: &Str) -> Option<ConsumerMemberValue> {
+        let member = self.members.get(id)?;
+        let text = |text: &Option<Str>| text.as_ref().map(ToString::to_string);
+        Some(ConsumerMemberValue {
+            instance_id: text(&member.instance_id),
+            rack_id: text(&member.rack_id),
+            client_id: member.client.id.to_string(),
+            client_host: member.client.host.to_string(),
+            rebalance_timeout_ms: member.rebalance_timeout_ms,
+            subscribed_names: member.subscribed_names.iter().map(ToString::to_string).collect(),
+            subscribed_regex: text(&member.subscribed_regex),
+            assignor: text(&member.assignor),
+            epoch: member.epoch,
+            previous_epoch: member.previous_epoch,
+            assigned: to_value(&member.assigned),
+            revoking: to_value(&member.revoking),
+            target: self.targets.get(id).map(to_value).unwrap_or_default(),
+        })
+    }
+
+    /// Takes a member back as an earlier process kept it. It has a whole session to show that it is there.
+    pub(super) fn restore(&mut self, id: &str, value: ConsumerMemberValue, now_ms: i64, session_timeout_ms: i64) {
+        let id = Str::from(id);
+        let (assigned, revoking) = (of_value(value.assigned), of_value(value.revoking));
+        flat(&assigned).chain(flat(&revoking)).for_each(|partition| {
+            self.owners.insert(partition, id.clone());
+        });
+        let target = of_value(value.target);
+        let state = if !revoking.is_empty() {
+            MemberState::Revoking
+        } else if assigned == target {
+            MemberState::Stable
+        } else {
+            MemberState::Waiting
+        };
+        let instance_id = value.instance_id.map(Str::from);
+        if let Some(instance_id) = &instance_id {
+            self.by_instance.insert(instance_id.clone(), id.clone());
+        }
+        self.targets.insert(id.clone(), target);
+        let member = Member {
+            instance_id,
+            rack_id: value.rack_id.map(Into::into),
+            client: Client { id: value.client_id.into(), host: value.client_host.into() },
+            rebalance_timeout_ms: value.rebalance_timeout_ms,
+            subscribed_names: value.subscribed_names.into_iter().map(Str::from).collect(),
+            subscribed_regex: value.subscribed_regex.map(Into::into),
+            assignor: value.assignor.map(Into::into),
+            epoch: value.epoch,
+            previous_epoch: value.previous_epoch,
+            state,
+            assigned,
+            revoke_ends_ms: (!revoking.is_empty()).then_some(now_ms + value.rebalance_timeout_ms),
+            revoking,
+            session_ends_ms: now_ms + session_timeout_ms,
+        };
+        self.members.insert(id, member);
+    }
+
+    /// After everything was taken back: the topics are taken as they are now.
+    pub(super) fn settle(&mut self, listing: &Listing) {
+        self.topics = self.wanted(&listing.topics);
+        self.topics_version = listing.version;
+    }
+
+    /// A member that an earlier process knew had left.
+    pub(super) fn forget(&mut self, id: &str) {
+        self.remove(&Str::from(id), &mut Changes::default());
+    }
+
+    /// An administrator removes a member.
+    pub(super) fn remove_by_admin(&mut self, id: &Str, instance_id: Option<&Str>, changes: &mut Changes) -> Result<(), ErrorCode> {
+        let id = match instance_id.map(|instance_id| self.by_instance.get(instance_id)) {
+            Some(None) => return Err(ErrorCode::UNKNOWN_MEMBER_ID),
+            Some(Some(known)) if !id.is_empty() && known != id => return Err(ErrorCode::FENCED_INSTANCE_ID),
+            Some(Some(known)) => known.clone(),
+            None if self.members.contains_key(id) => id.clone(),
+            None => return Err(ErrorCode::UNKNOWN_MEMBER_ID),
+        };
+        self.remove(&id, changes);
+        Ok(())
+    }
+}
+
+/// Takes over what a heartbeat says.
+fn update(member: &mut Member, request: &ConsumerGroupHeartbeatRequest, client: Client) -> Result<(), Refused> {
+    let taken = |text: &Str| Some(text.detached());
+    if let Some(instance_id) = &request.instance_id {
+        member.instance_id = taken(instance_id);
+    }
+    if let Some(rack_id) = &request.rack_id {
+        member.rack_id = taken(rack_id);
+    }
+    if request.rebalance_timeout_ms != -1 {
+        member.rebalance_timeout_ms = request.rebalance_timeout_ms.into();
+    }
+    if let Some(assignor) = &request.server_assignor {
+        member.assignor = taken(assignor);
+    }
+    if let Some(names) = &request.subscribed_topic_names {
+        member.subscribed_names = names.iter().map(Str::detached).collect();
+    }
+    if let Some(pattern) = &request.subscribed_topic_regex {
+        if !pattern.is_empty() {
+            compile(pattern)?;
+        }
+        member.subscribed_regex = taken(pattern).filter(|pattern| !pattern.is_empty());
+    }
+    member.client = client;
+    Ok(())
+}
+
+fn to_partitions(asked: &[TopicPartitions]) -> Partitions {
+    asked.iter().map(|topic| (topic.topic_id, topic.partitions.iter().copied().collect())).collect()
+}
+
+pub(super) fn from_partitions(partitions: &Partitions) -> Vec<TopicPartitions> {
+    let topic = |(topic_id, partitions): (&TopicId, &BTreeSet<i32>)| TopicPartitions {
+        topic_id: *topic_id,
+        partitions: partitions.iter().copied().collect(),
+    };
+    partitions.iter().filter(|(_, partitions)| !partitions.is_empty()).map(topic).collect()
+}
+
+fn to_value(partitions: &Partitions) -> PartitionsValue {
+    partitions.iter().map(|(topic, partitions)| (topic.0, partitions.iter().copied().collect())).collect()
+}
+
+fn of_value(value: PartitionsValue) -> Partitions {
+    value.into_iter().map(|(topic, partitions)| (TopicId(topic), partitions.into_iter().collect())).collect()
+}
+
+fn flat(partitions: &Partitions) -> impl Iterator<Item = (TopicId, i32)> + '_ {
+    partitions.iter().flat_map(|(topic, partitions)| partitions.iter().map(|partition| (*topic, *partition)))
+}
+
+fn intersects(a: &Partitions, b: &Partitions) -> bool {
+    flat(a).any(|(topic, partition)| b.get(&topic).is_some_and(|partitions| partitions.contains(&partition)))
+}
+
+fn collect(partitions: impl Iterator<Item = (TopicId, i32)>) -> Partitions {
+    let mut collected = Partitions::new();
+    partitions.for_each(|(topic, partition)| {
+        collected.entry(topic).or_default().insert(partition);
+    });
+    collected
+}
+
+fn has(partitions: &Partitions, (topic, partition): &(TopicId, i32)) -> bool {
+    partitions.get(topic).is_some_and(|partitions| partitions.contains(partition))
+}
+
+fn both(a: &Partitions, b: &Partitions) -> Partitions {
+    collect(flat(a).filter(|place| has(b, place)))
+}
+
+fn without(a: &Partitions, b: &Partitions) -> Partitions {
+    collect(flat(a).filter(|place| !has(b, place)))
+}

@@ -1,0 +1,360 @@
+//! The coordinator of groups: who is a member, who reads what, and how far everybody has come.
+//!
+//! A request takes the lock, a pure state machine ([`classic`], [`consumer`], [`offsets`]) says what changes, and that goes
+//! into the journal before the lock is released: the journal has the order in which things happened. An answer that
+//! promises something waits until the journal has it on stable storage.
+//!
+//! * [`membership`] joins, leaves and assigns; * [`commit`] keeps offsets; * [`describe`] tells and deletes
+
+mod assignor;
+mod classic;
+mod commit;
+mod consumer;
+mod describe;
+mod membership;
+mod offsets;
+mod record;
+
+use std::collections::{BTreeSet, HashMap};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use millstream_protocol::{ErrorCode, Str};
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::catalog::Catalog;
+use crate::clock::Clock;
+use crate::config::GroupSettings;
+use crate::journal::{Entry, Journal, Replayed};
+use crate::partition::Acknowledged;
+use classic::{Change, Classic, Now};
+use consumer::{Changes, Consumer, World};
+use offsets::Offsets;
+use record::{ConsumerMemberValue, GroupValue, Key, OffsetValue, read_value};
+
+pub(crate) use commit::{Asked, Commit, Committer, Told, Wanted};
+pub(crate) use describe::Listed;
+
+/// Who a member is, for those who look.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Client {
+    pub id: Str,
+    pub host: Str,
+}
+
+impl Client {
+    pub(crate) fn new(id: Option<&Str>, peer: Option<IpAddr>) -> Self {
+        let host = peer.map(|address| format!("/{address}")).unwrap_or_default();
+        Client { id: id.map(Str::detached).unwrap_or_default(), host: host.into() }
+    }
+}
+
+/// No client has a reason for a longer one, and each is kept.
+const GROUP_ID_BYTES_MAX: usize = 32_767;
+
+/// Whether a group may have this id.
+pub(crate) fn is_group_id(id: &str) -> bool {
+    !id.is_empty() && id.len() <= GROUP_ID_BYTES_MAX
+}
+
+#[derive(Debug)]
+enum Kind {
+    Classic(Classic),
+    Consumer(Consumer),
+}
+
+#[derive(Debug)]
+struct Group {
+    kind: Kind,
+    offsets: Offsets,
+    /// As it stands among the deadlines.
+    deadline_ms: Option<i64>,
+    /// When its last member left, as far as this process knows; wall clock.
+    emptied_ms: i64,
+}
+
+impl Group {
+    fn new(kind: Kind, wall_ms: i64) -> Self {
+        Group { kind, offsets: Offsets::default(), deadline_ms: None, emptied_ms: wall_ms }
+    }
+
+    fn has_members(&self) -> bool {
+        match &self.kind {
+            Kind::Classic(classic) => !classic.members.is_empty(),
+            Kind::Consumer(consumer) => !consumer.members.is_empty(),
+        }
+    }
+
+    /// Nothing but a name: nobody would miss it.
+    fn is_unused(&self) -> bool {
+        let is_unused = match &self.kind {
+            Kind::Classic(classic) => classic.is_unused() && classic.generation == 0,
+            Kind::Consumer(consumer) => consumer.members.is_empty() && consumer.epoch == 0,
+        };
+        is_unused && self.offsets.is_empty()
+    }
+
+    fn next_deadline_ms(&self) -> Option<i64> {
+        match &self.kind {
+            Kind::Classic(classic) => classic.next_deadline_ms(),
+            Kind::Consumer(consumer) => consumer.next_deadline_ms(),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Shelf {
+    groups: HashMap<Str, Group>,
+    /// When something is due in which group.
+    deadlines: BTreeSet<(i64, Str)>,
+}
+
+impl Shelf {
+    fn note_deadline(&mut self, id: &Str) {
+        let Some(group) = self.groups.get_mut(id) else { return };
+        let next = group.next_deadline_ms();
+        if next != group.deadline_ms {
+            if let Some(before) = group.deadline_ms {
+                self.deadlines.remove(&(before, id.clone()));
+            }
+            group.deadline_ms = next;
+            self.deadlines.extend(next.map(|next| (next, id.clone())));
+        }
+    }
+
+    fn remove(&mut self, id: &Str) {
+        if let Some(deadline_ms) = self.groups.remove(id).and_then(|group| group.deadline_ms) {
+            self.deadlines.remove(&(deadline_ms, id.clone()));
+        }
+    }
+}
+
+/// The coordinator.
+#[derive(Debug)]
+pub(crate) struct Groups {
+    journal: Journal,
+    catalog: Arc<Catalog>,
+    clock: Clock,
+    settings: GroupSettings,
+    shelf: Mutex<Shelf>,
+    woken: Notify,
+}
+
+impl Groups {
+    /// Reads what an earlier process knew.
+    pub(crate) fn open(journal: Journal, catalog: Arc<Catalog>, clock: Clock, settings: GroupSettings) -> Self {
+        let (now_ms, wall_ms) = (clock.monotonic_ms(), clock.now_ms());
+        let mut groups: HashMap<Str, Group> = HashMap::new();
+        let mut damaged = 0;
+        journal.replay(|replayed| match replayed {
+            Replayed::Ended { producer_id, is_commit } => {
+                groups.values_mut().for_each(|group| {
+                    group.offsets.end(producer_id, is_commit);
+                });
+            }
+            Replayed::Entry { key, value, producer_id } => match Key::read(&key) {
+                Ok(key) => {
+                    let restored = restore(&mut groups, key, value.as_deref(), producer_id, &settings, (now_ms, wall_ms));
+                    damaged += u64::from(restored.is_err());
+                }
+                Err(_) => damaged += 1,
+            },
+        });
+        if damaged > 0 {
+            tracing::error!("{damaged} entries of the journal of groups cannot be read: offsets or members may be missing");
+        }
+        let listing = catalog.listing();
+        groups.retain(|_, group| {
+            if let Kind::Consumer(consumer) = &mut group.kind {
+                consumer.settle(&listing);
+            }
+            !group.is_unused()
+        });
+        let mut shelf = Shelf { groups, deadlines: BTreeSet::new() };
+        let ids: Vec<Str> = shelf.groups.keys().cloned().collect();
+        ids.iter().for_each(|id| shelf.note_deadline(id));
+        Groups { journal, catalog, clock, settings, shelf: Mutex::new(shelf), woken: Notify::new() }
+    }
+
+    fn now(&self) -> Now {
+        Now {
+            ms: self.clock.monotonic_ms(),
+            wall_ms: self.clock.now_ms(),
+            initial_delay_ms: self.settings.initial_rebalance_delay_ms,
+            size_max: self.settings.size_max,
+        }
+    }
+
+    /// Makes the journal's topic, so that whoever looks for the coordinator finds it ready.
+    pub(crate) fn prepare(&self) -> Result<(), ErrorCode> {
+        self.journal.partition(self.clock.now_ms()).map(|_| ())
+    }
+
+    /// Resolves when everything that was kept until now is durable.
+    pub(crate) fn settled(&self) -> Acknowledged {
+        self.journal.settled()
+    }
+
+    /// Does something to a group that is there, and keeps what that changes.
+    fn with<R>(&self, id: &Str, act: impl FnOnce(&mut Group, &Now, &mut Vec<Entry>) -> R) -> Option<R> {
+        let mut shelf = self.shelf.lock();
+        self.with_locked(&mut shelf, id, act)
+    }
+
+    /// The same, for a group that is made if it is not there.
+    fn with_new<R>(&self, id: &Str, kind: impl FnOnce(&Now) -> Kind, act: impl FnOnce(&mut Group, &Now, &mut Vec<Entry>) -> R) -> R {
+        let mut shelf = self.shelf.lock();
+        let now = self.now();
+        let id = id.detached();
+        shelf.groups.entry(id.clone()).or_insert_with(|| Group::new(kind(&now), now.wall_ms));
+        self.with_locked(&mut shelf, &id, act).expect("it was made above")
+    }
+
+    fn with_locked<R>(&self, shelf: &mut Shelf, id: &Str, act: impl FnOnce(&mut Group, &Now, &mut Vec<Entry>) -> R) -> Option<R> {
+        let now = self.now();
+        let group = shelf.groups.get_mut(id)?;
+        let mut entries = Vec::new();
+        let had_members = group.has_members();
+        let result = act(group, &now, &mut entries);
+        if had_members && !group.has_members() {
+            group.emptied_ms = now.wall_ms;
+        }
+        let is_unused = group.is_unused();
+        self.keep(&entries, now.wall_ms);
+        let earliest = shelf.deadlines.first().map(|(ms, _)| *ms);
+        if is_unused {
+            shelf.remove(id);
+        } else {
+            let id = id.detached();
+            shelf.note_deadline(&id);
+        }
+        if shelf.deadlines.first().map(|(ms, _)| *ms) != earliest {
+            self.woken.notify_one();
+        }
+        Some(result)
+    }
+
+    /// Membership that cannot be kept is forgotten with the process, and its members join again; it is not promised more.
+    fn keep(&self, entries: &[Entry], wall_ms: i64) {
+        if !entries.is_empty()
+            && let Err(code) = self.journal.append(entries, None, wall_ms)
+        {
+            tracing::warn!("the members of a group could not be kept: {code}");
+        }
+    }
+
+    /// Ends sessions and rebalances when their time has come, for as long as the broker lives.
+    pub(crate) async fn tend(self: Arc<Self>) {
+        loop {
+            let first_ms = { self.shelf.lock().deadlines.first().map(|(ms, _)| *ms) };
+            match first_ms.map(|ms| ms - self.clock.monotonic_ms()) {
+                None => self.woken.notified().await,
+                Some(wait_ms) if wait_ms > 0 => {
+                    let wait = std::time::Duration::from_millis(wait_ms as u64);
+                    // Either is a reason to look again.
+                    let _ = tokio::time::timeout(wait, self.woken.notified()).await;
+                }
+                Some(_) => self.tick(),
+            }
+        }
+    }
+
+    /// Does what is due now.
+    pub(crate) fn tick(&self) {
+        let now_ms = self.clock.monotonic_ms();
+        let mut shelf = self.shelf.lock();
+        let due: Vec<Str> = shelf.deadlines.iter().take_while(|(ms, _)| *ms <= now_ms).map(|(_, id)| id.clone()).collect();
+        for id in due {
+            self.with_locked(&mut shelf, &id, |group, now, entries| match &mut group.kind {
+                Kind::Classic(classic) => {
+                    let change = classic.tick(now);
+                    entries.extend(classic_entry(&id, classic, change));
+                }
+                Kind::Consumer(consumer) => {
+                    let mut changes = Changes::default();
+                    consumer.tick(now.ms, &mut changes);
+                    entries.extend(consumer_entries(&id, consumer, changes));
+                }
+            });
+        }
+    }
+}
+
+fn classic_entry(id: &str, classic: &Classic, change: Change) -> Option<Entry> {
+    (change == Change::Settled).then(|| Key::Group { group: id.to_owned() }.set(&GroupValue::Classic(classic.to_value())))
+}
+
+fn consumer_entries(id: &str, consumer: &Consumer, changes: Changes) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for member in changes.members {
+        let key = Key::Member { group: id.to_owned(), member: member.to_string() };
+        entries.push(consumer.member_value(&member).map_or_else(|| key.forget(), |value| key.set(&value)));
+    }
+    if changes.is_group_changed {
+        let value = record::ConsumerValue { epoch: consumer.epoch, target_epoch: consumer.target_epoch };
+        entries.push(Key::Group { group: id.to_owned() }.set(&GroupValue::Consumer(value)));
+    }
+    entries
+}
+
+/// Takes an entry of the journal over.
+fn restore(
+    groups: &mut HashMap<Str, Group>,
+    key: Key,
+    value: Option<&[u8]>,
+    producer_id: Option<i64>,
+    settings: &GroupSettings,
+    (now_ms, wall_ms): (i64, i64),
+) -> Result<(), crate::durable::DurableError> {
+    let id = Str::from(key.group());
+    let group = groups.entry(id).or_insert_with(|| Group::new(Kind::Classic(Classic::new(wall_ms)), wall_ms));
+    match (key, value) {
+        (Key::Offset { topic, partition, .. }, Some(value)) => {
+            let value: OffsetValue = read_value(value)?;
+            match producer_id {
+                None => group.offsets.commit((topic, partition), value),
+                Some(producer_id) => group.offsets.hold(producer_id, (topic, partition), value),
+            }
+        }
+        (Key::Offset { topic, partition, .. }, None) => {
+            group.offsets.forget(&topic, partition);
+        }
+        (Key::Group { .. }, Some(value)) => {
+            let restored: GroupValue = read_value(value)?;
+            match (restored, &mut group.kind) {
+                (GroupValue::Classic(value), kind) => {
+                    group.emptied_ms = value.changed_ms;
+                    *kind = Kind::Classic(Classic::restored(value, now_ms));
+                }
+                (GroupValue::Consumer(value), kind) => {
+                    let mut consumer = match std::mem::replace(kind, Kind::Classic(Classic::new(wall_ms))) {
+                        Kind::Consumer(consumer) => consumer,
+                        Kind::Classic(_) => Consumer::default(),
+                    };
+                    (consumer.epoch, consumer.target_epoch) = (value.epoch, value.target_epoch);
+                    *kind = Kind::Consumer(consumer);
+                }
+            }
+        }
+        (Key::Group { .. }, None) => {
+            group.kind = Kind::Classic(Classic::new(wall_ms));
+        }
+        (Key::Member { member, .. }, value) => {
+            if !matches!(group.kind, Kind::Consumer(_)) {
+                // The entry of its group follows.
+                group.kind = Kind::Consumer(Consumer::default());
+            }
+            if let Kind::Consumer(consumer) = &mut group.kind {
+                match value {
+                    Some(value) => {
+                        let value: ConsumerMemberValue = read_value(value)?;
+                        consumer.restore(&member, value, now_ms, settings.consumer_session_timeout_ms);
+                    }
+                    None => consumer.forget(&member),
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! A coordinator's journal: what it has to remember, as keyed records of an internal compacted topic, read once when the
+//! broker opens. One storage engine and one recovery serve topics, groups and transactions alike.
+//!
+//! Keys and values are durable records (`durable`), a null value takes a key back. The journal has one partition: one file
+//! to sync for all groups. What a key and a value are, their owners say.
+
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use millstream_protocol::ErrorCode;
+use millstream_protocol::limit::INFLATED_BATCH_BYTES_MAX;
+use millstream_protocol::record::batch::TRANSACTIONAL;
+use millstream_protocol::record::{BatchBuilder, Codec, NewRecord};
+
+use crate::catalog::Catalog;
+use crate::config::Properties;
+use crate::partition::{Acknowledged, Partition};
+
+/// The journal of groups and their offsets.
+pub(crate) const OFFSETS: &str = "__consumer_offsets";
+/// The journal of transactions.
+pub(crate) const TRANSACTIONS: &str = "__transaction_state";
+
+/// Whether a topic is a journal, which clients read and do not write.
+pub(crate) fn is_internal(topic: &str) -> bool {
+    topic == OFFSETS || topic == TRANSACTIONS
+}
+
+/// More goes into a further batch.
+const BATCH_BYTES_MAX: usize = 512 * 1024;
+const SEGMENT_BYTES: &str = "104857600";
+
+/// A key with its newest value; null takes it back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Entry {
+    pub key: Vec<u8>,
+    pub value: Option<Vec<u8>>,
+}
+
+/// What a journal holds, in order.
+#[derive(Debug)]
+pub(crate) enum Replayed {
+    /// An entry; one of a transaction counts when that is committed.
+    Entry { key: Bytes, value: Option<Bytes>, producer_id: Option<i64> },
+    /// The end of a transaction.
+    Ended { producer_id: i64, is_commit: bool },
+}
+
+/// A journal. Its topic is made with the first entry.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    topic: &'static str,
+    catalog: Arc<Catalog>,
+    partition: OnceLock<Arc<Partition>>,
+}
+
+impl Journal {
+    pub(crate) fn new(topic: &'static str, catalog: Arc<Catalog>) -> Self {
+        let journal = Journal { topic, catalog, partition: OnceLock::new() };
+        if let Some(partition) = journal.catalog.get(topic).and_then(|topic| topic.partition(0)) {
+            let _ = journal.partition.set(partition);
+        }
+        journal
+    }
+
+    /// The partition, made if need be.
+    pub(crate) fn partition(&self, now_ms: i64) -> Result<&Arc<Partition>, ErrorCode> {
+        if let Some(partition) = self.partition.get() {
+            return Ok(partition);
+        }
+        let property = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let properties = Properties::from([property("cleanup.policy", "compact"), property("segment.bytes", SEGMENT_BYTES)]);
+        match self.catalog.create(self.topic, 1, properties, now_ms) {
+            Ok(_) | Err((ErrorCode::TOPIC_ALREADY_EXISTS, _)) => {}
+            Err((code, sentence)) => {
+                tracing::error!(topic = self.topic, "cannot make a coordinator's journal: {code}: {sentence}");
+                return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE);
+            }
+        }
+        let made = self.catalog.get(self.topic).and_then(|topic| topic.partition(0)).ok_or(ErrorCode::COORDINATOR_NOT_AVAILABLE)?;
+        Ok(self.partition.get_or_init(|| made))
+    }
+
+    /// Appends entries, as a part of a producer's transaction if one is given. Resolves when they are durable.
+    pub(crate) fn append(&self, entries: &[Entry], transaction: Option<(i64, i16)>, now_ms: i64) -> Result<Acknowledged, ErrorCode> {
+        let partition = self.partition(now_ms)?;
+        let mut acknowledged = None;
+        let mut rest = entries;
+        while !rest.is_empty() {
+            let mut builder = BatchBuilder::new(Codec::None);
+            if let Some((producer_id, producer_epoch)) = transaction {
+                builder.set_producer(producer_id, producer_epoch, -1);
+                builder.set_attributes(TRANSACTIONAL);
+            }
+            let fitting = rest.iter().scan(0, |bytes, entry| {
+                *bytes += entry.key.len() + entry.value.as_ref().map_or(0, Vec::len);
+                Some(*bytes)
+            });
+            let (now, later) = rest.split_at(fitting.take_while(|bytes| *bytes <= BATCH_BYTES_MAX).count().max(1));
+            for entry in now {
+                builder.push(NewRecord { timestamp: now_ms, key: Some(&entry.key), value: entry.value.as_deref(), headers: &[] });
+            }
+            let batch = builder.build().map_err(|_| ErrorCode::UNKNOWN_SERVER_ERROR)?;
+            let appended = partition.append(batch, -1, now_ms, true).map_err(|refusal| {
+                tracing::error!(topic = self.topic, "a coordinator's journal refused an entry: {}", refusal.code);
+                match refusal.code {
+                    ErrorCode::INVALID_PRODUCER_EPOCH => ErrorCode::INVALID_PRODUCER_EPOCH,
+                    _ => ErrorCode::COORDINATOR_NOT_AVAILABLE,
+                }
+            })?;
+            // The last one is durable after those before it.
+            acknowledged = appended.acknowledged;
+            rest = later;
+        }
+        Ok(acknowledged)
+    }
+
+    /// Resolves when everything appended until now is durable; `None` when it is already.
+    pub(crate) fn settled(&self) -> Acknowledged {
+        self.partition.get().and_then(|partition| partition.settled())
+    }
+
+    /// Shows everything in it, oldest first. What cannot be read is told of and left out.
+    pub(crate) fn replay(&self, mut see: impl FnMut(Replayed)) {
+        let Some(partition) = self.partition.get() else { return };
+        partition.walk(|batch| {
+            if let Some(marker) = batch.marker() {
+                see(Replayed::Ended { producer_id: batch.producer_id(), is_commit: marker.is_commit });
+                return Ok(());
+            }
+            let producer_id = batch.is_transactional().then(|| batch.producer_id());
+            for record in batch.records(INFLATED_BATCH_BYTES_MAX)? {
+                let record = record?;
+                if let Some(key) = record.key {
+                    see(Replayed::Entry { key, value: record.value, producer_id });
+                }
+            }
+            Ok(())
+        });
+    }
+}
+
+/// Waits until something is durable.
+pub(crate) async fn durable(acknowledged: Acknowledged) -> Result<(), ErrorCode> {
+    match acknowledged {
+        None => Ok(()),
+        Some(receiver) => match receiver.await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
+        },
+    }
+}

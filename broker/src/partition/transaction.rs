@@ -1,0 +1,100 @@
+//! Transactions as one partition sees them: markers end them, and who reads committed records alone reads up to the last
+//! stable offset and is told which producers' batches to leave out. What a transaction is, and how it ends, is decided
+//! by its coordinator.
+
+use std::sync::Arc;
+
+use millstream_protocol::ErrorCode;
+use millstream_protocol::message::describe_producers::ProducerState;
+use millstream_protocol::record::Marker;
+
+use super::check::Refusal;
+use super::producers::MarkerRefused;
+use super::{Acknowledged, Partition, State};
+use crate::log::index::Aborted;
+
+impl Partition {
+    /// Ends a producer's transaction here. Resolves when the marker is where acknowledged records are.
+    pub(crate) fn append_marker(
+        self: &Arc<Self>,
+        producer_id: i64,
+        producer_epoch: i16,
+        marker: Marker,
+        now_ms: i64,
+    ) -> Result<Acknowledged, Refusal> {
+        let settings = self.settings();
+        let mut state = self.state.lock();
+        self.check_writable()?;
+        match state.producers.check_marker(producer_id, producer_epoch, marker.coordinator_epoch) {
+            Ok(()) => {}
+            Err(MarkerRefused::Fenced) => {
+                return Err(Refusal::new(ErrorCode::INVALID_PRODUCER_EPOCH, "the producer's epoch is older than the newest one seen"));
+            }
+            Err(MarkerRefused::CoordinatorFenced) => {
+                return Err(Refusal::new(ErrorCode::TRANSACTION_COORDINATOR_FENCED, "a newer coordinator has ended transactions here"));
+            }
+        }
+        let batch = marker.to_batch(producer_id, producer_epoch, now_ms);
+        let (_, last_offset, _) = self.place(&mut state, batch, now_ms, &settings)?;
+        Ok(self.acknowledge(&mut state, last_offset, settings.is_synced_before_ack(), &settings))
+    }
+
+    /// Whether the producer's transaction has begun here.
+    pub(crate) fn is_in_transaction(&self, producer_id: i64, producer_epoch: i16) -> bool {
+        self.state.lock().producers.is_open(producer_id, producer_epoch)
+    }
+
+    /// The producers whose transaction is open here, and their epochs.
+    pub(crate) fn open_transactions(&self) -> Vec<(i64, i16)> {
+        self.state.lock().producers.open().collect()
+    }
+
+    /// The aborted transactions that a reader of `offset` up to `end` may meet.
+    pub(crate) fn aborted_between(&self, offset: i64, end: i64) -> Vec<Aborted> {
+        let state = self.state.lock();
+        let mut met = Vec::new();
+        for aborted in state.aborted_from(offset) {
+            if aborted.first_offset < end {
+                met.push(*aborted);
+            }
+            if aborted.stable_offset >= end {
+                break;
+            }
+        }
+        met.sort_unstable_by_key(|aborted| aborted.first_offset);
+        met
+    }
+
+    /// What is known of each producer.
+    pub(crate) fn describe_producers(&self) -> Vec<ProducerState> {
+        let state = self.state.lock();
+        let describe = |(producer_id, producer): (i64, &super::producers::Producer)| ProducerState {
+            producer_id,
+            producer_epoch: producer.epoch.into(),
+            last_sequence: producer.last_sequence(),
+            last_timestamp: producer.last_timestamp,
+            coordinator_epoch: producer.coordinator_epoch,
+            current_txn_start_offset: producer.open_since.unwrap_or(-1),
+        };
+        state.producers.all().map(describe).collect()
+    }
+}
+
+impl State {
+    /// Below it every transaction has ended, and everybody may read how.
+    pub(super) fn stable_offset(&self) -> i64 {
+        let ending = self.ending.iter().map(|ended| ended.first_offset).min();
+        [self.producers.first_open_offset(), ending].into_iter().flatten().fold(self.high_watermark, i64::min)
+    }
+
+    /// Those whose marker is not before `offset`.
+    pub(super) fn aborted_from(&self, offset: i64) -> &[Aborted] {
+        &self.aborted[self.aborted.partition_point(|aborted| aborted.last_offset < offset)..]
+    }
+
+    /// Lets go of those whose records are gone.
+    pub(super) fn forget_aborted(&mut self) {
+        let gone = self.aborted.len() - self.aborted_from(self.facts.start_offset).len();
+        self.aborted.drain(..gone);
+    }
+}

@@ -1,0 +1,147 @@
+//! The end of a transaction: the decision is durable, then every partition gets a marker, then the id is free again.
+
+use std::sync::Arc;
+
+use millstream_protocol::record::Marker;
+use millstream_protocol::{ErrorCode, Str};
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::state::{End, Identity, State, Transaction};
+use super::{Slot, Transactions};
+use crate::journal::{self, durable};
+use crate::partition::{Acknowledged, Partition};
+
+/// There is one coordinator, and it never moves.
+const COORDINATOR_EPOCH: i32 = 0;
+
+/// Markers on their way. They are written whether or not anybody waits.
+#[derive(Debug)]
+pub(crate) struct Marking(oneshot::Receiver<Result<(), ErrorCode>>);
+
+impl Marking {
+    /// Waits until all of them are durable.
+    pub(crate) async fn done(self) -> Result<(), ErrorCode> {
+        self.0.await.unwrap_or(Err(ErrorCode::COORDINATOR_NOT_AVAILABLE))
+    }
+}
+
+/// What the end of a transaction waits for.
+pub(crate) enum Ending {
+    Marking(Marking),
+    /// It ended so before.
+    Over,
+}
+
+impl Transactions {
+    /// Commits or aborts. The decision takes effect when this is called; the answer to wait for is that every reader of committed
+    /// records sees it. Says with which identity the producer goes on.
+    pub(crate) fn end(
+        self: &Arc<Self>,
+        id: &Str,
+        who: Identity,
+        is_commit: bool,
+        is_bumping: bool,
+    ) -> Result<(Ending, Identity), ErrorCode> {
+        let slot = self.slot(id).ok_or(ErrorCode::INVALID_PRODUCER_ID_MAPPING)?;
+        let mut locked = slot.lock();
+        let now_ms = self.clock.now_ms();
+        let next = if is_bumping && locked.transaction.needs_producer_id_at_end() { self.next_producer_id()? } else { -1 };
+        let (end, acknowledged) = self.change(id, &mut locked, |transaction| {
+            let end = transaction.end(who, is_commit, is_bumping, now_ms)?;
+            if end == End::Prepared {
+                transaction.next_producer_id = next;
+            }
+            Ok(end)
+        })?;
+        let transaction = &locked.transaction;
+        let identity = match transaction.next_producer_id {
+            -1 => transaction.identity(),
+            producer_id => Identity { producer_id, epoch: 0 },
+        };
+        Ok(match end {
+            End::Repeated => (Ending::Over, identity),
+            End::Prepared => (Ending::Marking(self.mark(id, &slot, &mut locked, acknowledged)), identity),
+        })
+    }
+
+    /// Begins to write the markers of a decision, which is durable with `decided`.
+    pub(super) fn mark(self: &Arc<Self>, id: &Str, slot: &Arc<Mutex<Slot>>, locked: &mut Slot, decided: Acknowledged) -> Marking {
+        locked.is_completing = true;
+        let (sender, receiver) = oneshot::channel();
+        let (transactions, id, slot) = (self.clone(), id.detached(), slot.clone());
+        let transaction = locked.transaction.clone();
+        // A task of its own: a client that hangs up does not leave a transaction half ended.
+        tokio::spawn(async move {
+            let completed = transactions.complete(&id, &slot, &transaction, decided).await;
+            if let Err(code) = completed {
+                tracing::warn!(transactional_id = %id, "a transaction could not be completed and is tried again: {code}");
+                slot.lock().is_completing = false;
+            }
+            // Nobody may wait any more.
+            let _ = sender.send(completed);
+        });
+        Marking(receiver)
+    }
+
+    async fn complete(
+        self: &Arc<Self>,
+        id: &Str,
+        slot: &Arc<Mutex<Slot>>,
+        transaction: &Transaction,
+        decided: Acknowledged,
+    ) -> Result<(), ErrorCode> {
+        durable(decided).await?;
+        let is_commit = transaction.state == State::PrepareCommit;
+        let who = transaction.identity();
+        let mut written = Vec::with_capacity(transaction.partitions.len());
+        for (topic, index) in &transaction.partitions {
+            // A topic that was deleted needs no marker.
+            if let Some(partition) = self.catalog.get(topic).and_then(|topic| topic.partition(*index)) {
+                written.push(self.append_marker(topic, &partition, who, is_commit, COORDINATOR_EPOCH)?);
+            }
+        }
+        for acknowledged in written {
+            durable(acknowledged).await?;
+        }
+        let mut locked = slot.lock();
+        let now_ms = self.clock.now_ms();
+        self.change(id, &mut locked, |transaction| {
+            transaction.complete(now_ms);
+            Ok(())
+        })?;
+        locked.is_completing = false;
+        Ok(())
+    }
+
+    /// Ends a producer's transaction in one partition.
+    pub(crate) fn append_marker(
+        &self,
+        topic: &str,
+        partition: &Arc<Partition>,
+        who: Identity,
+        is_commit: bool,
+        coordinator_epoch: i32,
+    ) -> Result<Acknowledged, ErrorCode> {
+        let marker = Marker { is_commit, coordinator_epoch };
+        let appended = partition.append_marker(who.producer_id, who.epoch, marker, self.clock.now_ms());
+        let acknowledged = match appended {
+            Ok(acknowledged) => acknowledged,
+            // A newer producer has ended it, or the topic is on its way out.
+            Err(refusal) if matches!(refusal.code, ErrorCode::INVALID_PRODUCER_EPOCH | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) => None,
+            Err(refusal) => return Err(refusal.code),
+        };
+        if topic == journal::OFFSETS {
+            self.groups.end_transaction(who.producer_id, is_commit);
+        }
+        Ok(acknowledged)
+    }
+
+    /// Aborts a transaction in a partition whose coordinator does not know of it.
+    pub(super) fn abort_hanging(&self, topic: &str, partition: &Arc<Partition>, producer_id: i64, epoch: i16) {
+        tracing::warn!(topic, partition = partition.index, producer_id, "a transaction that nobody knows of is aborted");
+        if let Err(code) = self.append_marker(topic, partition, Identity { producer_id, epoch }, false, COORDINATOR_EPOCH) {
+            tracing::error!(topic, partition = partition.index, producer_id, "it could not be aborted: {code}");
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! The coordinator of transactions: which producer has a transactional id, which partitions its transaction writes to, and
+//! how it ended. The decision is in the journal, on stable storage, before any partition hears of it; markers follow, also
+//! after a crash.
+//!
+//! * [`state`] is the pure state machine of an id; * [`end`] writes markers and completes; * [`describe`] tells
+//!
+//! Locks are taken in this order: a transactional id, the groups, a partition. An id is locked while a first batch is appended
+//! to a partition, so that no marker can get in between the coordinator's yes and the batch.
+
+mod describe;
+mod end;
+mod state;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use millstream_protocol::{ErrorCode, Str};
+use parking_lot::Mutex;
+
+use crate::catalog::Catalog;
+use crate::clock::Clock;
+use crate::config::TransactionSettings;
+use crate::durable;
+use crate::group::Groups;
+use crate::identity;
+use crate::journal::{Entry, Journal, Replayed};
+use crate::partition::Acknowledged;
+use state::{Begin, Place, State, Transaction};
+
+pub(crate) use describe::Filter;
+pub(crate) use end::{Ending, Marking};
+pub(crate) use state::Identity;
+
+const VERSION: u8 = 1;
+
+/// A transactional id, with what is not kept of it.
+#[derive(Debug)]
+struct Slot {
+    transaction: Transaction,
+    /// Since when the transaction is open, monotonic.
+    open_since_ms: i64,
+    /// Somebody is writing its markers.
+    is_completing: bool,
+}
+
+/// The coordinator.
+#[derive(Debug)]
+pub(crate) struct Transactions {
+    journal: Journal,
+    catalog: Arc<Catalog>,
+    groups: Arc<Groups>,
+    identity: Arc<identity::Identity>,
+    clock: Clock,
+    settings: TransactionSettings,
+    by_id: Mutex<HashMap<Str, Arc<Mutex<Slot>>>>,
+}
+
+impl Transactions {
+    /// Reads what an earlier process knew.
+    pub(crate) fn open(
+        journal: Journal,
+        catalog: Arc<Catalog>,
+        groups: Arc<Groups>,
+        identity: Arc<identity::Identity>,
+        clock: Clock,
+        settings: TransactionSettings,
+    ) -> Self {
+        let mut by_id = HashMap::new();
+        let mut damaged = 0;
+        let now_ms = clock.monotonic_ms();
+        journal.replay(|replayed| {
+            let Replayed::Entry { key, value, .. } = replayed else { return };
+            let Ok(id) = durable::decode::<String>(VERSION, &key) else {
+                damaged += 1;
+                return;
+            };
+            match value.map(|value| durable::decode::<Transaction>(VERSION, &value)) {
+                None => {
+                    by_id.remove(&Str::from(id));
+                }
+                Some(Ok(transaction)) => {
+                    let slot = Slot { transaction, open_since_ms: now_ms, is_completing: false };
+                    by_id.insert(Str::from(id), Arc::new(Mutex::new(slot)));
+                }
+                Some(Err(_)) => damaged += 1,
+            }
+        });
+        if damaged > 0 {
+            tracing::error!("{damaged} entries of the journal of transactions cannot be read: outcomes may be missing");
+        }
+        Transactions { journal, catalog, groups, identity, clock, settings, by_id: Mutex::new(by_id) }
+    }
+
+    /// Makes the journal's topic, so that whoever looks for the coordinator finds it ready.
+    pub(crate) fn prepare(&self) -> Result<(), ErrorCode> {
+        self.journal.partition(self.clock.now_ms()).map(|_| ())
+    }
+
+    fn slot(&self, id: &Str) -> Option<Arc<Mutex<Slot>>> {
+        self.by_id.lock().get(id).cloned()
+    }
+
+    fn keep(&self, id: &str, transaction: &Transaction) -> Result<Acknowledged, ErrorCode> {
+        let entry = Entry { key: durable::encode(VERSION, &id), value: Some(durable::encode(VERSION, transaction)) };
+        self.journal.append(&[entry], None, self.clock.now_ms())
+    }
+
+    fn next_producer_id(&self) -> Result<i64, ErrorCode> {
+        self.identity.next_producer_id().map_err(|error| {
+            tracing::error!("no producer id could be reserved: {error}");
+            ErrorCode::COORDINATOR_NOT_AVAILABLE
+        })
+    }
+
+    /// Changes a transaction and keeps it; what could not be kept did not change.
+    fn change<R>(
+        &self,
+        id: &str,
+        slot: &mut Slot,
+        act: impl FnOnce(&mut Transaction) -> Result<R, ErrorCode>,
+    ) -> Result<(R, Acknowledged), ErrorCode> {
+        let before = slot.transaction.clone();
+        let result = act(&mut slot.transaction);
+        let is_changed = slot.transaction != before;
+        let kept = match &result {
+            Ok(_) if is_changed => self.keep(id, &slot.transaction),
+            _ => Ok(None),
+        };
+        match (result, kept) {
+            (Ok(result), Ok(acknowledged)) => {
+                if before.state != State::Ongoing && slot.transaction.state == State::Ongoing {
+                    slot.open_since_ms = self.clock.monotonic_ms();
+                }
+                Ok((result, acknowledged))
+            }
+            (Err(code), _) | (_, Err(code)) => {
+                slot.transaction = before;
+                Err(code)
+            }
+        }
+    }
+
+    /// A producer begins with a transactional id. An open transaction of whoever had it is aborted first.
+    pub(crate) async fn begin(self: &Arc<Self>, id: Str, known: Option<Identity>, timeout_ms: i32) -> Result<Identity, ErrorCode> {
+        if timeout_ms <= 0 || i64::from(timeout_ms) > self.settings.timeout_ms_max {
+            return Err(ErrorCode::INVALID_TRANSACTION_TIMEOUT);
+        }
+        loop {
+            match self.try_begin(&id, known, timeout_ms)? {
+                Begun::Ready(identity, acknowledged) => {
+                    crate::journal::durable(acknowledged).await?;
+                    return Ok(identity);
+                }
+                Begun::Ended(marking) => marking.done().await?,
+            }
+        }
+    }
+
+    fn try_begin(self: &Arc<Self>, id: &Str, known: Option<Identity>, timeout_ms: i32) -> Result<Begun, ErrorCode> {
+        let now_ms = self.clock.now_ms();
+        let slot = {
+            let mut by_id = self.by_id.lock();
+            match by_id.get(id) {
+                Some(slot) => slot.clone(),
+                None if known.is_some() => return Err(ErrorCode::INVALID_PRODUCER_ID_MAPPING),
+                None => {
+                    let transaction = Transaction::new(self.next_producer_id()?, timeout_ms, now_ms);
+                    let identity = transaction.identity();
+                    let acknowledged = self.keep(id, &transaction)?;
+                    let slot = Slot { transaction, open_since_ms: self.clock.monotonic_ms(), is_completing: false };
+                    by_id.insert(id.detached(), Arc::new(Mutex::new(slot)));
+                    return Ok(Begun::Ready(identity, acknowledged));
+                }
+            }
+        };
+        let mut locked = slot.lock();
+        let (begin, acknowledged) = self.change(id, &mut locked, |transaction| {
+            let begin = transaction.begin(known, timeout_ms, now_ms)?;
+            match begin {
+                Begin::AbortFirst => transaction.fence(now_ms),
+                Begin::NeedsProducerId => transaction.rotate(self.next_producer_id()?, timeout_ms, now_ms),
+                Begin::Known | Begin::Bumped => {}
+            }
+            Ok(begin)
+        })?;
+        let identity = locked.transaction.identity();
+        Ok(match begin {
+            Begin::AbortFirst => Begun::Ended(self.mark(id, &slot, &mut locked, acknowledged)),
+            Begin::Known | Begin::Bumped | Begin::NeedsProducerId => Begun::Ready(identity, acknowledged),
+        })
+    }
+
+    /// Adds partitions to the transaction.
+    pub(crate) fn add(&self, id: &Str, who: Identity, places: Vec<Place>) -> Result<Acknowledged, ErrorCode> {
+        let slot = self.slot(id).ok_or(ErrorCode::INVALID_PRODUCER_ID_MAPPING)?;
+        let mut slot = slot.lock();
+        let now_ms = self.clock.now_ms();
+        self.change(id, &mut slot, |transaction| transaction.add(who, places, now_ms)).map(|(_, acknowledged)| acknowledged)
+    }
+
+    /// Whether the transaction writes to each of the partitions.
+    pub(crate) fn verify(&self, id: &Str, who: Identity, places: &[Place]) -> Result<Vec<ErrorCode>, ErrorCode> {
+        let slot = self.slot(id).ok_or(ErrorCode::INVALID_PRODUCER_ID_MAPPING)?;
+        let slot = slot.lock();
+        Ok(places.iter().map(|place| slot.transaction.verify(who, place).err().unwrap_or(ErrorCode::NONE)).collect())
+    }
+
+    /// Writes to a partition in the name of the transaction, which `is_adding` adds it to if it was not (KIP-890). What is written
+    /// is good once the acknowledgement of the addition is there too.
+    pub(crate) fn write<R>(
+        &self,
+        id: &Str,
+        who: Identity,
+        place: Place,
+        is_adding: bool,
+        write: impl FnOnce() -> R,
+    ) -> Result<(R, Acknowledged), ErrorCode> {
+        let slot = self.slot(id).ok_or(ErrorCode::INVALID_PRODUCER_ID_MAPPING)?;
+        let mut slot = slot.lock();
+        if !is_adding {
+            slot.transaction.verify(who, &place)?;
+            return Ok((write(), None));
+        }
+        let now_ms = self.clock.now_ms();
+        let (_, acknowledged) = self.change(id, &mut slot, |transaction| transaction.add(who, [place], now_ms))?;
+        Ok((write(), acknowledged))
+    }
+
+    /// Ends what a crash left behind: partitions with an open transaction that the coordinator does not know of, since its
+    /// journal had not got that far. Nobody was promised anything of them. It has to happen before any request is served.
+    pub(crate) fn abort_unknown(&self) {
+        let mut open: HashMap<i64, Arc<Mutex<Slot>>> = HashMap::new();
+        for slot in self.by_id.lock().values() {
+            open.insert(slot.lock().transaction.producer_id, slot.clone());
+        }
+        for topic in self.catalog.all() {
+            for partition in topic.partitions().iter() {
+                for (producer_id, epoch) in partition.open_transactions() {
+                    let place = (topic.name.clone(), partition.index);
+                    let is_known = open.get(&producer_id).is_some_and(|slot| {
+                        let transaction = &slot.lock().transaction;
+                        matches!(transaction.state, State::Ongoing | State::PrepareCommit | State::PrepareAbort)
+                            && transaction.partitions.contains(&place)
+                    });
+                    if !is_known {
+                        self.abort_hanging(&topic.name, partition, producer_id, epoch);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Aborts what is open for too long, forgets ids that nobody uses, and goes on with what could not be completed.
+    pub(crate) fn tend_once(self: &Arc<Self>) {
+        let (now_ms, wall_ms) = (self.clock.monotonic_ms(), self.clock.now_ms());
+        let slots: Vec<(Str, Arc<Mutex<Slot>>)> = self.by_id.lock().iter().map(|(id, slot)| (id.clone(), slot.clone())).collect();
+        for (id, slot) in slots {
+            let mut locked = slot.lock();
+            let transaction = &locked.transaction;
+            match transaction.state {
+                State::Ongoing if now_ms - locked.open_since_ms > i64::from(transaction.timeout_ms) => {
+                    tracing::info!(transactional_id = %id, "a transaction is open for longer than its timeout and is aborted");
+                    let fenced = self.change(&id, &mut locked, |transaction| {
+                        transaction.fence(wall_ms);
+                        Ok(())
+                    });
+                    if let Ok(((), acknowledged)) = fenced {
+                        // It is written whether or not somebody waits for it.
+                        drop(self.mark(&id, &slot, &mut locked, acknowledged));
+                    }
+                }
+                State::PrepareCommit | State::PrepareAbort if !locked.is_completing => {
+                    drop(self.mark(&id, &slot, &mut locked, None));
+                }
+                State::Empty | State::CompleteCommit | State::CompleteAbort
+                    if wall_ms - transaction.updated_ms > self.settings.expiration_ms =>
+                {
+                    drop(locked);
+                    self.forget(&id, wall_ms);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Tells the partitions of outcomes that an earlier process decided.
+    pub(crate) fn complete_prepared(self: &Arc<Self>) {
+        let slots: Vec<(Str, Arc<Mutex<Slot>>)> = self.by_id.lock().iter().map(|(id, slot)| (id.clone(), slot.clone())).collect();
+        for (id, slot) in slots {
+            let mut locked = slot.lock();
+            if matches!(locked.transaction.state, State::PrepareCommit | State::PrepareAbort) && !locked.is_completing {
+                drop(self.mark(&id, &slot, &mut locked, None));
+            }
+        }
+    }
+
+    fn forget(&self, id: &Str, wall_ms: i64) {
+        let mut by_id = self.by_id.lock();
+        let Some(slot) = by_id.get(id).cloned() else { return };
+        let slot = slot.lock();
+        let is_idle = matches!(slot.transaction.state, State::Empty | State::CompleteCommit | State::CompleteAbort);
+        if is_idle && wall_ms - slot.transaction.updated_ms > self.settings.expiration_ms {
+            let entry = Entry { key: durable::encode(VERSION, &&**id), value: None };
+            if self.journal.append(&[entry], None, wall_ms).is_ok() {
+                by_id.remove(id);
+            }
+        }
+    }
+
+    /// How often there is something to tend.
+    pub(crate) fn check_ms(&self) -> u64 {
+        self.settings.check_ms as u64
+    }
+}
+
+/// How far a begin has come.
+enum Begun {
+    /// The producer may go on once this is durable.
+    Ready(Identity, Acknowledged),
+    /// A transaction is being aborted first.
+    Ended(Marking),
+}
