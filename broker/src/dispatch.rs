@@ -35,7 +35,7 @@ pub(crate) fn dispatch(broker: &Arc<Broker>, call: Call) -> BoxFuture<'static, R
             done(api::describe_topic_partitions::describe_topic_partitions(broker, request).into())
         }
         Request::JoinGroup(request) => api::membership::join_group(broker, &context, &request),
-        Request::SyncGroup(request) => api::membership::sync_group(broker, request),
+        Request::SyncGroup(request) => api::membership::sync_group(broker, &context, request),
         Request::Heartbeat(request) => done(api::membership::heartbeat(broker, &request).into()),
         Request::LeaveGroup(request) => api::membership::leave_group(broker, &context, request),
         Request::ConsumerGroupHeartbeat(request) => api::membership::consumer_group_heartbeat(broker, &context, &request),

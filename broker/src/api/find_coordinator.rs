@@ -20,7 +20,10 @@ pub(crate) fn find_coordinator(broker: &Arc<Broker>, context: &Context, request:
         };
         let (host, port) = broker.advertised();
         match found {
-            Ok(()) => Coordinator { key, node_id: NODE_ID, host: host.into(), port: port.into(), ..Default::default() },
+            Ok(()) => {
+                let error_message = Some(Str::from_static(if context.version >= 4 { "" } else { "NONE" }));
+                Coordinator { key, node_id: NODE_ID, host: host.into(), port: port.into(), error_message, ..Default::default() }
+            }
             Err(error_code) => {
                 let error_message = Some(Str::from_static(error_code.sentence()));
                 Coordinator { key, node_id: -1, port: -1, error_code, error_message, ..Default::default() }

@@ -1,5 +1,6 @@
 //! Groups for those who look after them: ListGroups, DescribeGroups, ConsumerGroupDescribe, DeleteGroups.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::FutureExt;
@@ -64,7 +65,8 @@ pub(crate) fn delete_groups(broker: &Arc<Broker>, request: DeleteGroupsRequest) 
         let error_code = broker.groups.delete(&group_id);
         DeletedGroup { group_id, error_code }
     };
-    let mut results: Vec<DeletedGroup> = request.groups_names.into_iter().map(delete).collect();
+    let names: BTreeSet<Str> = request.groups_names.into_iter().collect();
+    let mut results: Vec<DeletedGroup> = names.into_iter().map(delete).collect();
     let broker = broker.clone();
     async move {
         if let Err(code) = durable(broker.groups.settled()).await {

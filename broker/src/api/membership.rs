@@ -37,7 +37,7 @@ pub(crate) fn join_group(broker: &Arc<Broker>, context: &Context, request: &Join
         // An answer without a protocol has a null only where the version knows one.
         if version < 7 {
             response.protocol_name.get_or_insert_default();
-        } else if !response.error_code.is_none() {
+        } else if !response.error_code.is_none() || response.protocol_name.as_deref() == Some("") {
             response.protocol_name = None;
         }
         response.into()
@@ -45,8 +45,8 @@ pub(crate) fn join_group(broker: &Arc<Broker>, context: &Context, request: &Join
     .boxed()
 }
 
-pub(crate) fn sync_group(broker: &Arc<Broker>, request: SyncGroupRequest) -> BoxFuture<'static, Response> {
-    let answer = broker.groups.sync(request);
+pub(crate) fn sync_group(broker: &Arc<Broker>, context: &Context, request: SyncGroupRequest) -> BoxFuture<'static, Response> {
+    let answer = broker.groups.sync(request, context.version);
     let broker = broker.clone();
     async move {
         let unknown = SyncGroupResponse { error_code: ErrorCode::UNKNOWN_MEMBER_ID, ..Default::default() };

@@ -33,10 +33,13 @@ pub(crate) fn offset_commit(broker: &Arc<Broker>, context: &Context, request: Of
     // What is committed, and where its answer stands.
     let (mut commits, mut places) = (Vec::new(), Vec::new());
     let mut topics = Vec::with_capacity(request.topics.len());
-    for (topic_place, topic) in request.topics.into_iter().enumerate() {
+    for topic in request.topics.into_iter().filter(|topic| !topic.partitions.is_empty()) {
+        let topic_place = topics.len();
         let found = if by_id { broker.catalog.get_by_id(topic.topic_id) } else { broker.catalog.get(&topic.name) };
         let mut results = Vec::with_capacity(topic.partitions.len());
-        for (place, asked) in topic.partitions.into_iter().enumerate() {
+        let is_unknown = |index: i32| found.as_ref().is_none_or(|topic| topic.partition(index).is_none());
+        let (unknown, known): (Vec<_>, Vec<_>) = topic.partitions.into_iter().partition(|asked| is_unknown(asked.partition_index));
+        for (place, asked) in unknown.into_iter().chain(known).enumerate() {
             let partition_index = asked.partition_index;
             let error_code = match &found {
                 None if by_id => ErrorCode::UNKNOWN_TOPIC_ID,
@@ -58,7 +61,8 @@ pub(crate) fn offset_commit(broker: &Arc<Broker>, context: &Context, request: Of
         topics.push(OffsetCommitTopicResult { name: topic.name, topic_id: topic.topic_id, partitions: results });
     }
     let retention_ms = (request.retention_time_ms >= 0).then_some(request.retention_time_ms);
-    let committed = broker.groups.commit(&who, &commits, retention_ms, None);
+    // The group is looked at for what there is to commit, and not before.
+    let committed = if commits.is_empty() { Ok((Vec::new(), None)) } else { broker.groups.commit(&who, &commits, retention_ms, None) };
     async move {
         let mut set = |codes: &dyn Fn(usize) -> ErrorCode| {
             for (at, (topic, partition)) in places.iter().enumerate() {

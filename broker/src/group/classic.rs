@@ -273,6 +273,9 @@ impl Classic {
         let request = joining.request;
         let member_id = request.member_id.detached();
         let instance_id = request.group_instance_id.as_ref().map(Str::detached);
+        if self.is_full(&member_id, now) {
+            return Err((answer, join_failed(&Str::default(), ErrorCode::GROUP_MAX_SIZE_REACHED)));
+        }
         if !self.supports(request) {
             return Err((answer, join_failed(&member_id, ErrorCode::INCONSISTENT_GROUP_PROTOCOL)));
         }
@@ -282,9 +285,6 @@ impl Classic {
             if let (Some(instance_id), Some(old_id)) = (&instance_id, replaced) {
                 return Ok(self.replace(&old_id, new_id, instance_id.clone(), &joining, answer, now));
             }
-            if self.is_full(now) {
-                return Err((answer, join_failed(&member_id, ErrorCode::GROUP_MAX_SIZE_REACHED)));
-            }
             if joining.needs_known_id() {
                 self.promised.insert(new_id.clone(), now.ms + i64::from(request.session_timeout_ms));
                 return Err((answer, join_failed(&new_id, ErrorCode::MEMBER_ID_REQUIRED)));
@@ -292,12 +292,7 @@ impl Classic {
             return Ok(self.add(new_id, &joining, answer, now));
         }
         if self.promised.contains_key(&member_id) && instance_id.is_none() {
-            return if self.members.len() >= now.size_max {
-                self.promised.remove(&member_id);
-                Err((answer, join_failed(&Str::default(), ErrorCode::GROUP_MAX_SIZE_REACHED)))
-            } else {
-                Ok(self.add(member_id, &joining, answer, now))
-            };
+            return Ok(self.add(member_id, &joining, answer, now));
         }
         if let Err(code) = self.check_member(&member_id, instance_id.as_ref()) {
             return Err((answer, join_failed(&member_id, code)));
@@ -313,13 +308,13 @@ impl Classic {
         }
     }
 
-    fn is_full(&self, now: &Now) -> bool {
-        // While it prepares only those count that have come.
-        let count = match self.state {
-            State::Preparing => self.members.values().filter(|member| member.joining.is_some()).count(),
-            _ => self.members.len(),
-        };
-        count + self.promised.len() >= now.size_max
+    fn is_full(&self, member_id: &Str, now: &Now) -> bool {
+        match self.state {
+            State::Empty => false,
+            // Who comes too late has to go, even if it was a member.
+            State::Preparing => self.members.values().filter(|member| member.joining.is_some()).count() >= now.size_max,
+            State::Completing | State::Stable => !self.members.contains_key(member_id) && self.members.len() >= now.size_max,
+        }
     }
 
     fn supports(&self, request: &JoinGroupRequest) -> bool {
@@ -403,7 +398,6 @@ impl Classic {
         let old_protocols = std::mem::replace(&mut member.protocols, protocols(joining.request));
         member.session_timeout_ms = joining.request.session_timeout_ms.into();
         member.rebalance_timeout_ms = rebalance_timeout_ms(joining.request);
-        member.client = joining.client.clone();
         member.deadline_ms = now.ms + member.session_timeout_ms;
         let keeps_protocol = is_same(&old_protocols, &joining.request.protocols);
         self.members.insert(new_id.clone(), member);

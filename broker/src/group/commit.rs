@@ -4,7 +4,7 @@ use millstream_protocol::{ErrorCode, Str};
 
 use super::classic::{Classic, Now, State};
 use super::record::{Key, OffsetValue};
-use super::{Group, Groups, Kind, is_group_id};
+use super::{GROUP_ID_BYTES_MAX, Group, Groups, Kind};
 use crate::journal::Entry;
 use crate::partition::Acknowledged;
 
@@ -71,7 +71,7 @@ impl Groups {
         retention_ms: Option<i64>,
         transaction: Option<Transaction>,
     ) -> Committed {
-        if !is_group_id(&who.group_id) {
+        if who.group_id.len() > GROUP_ID_BYTES_MAX {
             return Err(ErrorCode::INVALID_GROUP_ID);
         }
         let act = |group: &mut Group, now: &Now, _: &mut Vec<Entry>| {
@@ -100,14 +100,16 @@ impl Groups {
         let mut kept = Vec::with_capacity(commits.len());
         for commit in commits {
             let metadata = commit.metadata.as_deref().unwrap_or_default();
-            if metadata.len() > self.settings.metadata_bytes_max {
+            // Counted in letters, as Kafka does.
+            let is_long = |text: &str| text.len() > self.settings.metadata_max && text.encode_utf16().count() > self.settings.metadata_max;
+            if is_long(metadata) {
                 codes.push(ErrorCode::OFFSET_METADATA_TOO_LARGE);
                 continue;
             }
             codes.push(ErrorCode::NONE);
             let value = OffsetValue {
                 offset: commit.offset,
-                leader_epoch: commit.leader_epoch,
+                leader_epoch: commit.leader_epoch.max(-1),
                 metadata: metadata.to_owned(),
                 commit_ms: now.wall_ms,
                 expire_ms: retention_ms.map(|retention_ms| now.wall_ms.saturating_add(retention_ms)),

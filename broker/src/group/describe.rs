@@ -86,9 +86,6 @@ impl Groups {
 
     /// Forgets a group without members, and its offsets.
     pub(crate) fn delete(&self, id: &Str) -> ErrorCode {
-        if id.is_empty() {
-            return ErrorCode::INVALID_GROUP_ID;
-        }
         let mut shelf = self.shelf.lock();
         match shelf.groups.get(id) {
             None => return ErrorCode::GROUP_ID_NOT_FOUND,
@@ -109,8 +106,11 @@ impl Groups {
 
     /// Forgets offsets of partitions; a code for each.
     pub(crate) fn delete_offsets(&self, id: &Str, places: &[(Str, i32)]) -> Result<Vec<ErrorCode>, ErrorCode> {
+        if id.is_empty() {
+            return Err(ErrorCode::INVALID_GROUP_ID);
+        }
         let listing = self.catalog.listing();
-        let deleted = self.with(id, |group, now, entries| {
+        let deleted = self.with(id, |group, _, entries| {
             if let Kind::Classic(classic) = &group.kind
                 && classic.state != State::Empty
                 && classic.protocol_type.as_deref() != Some(CONSUMER)
@@ -129,7 +129,6 @@ impl Groups {
                     ErrorCode::NONE
                 });
             }
-            let _ = now;
             Ok(codes)
         });
         deleted.unwrap_or(Err(ErrorCode::GROUP_ID_NOT_FOUND))
@@ -217,8 +216,9 @@ fn subscriptions(classic: &Classic) -> Option<BTreeSet<String>> {
     }
     let mut topics = BTreeSet::new();
     for member in classic.members.values() {
-        let (_, metadata) = member.protocols.first()?;
-        let subscription = Subscription::read(metadata.clone()).ok()?;
+        let Some((_, metadata)) = member.protocols.first() else { continue };
+        // Who cannot be understood is subscribed to nothing.
+        let Ok(subscription) = Subscription::read(metadata.clone()) else { continue };
         topics.extend(subscription.topics.iter().map(ToString::to_string));
     }
     Some(topics)
@@ -233,7 +233,8 @@ fn described_classic(id: &Str, classic: &Classic) -> DescribedGroup {
         client_id: member.client.id.clone(),
         client_host: member.client.host.clone(),
         member_metadata: if is_stable { member.metadata(&protocol) } else { Default::default() },
-        member_assignment: if is_stable { member.assignment.clone() } else { Default::default() },
+        // Of the last generation that settled.
+        member_assignment: member.assignment.clone(),
     });
     DescribedGroup {
         group_id: id.clone(),

@@ -45,10 +45,14 @@ impl Groups {
     }
 
     /// A member asks for its share, which may have to wait for the leader.
-    pub(crate) fn sync(&self, request: SyncGroupRequest) -> oneshot::Receiver<SyncGroupResponse> {
+    pub(crate) fn sync(&self, request: SyncGroupRequest, version: i16) -> oneshot::Receiver<SyncGroupResponse> {
         let (sender, receiver) = oneshot::channel();
         if !is_group_id(&request.group_id) {
             let _ = sender.send(sync_failed(ErrorCode::INVALID_GROUP_ID));
+            return receiver;
+        }
+        if version >= 5 && (request.protocol_type.is_none() || request.protocol_name.is_none()) {
+            let _ = sender.send(sync_failed(ErrorCode::INCONSISTENT_GROUP_PROTOCOL));
             return receiver;
         }
         let id = request.group_id.clone();

@@ -96,7 +96,6 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
     ("Metadata v4: unknown topic, to be created", "", "see above"),
     ("Metadata v9: unknown topic, to be created", "", "see above"),
     ("Metadata v12: unknown topic, to be created", "", "see above"),
-    ("CreateTopics v7: min.insync.replicas", "", "there are no replicas, so the property is not known"),
     ("CreateTopics v7: both of a colliding pair", "", "a collision is a collision in one request as well"),
     ("Produce v9: offset deltas", "", "records whose offsets skip or go back would be stored so, and read so"),
     ("Produce v9: length far too long", "", "a client's mistake is no unexpected error of the server"),
