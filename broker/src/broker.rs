@@ -193,7 +193,8 @@ impl Broker {
         let expiring = every(settings.groups.offsets_check_ms as u64, || async { groups.expire() });
         let flushing = every(settings.retention_check_ms.clamp(10, 100), || self.off_thread(Self::flush_overdue));
         let retaining = every(settings.retention_check_ms, || self.off_thread(Self::tend_logs));
-        tokio::join!(sessions, aborting, expiring, flushing, retaining);
+        let compacting = every(settings.cleaner_backoff_ms, || self.off_thread(Self::compact));
+        tokio::join!(compacting, sessions, aborting, expiring, flushing, retaining);
     }
 
     async fn off_thread(self: &Arc<Self>, work: fn(&Self)) {
@@ -221,10 +222,22 @@ impl Broker {
         }
     }
 
+    fn compact(&self) {
+        let now_ms = self.clock.now_ms();
+        for topic in self.catalog.all() {
+            for partition in topic.partitions().iter() {
+                if let Err(error) = partition.compact(now_ms) {
+                    tracing::error!(topic = topic.name, partition = partition.index, "compaction failed: {error}");
+                }
+            }
+        }
+    }
+
     /// Does everything that has to be done from time to time, now: for tests that move the clock.
     pub fn tend_now(&self) {
         self.flush_overdue();
         self.tend_logs();
+        self.compact();
         self.groups.tick();
         self.groups.expire();
         self.transactions.tend_once();

@@ -138,19 +138,35 @@ impl Fetch {
             Some(_) if room == 0 && !is_first => Vec::new(),
             None => Vec::new(),
             Some(ReadOutcome::Batches(batches)) => batches,
-            Some(ReadOutcome::Cold(plan, end)) => {
-                Metrics::add(&self.broker.metrics.cold_reads, 1);
-                let read = off_thread(move || plan.read(room)).await?;
-                let mut batches = read.map_err(|error| read_error(&error))?;
-                batches.retain(|batch| batch.base_offset() < end);
-                batches
-            }
+            Some(cold @ ReadOutcome::Cold { .. }) => self.read_cold(&partition, cold, room).await?,
         };
         // The very first batch of an answer is sent whatever its size (KIP-74); any other one has to fit.
         if !is_first && batches.first().is_some_and(|batch| batch.total_bytes() > room) {
             batches.clear();
         }
         Ok(self.found(partition, positions, wanted, batches))
+    }
+
+    /// Reads from disk, over segments of which compaction has left nothing.
+    async fn read_cold(&self, partition: &Partition, outcome: ReadOutcome, room: usize) -> Result<Vec<RecordBatch>, ErrorCode> {
+        let mut outcome = Some(outcome);
+        loop {
+            let (plan, end, behind) = match outcome {
+                Some(ReadOutcome::Cold { plan, end, behind }) => (plan, end, behind),
+                Some(ReadOutcome::Batches(batches)) => return Ok(batches),
+                None => return Ok(Vec::new()),
+            };
+            Metrics::add(&self.broker.metrics.cold_reads, 1);
+            let read = off_thread(move || plan.read(room)).await?;
+            let mut batches = read.map_err(|error| read_error(&error))?;
+            batches.retain(|batch| batch.base_offset() < end);
+            match behind {
+                Some(behind) if batches.is_empty() && behind < end => {
+                    outcome = partition.read(behind, room, self.is_committed)?.1;
+                }
+                _ => return Ok(batches),
+            }
+        }
     }
 
     fn found(&self, partition: Arc<Partition>, positions: Positions, wanted: &Wanted, batches: Vec<RecordBatch>) -> Found {

@@ -67,6 +67,9 @@ fn add_partitions(
     if id.is_empty() {
         return ready(Err(ErrorCode::INVALID_REQUEST)).boxed();
     }
+    if places.iter().any(|(topic, _)| journal::is_internal(topic)) {
+        return ready(Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED)).boxed();
+    }
     let is_known = |(topic, index): &(String, i32)| partition(broker, topic, *index).is_ok();
     if !places.iter().all(is_known) {
         // As long as one is not known, nothing is added.
@@ -129,8 +132,6 @@ pub(crate) fn add_offsets_to_txn(
     let who = Identity { producer_id: request.producer_id, epoch: request.producer_epoch };
     let added = if request.transactional_id.is_empty() {
         Err(ErrorCode::INVALID_REQUEST)
-    } else if !crate::group::is_group_id(&request.group_id) {
-        Err(ErrorCode::INVALID_GROUP_ID)
     } else {
         let place = (journal::OFFSETS.to_owned(), 0);
         broker.groups.prepare().and_then(|()| broker.transactions.add(&request.transactional_id, who, vec![place]))
@@ -171,17 +172,24 @@ pub(crate) fn txn_offset_commit(broker: &Arc<Broker>, context: &Context, request
             }
         }
     }
-    let committed = broker.groups.prepare().and_then(|()| {
+    let refused = if committer.group_id.is_empty() {
+        Err(ErrorCode::INVALID_GROUP_ID)
+    } else if request.transactional_id.is_empty() {
+        Err(ErrorCode::INVALID_REQUEST)
+    } else {
+        broker.groups.prepare()
+    };
+    let committed = refused.and_then(|()| {
         let place = (journal::OFFSETS.to_owned(), 0);
         let is_adding = context.version >= COMMIT_ADDS_SINCE;
         let commit = || broker.groups.commit(&committer, &commits, None, Some((who.producer_id, who.epoch)));
         broker.transactions.write(&request.transactional_id, who, place, is_adding, commit)
     });
-    let is_adding = context.version >= COMMIT_ADDS_SINCE;
+    let version = context.version;
     async move {
         let committed = async {
             let (committed, added) = committed.map_err(|code| match code {
-                ErrorCode::TRANSACTION_ABORTABLE if !is_adding => ErrorCode::INVALID_TXN_STATE,
+                ErrorCode::TRANSACTION_ABORTABLE if version < 4 => ErrorCode::INVALID_TXN_STATE,
                 ErrorCode::PRODUCER_FENCED => ErrorCode::INVALID_PRODUCER_EPOCH,
                 code => code,
             })?;

@@ -7,6 +7,7 @@ mod property;
 
 use std::collections::BTreeMap;
 
+use millstream_protocol::record::Codec;
 use thiserror::Error;
 
 pub use property::{BROKER, Kind, Property, TOPIC, broker_property, topic_property};
@@ -116,6 +117,8 @@ pub struct TopicSettings {
     pub(crate) is_compacted: bool,
     pub(crate) is_deleted_by_age: bool,
     pub(crate) has_log_append_time: bool,
+    /// The codec that the broker gives to every batch; `None`: as by the producer.
+    pub(crate) codec: Option<Codec>,
     pub(crate) timestamp_before_max_ms: i64,
     pub(crate) timestamp_after_max_ms: i64,
     pub(crate) retention_ms: i64,
@@ -141,6 +144,14 @@ impl TopicSettings {
             is_compacted: policy.contains(&"compact"),
             is_deleted_by_age: policy.contains(&"delete"),
             has_log_append_time: value("message.timestamp.type") == "LogAppendTime",
+            codec: match value("compression.type").trim() {
+                "uncompressed" => Some(Codec::None),
+                "gzip" => Some(Codec::Gzip),
+                "snappy" => Some(Codec::Snappy),
+                "lz4" => Some(Codec::Lz4),
+                "zstd" => Some(Codec::Zstd),
+                _ => None,
+            },
             timestamp_before_max_ms: number("message.timestamp.before.max.ms"),
             timestamp_after_max_ms: number("message.timestamp.after.max.ms"),
             retention_ms: number("retention.ms"),

@@ -83,6 +83,7 @@ const fn broker(name: &'static str, kind: Kind, default: &'static str, documenta
 }
 
 const POLICY: Kind = Kind::List(&["compact", "delete"]);
+const COMPRESSION: Kind = Kind::Choice(&["uncompressed", "zstd", "lz4", "snappy", "gzip", "producer"]);
 const TIMESTAMP_TYPE: Kind = Kind::Choice(&["CreateTime", "LogAppendTime"]);
 
 /// The properties of topics, by name.
@@ -97,9 +98,9 @@ pub const TOPIC: &[Property] = &[
     topic(
         "compression.type",
         "compression.type",
-        Kind::Choice(&["producer"]),
+        COMPRESSION,
         "producer",
-        "Batches are kept as the producer compressed them.",
+        "How batches are compressed: as by their producer, or by the broker if a codec is named.",
     ),
     topic(
         "delete.retention.ms",
@@ -188,7 +189,7 @@ pub const TOPIC: &[Property] = &[
 /// The properties of the broker, by name.
 pub const BROKER: &[Property] = &[
     broker("auto.create.topics.enable", Kind::Boolean, "true", "Whether a topic is created when somebody asks for it."),
-    broker("compression.type", Kind::Choice(&["producer"]), "producer", "See the topic property of the same name."),
+    broker("compression.type", COMPRESSION, "producer", "See the topic property of the same name."),
     broker("connections.max.idle.ms", Kind::Long(1), "600000", "A connection that is silent for this long is closed."),
     broker("delete.topic.enable", Kind::Boolean, "true", "Whether topics can be deleted."),
     broker("fetch.max.bytes", Kind::Int(1024), "57671680", "The most that one answer to a fetch carries."),

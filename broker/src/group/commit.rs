@@ -82,7 +82,11 @@ impl Groups {
             // Whoever keeps offsets without being a member makes the group by that.
             return self.with_new(&who.group_id, |now| Kind::Classic(Classic::new(now.wall_ms)), act);
         }
-        let unknown = if who.version >= 9 && transaction.is_none() { ErrorCode::GROUP_ID_NOT_FOUND } else { ErrorCode::ILLEGAL_GENERATION };
+        let unknown = match transaction {
+            Some(_) => ErrorCode::UNKNOWN_MEMBER_ID,
+            None if who.version >= 9 => ErrorCode::GROUP_ID_NOT_FOUND,
+            None => ErrorCode::ILLEGAL_GENERATION,
+        };
         self.with(&who.group_id, act).unwrap_or(Err(unknown))
     }
 
@@ -142,9 +146,7 @@ impl Groups {
     /// The offsets of a group, by topic. One that was never committed is told as -1, never as 0.
     pub(crate) fn offsets(&self, asked: &Asked) -> Result<Vec<(Str, Vec<Told>)>, ErrorCode> {
         let found = self.with(&asked.group_id, |group, _, _| {
-            if let (Kind::Consumer(consumer), Some(member_id)) = (&group.kind, &asked.member_id)
-                && (asked.epoch >= 0 || !member_id.is_empty())
-            {
+            if let (Kind::Consumer(consumer), Some(member_id)) = (&group.kind, &asked.member_id) {
                 consumer.check_member(member_id, asked.epoch)?;
             }
             let wanted = match &asked.wanted {
@@ -185,13 +187,10 @@ impl Groups {
     }
 }
 
-/// Topics with a committed offset, or one that a transaction holds.
+/// Topics with a committed offset.
 fn all_places(group: &Group) -> Vec<(Str, Vec<i32>)> {
     let mut places: Vec<(Str, Vec<i32>)> = Vec::new();
-    let mut all: Vec<_> = group.offsets.all().map(|(place, _)| place).chain(group.offsets.held_places()).collect();
-    all.sort_unstable();
-    all.dedup();
-    for (topic, partition) in all {
+    for ((topic, partition), _) in group.offsets.all() {
         match places.last_mut() {
             Some((last, partitions)) if *last == topic.as_str() => partitions.push(*partition),
             _ => places.push((topic.into(), vec![*partition])),
@@ -207,11 +206,15 @@ fn check_committer(group: &mut Group, who: &Committer, is_transactional: bool, n
             if is_transactional && who.epoch < 0 && who.member_id.is_empty() {
                 return Ok(());
             }
-            consumer.check_member(&who.member_id, who.epoch).map_err(|code| {
-                // Old requests know no stale epochs.
-                let is_stale = code == ErrorCode::STALE_MEMBER_EPOCH;
-                if is_stale && (is_transactional || who.version < 9) { ErrorCode::ILLEGAL_GENERATION } else { code }
-            })
+            let checked = consumer.check_member(&who.member_id, who.epoch);
+            match checked {
+                Err(ErrorCode::STALE_MEMBER_EPOCH) if is_transactional => Err(ErrorCode::ILLEGAL_GENERATION),
+                // Old requests cannot say which epoch they mean.
+                Ok(()) | Err(ErrorCode::STALE_MEMBER_EPOCH) if !is_transactional && who.version < 9 && !consumer.members.is_empty() => {
+                    Err(ErrorCode::UNSUPPORTED_VERSION)
+                }
+                checked => checked,
+            }
         }
         Kind::Classic(classic) => {
             if who.epoch < 0 && classic.state == State::Empty {

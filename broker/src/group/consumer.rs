@@ -52,8 +52,21 @@ pub(super) struct Member {
     revoke_ends_ms: Option<i64>,
 }
 
+impl Member {
+    /// Whether it says of itself what it said before.
+    fn has_same_wishes(&self, other: &Member) -> bool {
+        self.subscribed_names == other.subscribed_names
+            && self.subscribed_regex == other.subscribed_regex
+            && self.assignor == other.assignor
+            && self.rack_id == other.rack_id
+            && self.instance_id == other.instance_id
+            && self.rebalance_timeout_ms == other.rebalance_timeout_ms
+            && self.client == other.client
+    }
+}
+
 /// A group.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Consumer {
     pub epoch: i32,
     pub target_epoch: i32,
@@ -95,7 +108,7 @@ pub(super) struct Changes {
 /// Checks what does not depend on the group.
 pub(super) fn check(request: &ConsumerGroupHeartbeatRequest, version: i16, assignors: &[String]) -> Result<(), Refused> {
     let invalid = |sentence: &str| Err(refused(ErrorCode::INVALID_REQUEST, sentence));
-    if request.group_id.is_empty() {
+    if request.group_id.trim().is_empty() {
         return invalid("GroupId can't be empty.");
     }
     if request.instance_id.as_ref().is_some_and(|id| id.is_empty()) {
@@ -132,6 +145,9 @@ pub(super) fn check(request: &ConsumerGroupHeartbeatRequest, version: i16, assig
         let sentence = format!("ServerAssignor {assignor} is not supported. Supported assignors: {}.", assignors.join(", "));
         return Err(refused(ErrorCode::UNSUPPORTED_ASSIGNOR, sentence));
     }
+    if let Some(pattern) = request.subscribed_topic_regex.as_ref().filter(|pattern| !pattern.is_empty()) {
+        compile(pattern)?;
+    }
     Ok(())
 }
 
@@ -153,6 +169,24 @@ fn compile(pattern: &str) -> Result<Regex, Refused> {
 }
 
 impl Consumer {
+    pub(super) fn new() -> Self {
+        Consumer {
+            epoch: 1,
+            target_epoch: 0,
+            members: BTreeMap::new(),
+            targets: BTreeMap::new(),
+            by_instance: HashMap::new(),
+            owners: HashMap::new(),
+            topics: BTreeMap::new(),
+            topics_version: 0,
+        }
+    }
+
+    /// Whether it is no more than a name.
+    pub(super) fn is_unused(&self) -> bool {
+        self.members.is_empty() && self.epoch <= 1
+    }
+
     fn names_of<'t>(&self, member: &Member, topics: &'t Topics) -> BTreeSet<&'t Str> {
         let regex = member.subscribed_regex.as_ref().filter(|pattern| !pattern.is_empty()).and_then(|pattern| compile(pattern).ok());
         let is_wanted = |name: &&Str| {
@@ -222,17 +256,17 @@ impl Consumer {
             session_ends_ms: 0,
             revoke_ends_ms: None,
         });
-        update(&mut member, request, client)?;
+        update(&mut member, request, client);
         member.session_ends_ms = world.now_ms + world.session_timeout_ms;
-        let is_changed = before.as_ref().is_none_or(|before| {
-            before.subscribed_names != member.subscribed_names
-                || before.subscribed_regex != member.subscribed_regex
-                || before.assignor != member.assignor
-                || before.rack_id != member.rack_id
-        });
-        if is_changed || before.as_ref().is_some_and(|before| before.instance_id != member.instance_id) {
+        let is_kept = before.as_ref().is_some_and(|before| before.has_same_wishes(&member));
+        if !is_kept {
             changes.members.insert(id.clone());
         }
+        let is_changed = match &before {
+            // Who wants nothing changes nothing for the others.
+            None => !member.subscribed_names.is_empty() || member.subscribed_regex.is_some(),
+            Some(before) => before.subscribed_names != member.subscribed_names || before.subscribed_regex != member.subscribed_regex,
+        };
         if let Some(instance_id) = &member.instance_id {
             self.by_instance.insert(instance_id.clone(), id.clone());
         }
@@ -585,7 +619,7 @@ impl Consumer {
 }
 
 /// Takes over what a heartbeat says.
-fn update(member: &mut Member, request: &ConsumerGroupHeartbeatRequest, client: Client) -> Result<(), Refused> {
+fn update(member: &mut Member, request: &ConsumerGroupHeartbeatRequest, client: Client) {
     let taken = |text: &Str| Some(text.detached());
     if let Some(instance_id) = &request.instance_id {
         member.instance_id = taken(instance_id);
@@ -603,13 +637,9 @@ fn update(member: &mut Member, request: &ConsumerGroupHeartbeatRequest, client: 
         member.subscribed_names = names.iter().map(Str::detached).collect();
     }
     if let Some(pattern) = &request.subscribed_topic_regex {
-        if !pattern.is_empty() {
-            compile(pattern)?;
-        }
         member.subscribed_regex = taken(pattern).filter(|pattern| !pattern.is_empty());
     }
     member.client = client;
-    Ok(())
 }
 
 fn to_partitions(asked: &[TopicPartitions]) -> Partitions {

@@ -53,14 +53,14 @@ impl Groups {
     /// A classic group. One that is not known is dead, and from version 6 on an error.
     pub(crate) fn describe_classic(&self, id: &Str, version: i16) -> DescribedGroup {
         let described = self.with(id, |group, _, _| match &group.kind {
-            Kind::Classic(classic) => Some(described_classic(id, classic)),
-            Kind::Consumer(_) => None,
+            Kind::Classic(classic) => Ok(described_classic(id, classic)),
+            Kind::Consumer(_) => Err("is not a classic group"),
         });
-        described.flatten().unwrap_or_else(|| {
+        described.unwrap_or(Err("not found")).unwrap_or_else(|sentence| {
             let is_error = version >= 6;
             DescribedGroup {
                 error_code: if is_error { ErrorCode::GROUP_ID_NOT_FOUND } else { ErrorCode::NONE },
-                error_message: is_error.then(|| format!("Group {id} not found.").into()),
+                error_message: is_error.then(|| format!("Group {id} {sentence}.").into()),
                 group_id: id.clone(),
                 group_state: Str::from_static("Dead"),
                 ..Default::default()
@@ -70,6 +70,9 @@ impl Groups {
 
     /// A consumer group.
     pub(crate) fn describe_consumer(&self, id: &Str) -> DescribedConsumerGroup {
+        if id.is_empty() {
+            return DescribedConsumerGroup { error_code: ErrorCode::INVALID_GROUP_ID, ..Default::default() };
+        }
         let listing = self.catalog.listing();
         let failed = |sentence: String| DescribedConsumerGroup {
             error_code: ErrorCode::GROUP_ID_NOT_FOUND,
@@ -91,9 +94,8 @@ impl Groups {
             None => return ErrorCode::GROUP_ID_NOT_FOUND,
             Some(group) if group.has_members() => return ErrorCode::NON_EMPTY_GROUP,
             Some(group) => {
-                let offsets = group.offsets.all().map(|((topic, partition), _)| {
-                    Key::Offset { group: id.to_string(), topic: topic.clone(), partition: *partition }.forget()
-                });
+                let places = group.offsets.every_place().into_iter();
+                let offsets = places.map(|(topic, partition)| Key::Offset { group: id.to_string(), topic, partition }.forget());
                 let entries: Vec<Entry> = offsets.chain([Key::Group { group: id.to_string() }.forget()]).collect();
                 if let Err(code) = self.journal.append(&entries, None, self.clock.now_ms()) {
                     return code;
@@ -139,7 +141,7 @@ impl Groups {
         let ids: Vec<Str> = self.shelf.lock().groups.keys().cloned().collect();
         for id in ids {
             self.with(&id, |group, _, entries| {
-                for (topic, partition) in group.offsets.places(|name, _| name == topic) {
+                for (topic, partition) in group.offsets.every_place().into_iter().filter(|(name, _)| name == topic) {
                     forget(group, &id, &topic, partition, entries);
                 }
             });
@@ -266,7 +268,7 @@ fn described_consumer(id: &Str, consumer: &Consumer, listing: &Listing, assignor
         client_id: member.client.id.clone(),
         client_host: member.client.host.clone(),
         subscribed_topic_names: member.subscribed_names.iter().cloned().collect(),
-        subscribed_topic_regex: member.subscribed_regex.clone(),
+        subscribed_topic_regex: Some(member.subscribed_regex.clone().unwrap_or_default()),
         assignment: named(&member.assigned),
         target_assignment: consumer.targets.get(id).map(named).unwrap_or_default(),
         member_type: 1,

@@ -5,7 +5,7 @@ use millstream_protocol::message::heartbeat::HeartbeatRequest;
 use millstream_protocol::message::join_group::{JoinGroupRequest, JoinGroupResponse};
 use millstream_protocol::message::leave_group::{LeaveGroupRequest, LeaveGroupResponse, LeavingMember, LeftMember};
 use millstream_protocol::message::sync_group::{SyncGroupRequest, SyncGroupResponse};
-use millstream_protocol::{ErrorCode, Str};
+use millstream_protocol::{ErrorCode, TopicId};
 use tokio::sync::oneshot;
 
 use super::classic::{Classic, Joining, join_failed, sync_failed};
@@ -163,7 +163,7 @@ impl Groups {
             });
         }
         let listing = self.catalog.listing();
-        let member_id = if request.member_id.is_empty() { Str::from(uuid()) } else { request.member_id.clone() };
+        let member_id = if request.member_id.is_empty() { TopicId(rand::random()).to_string().into() } else { request.member_id.clone() };
         let act = |group: &mut Group, now: &super::Now, entries: &mut Vec<_>| {
             let world = World {
                 now_ms: now.ms,
@@ -175,7 +175,7 @@ impl Groups {
             };
             let is_free = matches!(&group.kind, Kind::Classic(classic) if classic.is_unused());
             if is_free && request.member_epoch == 0 {
-                group.kind = Kind::Consumer(Consumer::default());
+                group.kind = Kind::Consumer(Consumer::new());
             }
             let Kind::Consumer(consumer) = &mut group.kind else { return Err(not_a_consumer_group(id)) };
             let mut changes = Changes::default();
@@ -184,7 +184,7 @@ impl Groups {
             answer
         };
         if request.member_epoch == 0 {
-            return self.with_new(id, |_| Kind::Consumer(Consumer::default()), act);
+            return self.with_new(id, |_| Kind::Consumer(Consumer::new()), act);
         }
         self.with(id, act).unwrap_or_else(|| Err((ErrorCode::GROUP_ID_NOT_FOUND, format!("Group {id} not found."))))
     }

@@ -90,7 +90,7 @@ impl Group {
     fn is_unused(&self) -> bool {
         let is_unused = match &self.kind {
             Kind::Classic(classic) => classic.is_unused() && classic.generation == 0,
-            Kind::Consumer(consumer) => consumer.members.is_empty() && consumer.epoch == 0,
+            Kind::Consumer(consumer) => consumer.is_unused(),
         };
         is_unused && self.offsets.is_empty()
     }
@@ -330,7 +330,7 @@ fn restore(
                 (GroupValue::Consumer(value), kind) => {
                     let mut consumer = match std::mem::replace(kind, Kind::Classic(Classic::new(wall_ms))) {
                         Kind::Consumer(consumer) => consumer,
-                        Kind::Classic(_) => Consumer::default(),
+                        Kind::Classic(_) => Consumer::new(),
                     };
                     (consumer.epoch, consumer.target_epoch) = (value.epoch, value.target_epoch);
                     *kind = Kind::Consumer(consumer);
@@ -343,7 +343,7 @@ fn restore(
         (Key::Member { member, .. }, value) => {
             if !matches!(group.kind, Kind::Consumer(_)) {
                 // The entry of its group follows.
-                group.kind = Kind::Consumer(Consumer::default());
+                group.kind = Kind::Consumer(Consumer::new());
             }
             if let Kind::Consumer(consumer) = &mut group.kind {
                 match value {

@@ -1,6 +1,6 @@
 //! How far a group has come: committed offsets, and those that a transaction holds back until it ends. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::record::OffsetValue;
 
@@ -67,13 +67,20 @@ impl Offsets {
         self.committed.iter().map(|(place, kept)| (place, &kept.value))
     }
 
-    /// Topics and partitions that a transaction holds and that nobody committed before.
-    pub(super) fn held_places(&self) -> impl Iterator<Item = &Place> {
-        self.held.values().flat_map(BTreeMap::keys)
+    /// Everything that is committed or held.
+    pub(super) fn every_place(&self) -> BTreeSet<Place> {
+        self.committed.keys().chain(self.held.values().flat_map(BTreeMap::keys)).cloned().collect()
     }
 
+    /// Forgets an offset, and what a transaction would make of it. Says whether there was any.
     pub(super) fn forget(&mut self, topic: &str, partition: i32) -> bool {
-        self.committed.remove(&(topic.to_owned(), partition)).is_some()
+        let place = (topic.to_owned(), partition);
+        let mut was_there = self.committed.remove(&place).is_some();
+        for held in self.held.values_mut() {
+            was_there |= held.remove(&place).is_some();
+        }
+        self.held.retain(|_, held| !held.is_empty());
+        was_there
     }
 
     /// The places for which `is_old` says so.

@@ -5,6 +5,8 @@
 //!                       /<partition>/partition      first offset kept, leader epochs         (durable record)
 //!                                   /<offset>.log        record batches, then preallocated zeros
 //!                                   /<offset>.index      sparse index of a synced segment     (durable record)
+//!                                   /<offset>.cleaned    what compaction left of segments, not in use yet
+//!                                   /<offset>.swap       its index: from here on it is what counts (durable record)
 //!                                   /<offset>.producers  idempotent producers at the start of this segment
 //! ```
 //!
@@ -16,6 +18,8 @@ use std::path::{Path, PathBuf};
 pub(crate) const LOG: &str = "log";
 pub(crate) const INDEX: &str = "index";
 pub(crate) const PRODUCERS: &str = "producers";
+pub(crate) const CLEANED: &str = "cleaned";
+pub(crate) const SWAP: &str = "swap";
 
 pub(crate) fn path(dir: &Path, base_offset: i64, kind: &str) -> PathBuf {
     dir.join(file_name(base_offset, kind))

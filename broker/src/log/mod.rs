@@ -8,6 +8,7 @@ pub(crate) mod format;
 pub(crate) mod index;
 pub(crate) mod recovery;
 pub(crate) mod segment;
+pub(crate) mod swap;
 pub(crate) mod sync;
 
 use std::io;
@@ -207,6 +208,17 @@ impl Log {
         self.segments().filter(|segment| segment.bytes() > 0).map(Segment::max_timestamp).max()
     }
 
+    /// Puts one segment in the place of some that follow one another. Those stay readable for whoever has them.
+    pub(crate) fn replace(&mut self, first_base: i64, count: usize, segment: Arc<Segment>) {
+        let from = self.sealed.partition_point(|sealed| sealed.base_offset < first_base);
+        self.sealed.splice(from..from + count, [segment]);
+    }
+
+    /// The base offset of the segment after the one that holds `offset`.
+    pub(crate) fn next_base(&self, offset: i64) -> Option<i64> {
+        self.segments().map(|segment| segment.base_offset).find(|base| *base > offset)
+    }
+
     /// Removes the first `count` sealed segments from the list and from the disk.
     pub(crate) fn remove_front(&mut self, count: usize) -> Result<(), LogError> {
         for _ in 0..count.min(self.sealed.len()) {
@@ -214,6 +226,13 @@ impl Log {
             self.sealed.remove(0);
         }
         Ok(())
+    }
+
+    /// Whether the active segment has waited for longer than this.
+    pub(crate) fn is_active_older_than(&self, now_ms: i64, age_ms: i64) -> bool {
+        self.active.as_ref().is_some_and(|active| {
+            active.bytes() > 0 && active.first_append_ms.is_some_and(|first_ms| now_ms.saturating_sub(first_ms) >= age_ms)
+        })
     }
 
     /// The base offset of the active segment.

@@ -19,7 +19,7 @@ use millstream_protocol::record::{Marker, RecordBatch};
 
 use super::index::Index;
 use super::segment::{Segment, StoredIndex};
-use super::{Log, LogError, format};
+use super::{Log, LogError, format, swap};
 use crate::disk::{Disk, DiskFile, read_file};
 
 /// What opening found.
@@ -171,12 +171,17 @@ impl FoundSegment {
 
 /// Opens the log in `dir`, which need not exist.
 pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, first_offset: i64, interval_bytes: u64) -> Result<Recovered, LogError> {
-    let mut found = Vec::new();
+    swap::finish(&*disk, dir)?;
+    let mut found: Vec<FoundSegment> = Vec::new();
     let bases = segment_bases(&*disk, dir)?;
     for (place, &base) in bases.iter().enumerate() {
         let segment = FoundSegment::open(&*disk, dir, base)?;
+        // Compaction put it into the one before, and a crash came before it was removed.
+        let is_swallowed =
+            found.last().is_some_and(|before| before.index().is_some_and(|index| index.bytes == before.bytes && index.next_offset > base));
         // Its removal had begun, and a crash may have undone a part of it.
-        if bases.get(place + 1).is_some_and(|next_base| *next_base <= first_offset) {
+        let is_old = bases.get(place + 1).is_some_and(|next_base| *next_base <= first_offset);
+        if is_old || is_swallowed {
             segment.remove(&*disk)?;
         } else {
             found.push(segment);

@@ -4,7 +4,8 @@
 use millstream_protocol::ErrorCode;
 use millstream_protocol::limit::INFLATED_BATCH_BYTES_MAX;
 use millstream_protocol::message::produce::BatchIndexAndErrorMessage;
-use millstream_protocol::record::batch::{self, HEADER_BYTES};
+use millstream_protocol::record::batch::{self, CODEC_MASK, HEADER_BYTES};
+use millstream_protocol::record::builder::with_codec;
 use millstream_protocol::record::compression::CompressionError;
 use millstream_protocol::record::{BatchError, Codec, Record, RecordBatch, RecordError, Records, Summary};
 
@@ -86,7 +87,11 @@ pub(crate) struct Target<'a> {
 /// Takes the one batch of a partition's records, checked, and stamped with the broker's time if the topic wants it.
 pub(crate) fn check(records: Option<&Records>, target: &Target<'_>) -> Result<RecordBatch, Refusal> {
     let batch = one_batch(records, target)?;
-    check_batch(batch, target).map_err(Refusal::by_partition)
+    let batch = check_batch(batch, target).map_err(Refusal::by_partition)?;
+    match target.settings.codec {
+        Some(codec) if batch.attributes() & CODEC_MASK != codec as i16 => Ok(with_codec(&batch, codec, INFLATED_BATCH_BYTES_MAX)?),
+        _ => Ok(batch),
+    }
 }
 
 /// Cuts the batch out of what was sent.

@@ -6,6 +6,7 @@
 //! and then everything before it with it.
 
 pub(crate) mod check;
+mod compact;
 pub(crate) mod flush;
 mod open;
 pub(crate) mod producers;
@@ -43,9 +44,11 @@ struct Facts {
     /// Each leader epoch and its first offset (KIP-101). A new one begins with each start that finds the log as a crash
     /// left it: offsets that were readable before may be given anew.
     epochs: Vec<(i32, i64)>,
+    /// Below it the log was compacted.
+    compacted_to: i64,
 }
 
-const FACTS_VERSION: u8 = 1;
+const FACTS_VERSION: u8 = 2;
 
 #[derive(Debug)]
 struct State {
@@ -69,6 +72,8 @@ struct State {
     /// A sync is under way outside of the lock. Until it is over nobody else may call anything durable: a second sync
     /// could return before it, or swallow its error.
     is_flushing: bool,
+    /// Compaction is rewriting segments outside of the lock: none is removed meanwhile.
+    is_compacting: bool,
 }
 
 /// A partition.
@@ -124,8 +129,9 @@ pub(crate) struct Positions {
 pub(crate) enum ReadOutcome {
     /// From memory.
     Batches(Vec<RecordBatch>),
-    /// To be read from disk, off the I/O threads, below the offset given.
-    Cold(ReadPlan, i64),
+    /// To be read from disk, off the I/O threads, below `end`. Where compaction has left nothing, the next record is at
+    /// `behind` or later.
+    Cold { plan: ReadPlan, end: i64, behind: Option<i64> },
 }
 
 impl Partition {
@@ -385,7 +391,11 @@ impl Partition {
         }
         let outcome = match state.tail.read(offset, end, bytes_max) {
             Some(batches) => Some(ReadOutcome::Batches(batches)),
-            None => state.log.plan(offset).map(|plan| ReadOutcome::Cold(plan, end)),
+            None => {
+                let may_have_gaps = state.facts.compacted_to > 0;
+                let behind = state.log.next_base(offset).filter(|_| may_have_gaps);
+                state.log.plan(offset).map(|plan| ReadOutcome::Cold { plan: plan.with_gaps(may_have_gaps), end, behind })
+            }
         };
         Ok((positions, outcome))
     }
@@ -461,7 +471,7 @@ impl Partition {
         let before = state.facts.start_offset;
         let start_offset = start_offset.max(before);
         let is_gone = |segment: &&Arc<Segment>| segment.next_offset() <= start_offset && !segment.is_sealing();
-        let gone = state.log.sealed().iter().take_while(is_gone).count();
+        let gone = if state.is_compacting { 0 } else { state.log.sealed().iter().take_while(is_gone).count() };
         if start_offset > before {
             state.facts.start_offset = start_offset;
             let saved = match self.save_facts(state) {

@@ -36,7 +36,7 @@ impl Partition {
     ) -> Result<Self, LogError> {
         let facts_path = dir.join("partition");
         let fail = |error| LogError::io(&facts_path, error);
-        let mut facts = Facts { start_offset: 0, epochs: vec![(0, 0)] };
+        let mut facts = Facts { start_offset: 0, epochs: vec![(0, 0)], compacted_to: 0 };
         if let Some(content) = read_file(&*disk, &facts_path, FACTS_BYTES_MAX).map_err(fail)? {
             facts = durable::decode(FACTS_VERSION, &content)
                 .map_err(|error| fail(std::io::Error::new(std::io::ErrorKind::InvalidData, error)))?;
@@ -64,6 +64,7 @@ impl Partition {
                 tracing::warn!("{error}; the next start will scan the segment again");
             }
         }
+        facts.compacted_to = facts.compacted_to.min(end);
         facts.start_offset = facts.start_offset.max(log.first_offset()).min(end);
         Ok(Partition {
             topic,
@@ -88,6 +89,7 @@ impl Partition {
                 unflushed_since_ms: None,
                 is_flush_queued: false,
                 is_flushing: false,
+                is_compacting: false,
             }),
             is_failed: AtomicBool::new(false),
             is_deleted: AtomicBool::new(false),

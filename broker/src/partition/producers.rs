@@ -206,9 +206,9 @@ impl Producers {
         self.by_id.iter().map(|(id, producer)| (*id, producer))
     }
 
-    /// The last sequence number of a producer, which compaction must not make forgotten.
-    pub(crate) fn last_batch_offset(&self, producer_id: i64) -> Option<i64> {
-        self.by_id.get(&producer_id)?.batches.back().map(|batch| batch.base_offset)
+    /// Where the last batch of each producer begins: compaction must not make its sequence number forgotten.
+    pub(crate) fn last_batch_offsets(&self) -> impl Iterator<Item = i64> + '_ {
+        self.by_id.values().filter_map(|producer| producer.batches.back().map(|batch| batch.base_offset))
     }
 
     /// Forgets producers that have been silent for long.

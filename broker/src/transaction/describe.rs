@@ -41,7 +41,8 @@ impl Transactions {
             let is_listed = (filter.states.is_empty() || filter.states.iter().any(|name| *name == state))
                 && (filter.producer_ids.is_empty() || filter.producer_ids.contains(&transaction.producer_id))
                 && (filter.duration_ms < 0
-                    || (transaction.started_ms >= 0 && now_ms.saturating_sub(transaction.started_ms) > filter.duration_ms))
+                    // One that never began is older than anything.
+                    || now_ms.saturating_sub(transaction.started_ms) > filter.duration_ms)
                 && filter.pattern.as_ref().is_none_or(|pattern| pattern.is_match(&id));
             if is_listed {
                 listed.push(ListedTransaction {

@@ -162,7 +162,6 @@ impl Transactions {
             let mut by_id = self.by_id.lock();
             match by_id.get(id) {
                 Some(slot) => slot.clone(),
-                None if known.is_some() => return Err(ErrorCode::INVALID_PRODUCER_ID_MAPPING),
                 None => {
                     let transaction = Transaction::new(self.next_producer_id()?, timeout_ms, now_ms);
                     let identity = transaction.identity();

@@ -138,12 +138,11 @@ impl Transaction {
             (known.producer_id == self.producer_id && known.epoch == self.last_epoch)
                 || (known.producer_id != self.producer_id && self.previous_producer_id == known.producer_id)
         });
-        if !is_current && !is_retry {
-            return Err(ErrorCode::PRODUCER_FENCED);
-        }
         match self.state {
             State::PrepareCommit | State::PrepareAbort => Err(ErrorCode::CONCURRENT_TRANSACTIONS),
+            // Whatever epoch it says it has.
             State::Ongoing => Ok(Begin::AbortFirst),
+            _ if !is_current && !is_retry => Err(ErrorCode::PRODUCER_FENCED),
             State::Empty | State::CompleteCommit | State::CompleteAbort => {
                 if is_retry && !is_current {
                     return Ok(Begin::Known);
@@ -270,8 +269,9 @@ impl Transaction {
     /// The broker ends the transaction: its time is over, or another producer has its id. Whoever had it is fenced.
     pub(super) fn fence(&mut self, now_ms: i64) {
         self.state = State::PrepareAbort;
+        // It may begin anew with what it has (KIP-588).
+        self.last_epoch = self.epoch;
         self.epoch = self.epoch.saturating_add(1);
-        self.last_epoch = -1;
         self.updated_ms = now_ms;
     }
 
@@ -279,7 +279,6 @@ impl Transaction {
     pub(super) fn complete(&mut self, now_ms: i64) {
         self.state = if self.state == State::PrepareCommit { State::CompleteCommit } else { State::CompleteAbort };
         self.partitions.clear();
-        self.started_ms = -1;
         self.updated_ms = now_ms;
         if self.next_producer_id >= 0 {
             self.previous_producer_id = self.producer_id;

@@ -20,12 +20,16 @@ const MAGIC_AT: usize = 16;
 const CHECKSUM_AT: usize = 17;
 const CHECKED_FROM: usize = 21;
 
-const CODEC_MASK: i16 = 0b0000_0111;
+/// The bits of the codec.
+pub const CODEC_MASK: i16 = 0b0000_0111;
 const LOG_APPEND_TIME: i16 = 1 << 3;
 /// The bit of a batch that belongs to a transaction.
 pub const TRANSACTIONAL: i16 = 1 << 4;
 /// The bit of a batch that is no data.
 pub const CONTROL: i16 = 1 << 5;
+
+/// The bit of a batch whose base timestamp says until when its deletions are kept (KIP-534).
+pub const DELETE_HORIZON: i16 = 1 << 6;
 
 /// Why bytes are not a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -198,6 +202,11 @@ impl RecordBatch {
     /// Whether it marks the end of a transaction.
     pub fn is_control(&self) -> bool {
         self.attributes() & CONTROL != 0
+    }
+
+    /// Until when deletions in it are kept, ms, if compaction has said so.
+    pub fn delete_horizon_ms(&self) -> Option<i64> {
+        (self.attributes() & DELETE_HORIZON != 0).then(|| self.base_timestamp())
     }
 
     /// Distance of the last record's offset from the first.

@@ -2,7 +2,8 @@
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::batch::{HEADER_BYTES, MAGIC, RecordBatch};
+use super::Record;
+use super::batch::{BatchError, CODEC_MASK, DELETE_HORIZON, HEADER_BYTES, MAGIC, RecordBatch};
 use super::compression::{self, Codec, CompressionError};
 
 /// A record to be written, borrowed.
@@ -81,20 +82,9 @@ impl BatchBuilder {
             self.base_timestamp = record.timestamp;
         }
         self.max_timestamp = self.max_timestamp.max(record.timestamp);
-        let scratch = &mut self.scratch;
-        scratch.clear();
-        scratch.put_u8(0);
-        put_varlong(scratch, record.timestamp - self.base_timestamp);
-        put_varlong(scratch, i64::from(self.count));
-        put_span(scratch, record.key);
-        put_span(scratch, record.value);
-        put_varlong(scratch, record.headers.len() as i64);
-        for header in record.headers {
-            put_span(scratch, Some(&header.key));
-            put_span(scratch, header.value.as_deref());
-        }
-        put_varlong(&mut self.body, scratch.len() as i64);
-        self.body.put_slice(scratch);
+        let delta = record.timestamp - self.base_timestamp;
+        let (body, scratch) = (&mut self.body, &mut self.scratch);
+        put_record(body, scratch, delta, i64::from(self.count), record.key, record.value, record.headers);
         self.count += 1;
     }
 
@@ -111,24 +101,122 @@ impl BatchBuilder {
     /// The batch, with base offset 0.
     pub fn build(self) -> Result<RecordBatch, CompressionError> {
         let body = compression::compress(self.codec, self.body.freeze())?;
+        let header = Header {
+            attributes: self.codec as i16 | self.attributes,
+            last_offset_delta: self.count - 1,
+            base_timestamp: self.base_timestamp,
+            max_timestamp: self.max_timestamp,
+            producer: self.producer,
+            count: self.count,
+        };
+        Ok(header.with_body(&body))
+    }
+}
+
+/// `scratch` is room that is used again.
+fn put_record(
+    body: &mut BytesMut,
+    scratch: &mut BytesMut,
+    timestamp_delta: i64,
+    offset_delta: i64,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+    headers: &[super::Header],
+) {
+    scratch.clear();
+    scratch.put_u8(0);
+    put_varlong(scratch, timestamp_delta);
+    put_varlong(scratch, offset_delta);
+    put_span(scratch, key);
+    put_span(scratch, value);
+    put_varlong(scratch, headers.len() as i64);
+    for header in headers {
+        put_span(scratch, Some(&header.key));
+        put_span(scratch, header.value.as_deref());
+    }
+    put_varlong(body, scratch.len() as i64);
+    body.put_slice(scratch);
+}
+
+/// The same batch with some of its records, at their offsets: what compaction leaves of it. With a delete horizon, which is
+/// then the batch's base timestamp, readers know until when deletions in it are kept (KIP-534).
+pub fn with_records(batch: &RecordBatch, records: &[Record], delete_horizon_ms: Option<i64>) -> Result<RecordBatch, BatchError> {
+    let base_timestamp = delete_horizon_ms.unwrap_or_else(|| batch.base_timestamp());
+    let mut body = BytesMut::new();
+    let mut scratch = BytesMut::new();
+    for record in records {
+        // A record of a batch with the broker's time has no time of its own.
+        let timestamp = if batch.has_log_append_time() { base_timestamp } else { record.timestamp };
+        put_record(
+            &mut body,
+            &mut scratch,
+            timestamp.wrapping_sub(base_timestamp),
+            record.offset - batch.base_offset(),
+            record.key.as_deref(),
+            record.value.as_deref(),
+            &record.headers,
+        );
+    }
+    let horizon = if delete_horizon_ms.is_some() { DELETE_HORIZON } else { batch.attributes() & DELETE_HORIZON };
+    let codec = batch.codec()?;
+    rebuilt(batch, codec, batch.attributes() | horizon, base_timestamp, records.len() as i32, body.freeze())
+}
+
+/// The same batch with another codec.
+pub fn with_codec(batch: &RecordBatch, codec: Codec, inflated_max: usize) -> Result<RecordBatch, BatchError> {
+    rebuilt(batch, codec, batch.attributes(), batch.base_timestamp(), batch.record_count(), batch.body(inflated_max)?)
+}
+
+fn rebuilt(
+    batch: &RecordBatch,
+    codec: Codec,
+    attributes: i16,
+    base_timestamp: i64,
+    count: i32,
+    body: Bytes,
+) -> Result<RecordBatch, BatchError> {
+    let body = compression::compress(codec, body)?;
+    let header = Header {
+        attributes: (attributes & !CODEC_MASK) | codec as i16,
+        last_offset_delta: batch.last_offset_delta(),
+        base_timestamp,
+        max_timestamp: batch.max_timestamp(),
+        producer: (batch.producer_id(), batch.producer_epoch(), batch.base_sequence()),
+        count,
+    };
+    Ok(header.with_body(&body).stamped(batch.base_offset(), batch.leader_epoch()))
+}
+
+/// What stands before the records.
+struct Header {
+    attributes: i16,
+    last_offset_delta: i32,
+    base_timestamp: i64,
+    max_timestamp: i64,
+    producer: (i64, i16, i32),
+    count: i32,
+}
+
+impl Header {
+    fn with_body(&self, body: &[u8]) -> RecordBatch {
         let mut bytes = BytesMut::with_capacity(HEADER_BYTES + body.len());
         bytes.put_i64(0);
         bytes.put_i32((HEADER_BYTES - 12 + body.len()) as i32);
         bytes.put_i32(-1);
         bytes.put_i8(MAGIC);
         bytes.put_u32(0);
-        bytes.put_i16(self.codec as i16 | self.attributes);
-        bytes.put_i32(self.count - 1);
+        bytes.put_i16(self.attributes);
+        bytes.put_i32(self.last_offset_delta);
         bytes.put_i64(self.base_timestamp);
         bytes.put_i64(self.max_timestamp);
         bytes.put_i64(self.producer.0);
         bytes.put_i16(self.producer.1);
         bytes.put_i32(self.producer.2);
         bytes.put_i32(self.count);
-        bytes.put_slice(&body);
+        bytes.put_slice(body);
         let checksum = crc32c::crc32c(&bytes[21..]);
         bytes[17..21].copy_from_slice(&checksum.to_be_bytes());
-        Ok(RecordBatch::new(bytes.freeze()).expect("a batch of our own making is well formed"))
+        RecordBatch::new(bytes.freeze()).expect("a batch of our own making is well formed")
     }
 }
 
