@@ -11,7 +11,7 @@ use millstream_protocol::{ErrorCode, Str};
 
 use crate::broker::{Broker, NODE_ID};
 use crate::catalog::check_name;
-use crate::config::{BROKER, Properties, Property, Source, TOPIC, topic_value};
+use crate::config::{BROKER, Kind, Properties, Property, Source, TOPIC, topic_value};
 
 /// The number of a topic in requests about properties.
 pub(crate) const TOPIC_RESOURCE: i8 = 2;
@@ -71,10 +71,35 @@ fn describe(
         BROKER_RESOURCE => {
             check_broker_name(&resource.resource_name)?;
             let levels = Levels { topic: None, broker: &broker.settings.properties };
-            Ok(BROKER.iter().filter(|property| wants(property)).map(|property| levels.entry(property, request)).collect())
+            let mut entries: Vec<_> =
+                BROKER.iter().filter(|property| wants(property)).map(|property| levels.entry(property, request)).collect();
+            let keys = resource.configuration_keys.as_deref().unwrap_or_default();
+            entries.extend(facts(broker).filter(|entry| keys.is_empty() || keys.contains(&entry.name)));
+            Ok(entries)
         }
         other => Err((ErrorCode::INVALID_REQUEST, format!("Unexpected resource type UNKNOWN ({other})"))),
     }
+}
+
+/// What this broker is by how it was started, under Kafka's names.
+fn facts(broker: &Broker) -> impl Iterator<Item = DescribeConfigsEntry> + use<> {
+    let (host, port) = broker.advertised();
+    let listener = format!("PLAINTEXT://{host}:{port}");
+    let facts = [
+        ("advertised.listeners", listener.clone()),
+        ("broker.id", NODE_ID.to_string()),
+        ("listeners", listener),
+        ("log.dirs", broker.data_dir().display().to_string()),
+        ("node.id", NODE_ID.to_string()),
+    ];
+    facts.into_iter().map(|(name, value)| DescribeConfigsEntry {
+        name: Str::from_static(name),
+        value: Some(value.into()),
+        read_only: true,
+        config_source: Source::Broker as i8,
+        config_type: Kind::Text.number(),
+        ..Default::default()
+    })
 }
 
 /// The places that a value can come from.

@@ -121,7 +121,14 @@ fn append(broker: &Broker, context: &Context, ask: &Ask<'_>, topic: &Topic, data
     if ask.acks == -1 && settings.min_insync_replicas > 1 {
         return Err(Refusal::new(ErrorCode::NOT_ENOUGH_REPLICAS, "min.insync.replicas is above 1, and there is one replica"));
     }
-    let target = Target { topic: &topic.name, partition: data.index, settings: &settings, produce_version: context.version, now_ms };
+    let target = Target {
+        topic: &topic.name,
+        partition: data.index,
+        settings: &settings,
+        produce_version: context.version,
+        has_transactional_id: ask.transactional_id.is_some(),
+        now_ms,
+    };
     let batch = check::check(data.records.as_ref(), &target)?;
     let (records, bytes) = (batch.record_count() as u64, batch.total_bytes() as u64);
     let batch = if ask.is_alone { batch } else { batch.detached() };
@@ -146,8 +153,7 @@ fn append_to_transaction(
     now_ms: i64,
 ) -> Result<Appended, Refusal> {
     let Some(id) = ask.transactional_id.filter(|id| !id.is_empty()) else {
-        let sentence = "transactional records need a transactional id";
-        return Err(Refusal::new(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, sentence));
+        return Err(Refusal::new(ErrorCode::INVALID_REQUEST, "the transactional id is empty"));
     };
     let who = Identity { producer_id: batch.producer_id(), epoch: batch.producer_epoch() };
     if partition.is_in_transaction(who.producer_id, who.epoch) {

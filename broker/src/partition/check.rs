@@ -81,6 +81,7 @@ pub(crate) struct Target<'a> {
     pub partition: i32,
     pub settings: &'a TopicSettings,
     pub produce_version: i16,
+    pub has_transactional_id: bool,
     pub now_ms: i64,
 }
 
@@ -134,6 +135,10 @@ fn check_batch(batch: RecordBatch, target: &Target<'_>) -> Result<RecordBatch, R
         return Err(Refusal::new(ErrorCode::INVALID_RECORD, format!("the batch's base offset is {}, it must be 0", batch.base_offset())));
     }
     batch.verify_checksum()?;
+    if batch.is_transactional() && !target.has_transactional_id {
+        let sentence = "transactional records need a transactional id";
+        return Err(Refusal::new(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, sentence));
+    }
     check_header(&batch)?;
     let inflated_max = INFLATED_BATCH_BYTES_MAX.min((settings.max_message_bytes as usize).saturating_mul(128).max(HEADER_BYTES));
     let summary = batch.check_records(inflated_max)?;

@@ -392,7 +392,7 @@ impl Partition {
         let outcome = match state.tail.read(offset, end, bytes_max) {
             Some(batches) => Some(ReadOutcome::Batches(batches)),
             None => {
-                let may_have_gaps = state.facts.compacted_to > 0;
+                let may_have_gaps = self.settings().is_compacted || state.facts.compacted_to > 0;
                 let behind = state.log.next_base(offset).filter(|_| may_have_gaps);
                 state.log.plan(offset).map(|plan| ReadOutcome::Cold { plan: plan.with_gaps(may_have_gaps), end, behind })
             }

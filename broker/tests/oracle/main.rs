@@ -81,7 +81,11 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
     ("Fetch v13: good and unknown mixed", "/responses", "partitions of a topic stand together, in the order of the request"),
     ("ListOffsets v7: max timestamp after deleting", "", "a record that was deleted is not found"),
     ("DescribeLogDirs v", "/results/topics", "the topics above that are not created"),
-    ("Produce v9: garbage lz4, to a topic with compression.type=gzip", "", "what cannot be inflated is CORRUPT_MESSAGE, and not an unexpected error"),
+    (
+        "Produce v9: garbage lz4, to a topic with compression.type=gzip",
+        "",
+        "what cannot be inflated is CORRUPT_MESSAGE, and not an unexpected error",
+    ),
     ("Metadata v1: unknown topic, to be created", "", "the topic is created before the answer, not after it"),
     ("Metadata v4: unknown topic, to be created", "", "see above"),
     ("Metadata v9: unknown topic, to be created", "", "see above"),
