@@ -27,6 +27,9 @@ enum Command {
     /// Create, list, describe, alter and delete topics.
     #[command(subcommand)]
     Topic(cli::topic::TopicCommand),
+    /// List, describe and delete groups, and move their offsets.
+    #[command(subcommand)]
+    Group(cli::group::GroupCommand),
     /// Send lines from a file or standard input to a topic.
     Produce(cli::produce::ProduceArguments),
     /// Print the records of a topic.
@@ -62,6 +65,7 @@ fn main() -> ExitCode {
         Command::Serve(arguments) => serve::run(arguments),
         Command::Quickstart(arguments) => cli::quickstart::run(arguments),
         Command::Topic(command) => cli::block_on(cli::topic::run(command)),
+        Command::Group(command) => cli::block_on(cli::group::run(command)),
         Command::Produce(arguments) => cli::block_on(cli::produce::run(arguments)),
         Command::Consume(arguments) => cli::block_on(cli::consume::run(arguments)),
         Command::Sql(arguments) => cli::block_on(cli::sql::run(arguments)),

@@ -1,13 +1,14 @@
 //! The HTTP admin API.
 //!
 //! * [`router`] puts the routes together; `guard` looks at `Host` and `Origin` before anything else
-//! * `health`, `topics`, `queries`, `sql` have the handlers; `problem` the one form of errors
+//! * `health`, `topics`, `groups`, `queries`, `sql` have the handlers; `problem` the one form of errors
 //! * `openapi` describes all of it, in the document that `viewer` shows
 //!
 //! What it is not: it changes nothing by itself. Topics go through a client, as any other program's would.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
 
+mod groups;
 mod guard;
 mod health;
 mod openapi;
@@ -51,6 +52,9 @@ pub fn router(admin: Admin) -> Router {
         .route("/api/v1/cluster", get(health::cluster))
         .route("/api/v1/topics", get(topics::list).post(topics::create))
         .route("/api/v1/topics/{topic}", get(topics::describe).delete(topics::delete))
+        .route("/api/v1/groups", get(groups::list))
+        .route("/api/v1/groups/{group}", get(groups::describe).delete(groups::delete))
+        .route("/api/v1/groups/{group}/reset-offsets", post(groups::reset))
         .route("/api/v1/tables", get(queries::tables))
         .route("/api/v1/queries", get(queries::list))
         .route("/api/v1/queries/{query}", get(queries::describe).delete(queries::delete))

@@ -43,8 +43,10 @@ impl From<millstream_client::Error> for Problem {
         let (status, code) = match error.kind() {
             ErrorKind::Refused(code) => (
                 match *code {
-                    ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID => StatusCode::NOT_FOUND,
-                    ErrorCode::TOPIC_ALREADY_EXISTS => StatusCode::CONFLICT,
+                    ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID | ErrorCode::GROUP_ID_NOT_FOUND => {
+                        StatusCode::NOT_FOUND
+                    }
+                    ErrorCode::TOPIC_ALREADY_EXISTS | ErrorCode::NON_EMPTY_GROUP | ErrorCode::UNKNOWN_MEMBER_ID => StatusCode::CONFLICT,
                     ErrorCode::KAFKA_STORAGE_ERROR => StatusCode::INSUFFICIENT_STORAGE,
                     _ => StatusCode::BAD_REQUEST,
                 },

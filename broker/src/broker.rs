@@ -159,6 +159,11 @@ impl Broker {
         self.flusher.failure()
     }
 
+    /// The time by the broker's clock, ms.
+    pub fn now_ms(&self) -> i64 {
+        self.clock.now_ms()
+    }
+
     /// What is counted.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics

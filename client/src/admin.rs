@@ -1,4 +1,4 @@
-//! Managing topics.
+//! Managing topics. Groups: `group_admin`.
 
 use millstream_protocol::ErrorCode;
 use millstream_protocol::message::create_partitions::{CreatePartitionsRequest, CreatePartitionsTopic};
@@ -18,10 +18,10 @@ use crate::error::{Error, ErrorKind};
 const TIMEOUT_MS: i32 = 60_000;
 const TOPIC_RESOURCE: i8 = 2;
 
-/// Manages topics.
+/// Manages topics and groups.
 #[derive(Debug, Clone)]
 pub struct Admin {
-    client: Client,
+    pub(crate) client: Client,
 }
 
 /// A topic with the ends of its partitions.
@@ -35,11 +35,11 @@ pub struct TopicDescription {
     pub configs: Vec<DescribeConfigsEntry>,
 }
 
-fn checked(code: ErrorCode, doing: String, sentence: Option<&str>) -> Result<(), Error> {
+pub(crate) fn checked(code: ErrorCode, doing: String, sentence: Option<&str>) -> Result<(), Error> {
     if code.is_none() { Ok(()) } else { Err(Error::refused(code, doing, sentence)) }
 }
 
-fn missing(what: String) -> Error {
+pub(crate) fn missing(what: String) -> Error {
     Error::new(ErrorKind::BadAnswer, format!("the answer says nothing of {what}"))
 }
 

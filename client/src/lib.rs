@@ -18,7 +18,7 @@
 //! `examples/` shows producing, reading and managing topics, each in a page.
 //!
 //! * [`Client`] asks typed requests over any [`Exchange`](millstream_protocol::Exchange); [`tcp`] is the one over sockets
-//! * [`Producer`] batches records; [`Reader`] reads a partition from an offset or a time; [`Admin`] manages topics
+//! * [`Producer`] batches records; [`Reader`] reads a partition from an offset or a time; [`Admin`] manages topics and groups
 
 #![deny(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
@@ -28,6 +28,7 @@ pub mod tcp;
 mod admin;
 mod client;
 mod error;
+mod group_admin;
 mod producer;
 mod reader;
 mod topic_reader;
@@ -35,6 +36,7 @@ mod topic_reader;
 pub use admin::{Admin, TopicDescription};
 pub use client::{Client, TopicInfo};
 pub use error::{Error, ErrorKind};
+pub use group_admin::{GroupDescription, GroupInfo, GroupMember, GroupOffset, GroupPartition, OffsetReset};
 pub use millstream_protocol::record::{Codec, Header, Record, RecordBatch};
 pub use millstream_protocol::{ErrorCode, TopicId};
 pub use producer::partitioner::{murmur2, partition_of_key};

@@ -41,8 +41,9 @@ pub(crate) struct ConsumeArguments {
     bootstrap: Bootstrap,
 }
 
-fn start(text: &str) -> Result<Start, Failure> {
-    let wrong = || Failure::usage(format!("--from {text}: write beginning, end, an offset, -10m or @TIMESTAMP"));
+/// Where to begin, as an option says it.
+pub(crate) fn start(option: &str, text: &str) -> Result<Start, Failure> {
+    let wrong = || Failure::usage(format!("{option} {text}: write beginning, end, an offset, -10m or @TIMESTAMP"));
     #[expect(clippy::disallowed_methods, reason = "a time ago is counted from now")]
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
     Ok(match text {
@@ -67,7 +68,7 @@ fn start(text: &str) -> Result<Start, Failure> {
 }
 
 pub(crate) async fn run(arguments: ConsumeArguments) -> Result<(), Failure> {
-    let from = start(&arguments.from)?;
+    let from = start("--from", &arguments.from)?;
     let client = arguments.bootstrap.connect().await?;
     let mut reader = TopicReader::open(&client, &arguments.topic).await?;
     let partitions = reader.topic().partitions;

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod consume;
+pub(crate) mod group;
 pub(crate) mod http;
 pub(crate) mod log;
 pub(crate) mod output;
@@ -69,7 +70,10 @@ impl From<Error> for Failure {
             ErrorKind::Refused(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID) => {
                 Failure::not_found(format!("{message}; 'millstream topic list' shows what there is"))
             }
-            ErrorKind::Refused(ErrorCode::TOPIC_ALREADY_EXISTS) => Failure::conflict(message),
+            ErrorKind::Refused(ErrorCode::GROUP_ID_NOT_FOUND) => {
+                Failure::not_found(format!("{message}; 'millstream group list' shows what there is"))
+            }
+            ErrorKind::Refused(ErrorCode::TOPIC_ALREADY_EXISTS | ErrorCode::NON_EMPTY_GROUP) => Failure::conflict(message),
             ErrorKind::Disconnected => Failure::other(format!("{message}; is 'millstream serve' running there?")),
             ErrorKind::TimedOut => Failure::timed_out(message),
             ErrorKind::InvalidInput => Failure::usage(message),

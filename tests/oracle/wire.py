@@ -476,7 +476,7 @@ def parse_field(name, type, *words):
 
 
 def zero_value(type):
-    return bytes(16) if type == "uuid" else "" if type == "string" else [] if type.endswith("[]") else 0
+    return [] if type.endswith("[]") else {"uuid": bytes(16), "string": "", "bytes": b""}.get(type, 0)
 
 
 REQUESTS = parse_schemas(SCHEMAS)

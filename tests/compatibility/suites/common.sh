@@ -21,6 +21,11 @@ skipped() {
   [ "${EVERYTHING:-0}" = 1 ] || sed '/^#/d; /^ *$/d; s/ .*//' "$1"
 }
 
+# done_before FOLDER TEXT - whether the folder was prepared to its end, and with just that text, which then lies in it
+done_before() {
+  [ "$(cat "$1/prepared.txt" 2> /dev/null)" = "$2" ]
+}
+
 # crate NAME VERSION FOLDER - the package as it was published, unpacked into a new FOLDER
 crate() {
   local project=$work/crates/$1

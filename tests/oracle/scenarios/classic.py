@@ -22,15 +22,15 @@ def join_alone(s, version):
     group.sync("a", "the leader, no assignment", 2)
     group.leave("a", "good")
     group.heartbeat("a", "after leaving", 2)
-    group.join("a", "the member that left", note=None)
+    group.join("a", "the member that left")
 
 
 def join_refused(s, version):
     """JoinGroup that cannot succeed; each with another group, that stays unknown or empty."""
     versions = HIGH._replace(join=version)
 
-    def join(what, group, member="", new=False, note=None, **values):
-        Group(s, group, versions).join("a", what, member, new, note, **values)
+    def join(what, group, member="", new=False, **values):
+        Group(s, group, versions).join("a", what, member, new, **values)
 
     prefix = f"refused-{version}"
     join("empty group id", "")
@@ -83,8 +83,7 @@ def other_protocols(s, versions, name):
         group.join("b", f"no protocols, {state}", "", protocols=[])
         group.join("b", f"unknown member id and other protocol type, {state}", LEAVER, protocol_type="connect")
         group.join("b", f"unknown member id, {state}", LEAVER)
-        group.join("a", f"the member itself, no common protocol, {state}", protocols=protocols("sticky"),
-                   note=None)
+        group.join("a", f"the member itself, no common protocol, {state}", protocols=protocols("sticky"))
         if "not synced" in state:
             group.join("a", "the member itself with its old protocols", protocols=protocols("range", "roundrobin"))
             group.sync("a", "the leader", 1, ["a"])
@@ -164,7 +163,7 @@ def leader_leaves(s, versions, name):
     group.leave("a", "the leader")
     group.heartbeat("b", "after the leader left", 2)
     group.sync("b", "after the leader left", 2)
-    group.join("b", "again, alone", note=None)
+    group.join("b", "again, alone")
     group.sync("b", "the new leader", 3, ["b"])
     group.send_join_new("c")
     group.join("b", "again, for the new member")
@@ -180,10 +179,10 @@ def join_before_sync(s, versions, name):
     group.join("a", "the leader, for the new member")
     group.receive_join_new("b")
     group.join("b", "the follower again, unchanged, before SyncGroup")
-    group.send_sync("b", "the follower, before the leader", 2)
+    group.send_sync("b", "the follower, before the leader, until a third joins", 2)
     s.silence("b")
     group.send_join_new("c")
-    s.receive("b", note="a rebalance ends the wait for the leader")
+    s.receive("b")
     group.send_join("a", "the leader, for the third")
     group.send_join("b", "the follower, for the third")
     group.receive_join("a")
@@ -265,25 +264,37 @@ def leave(s, version):
 
 
 def leave_while_waiting(s, versions, name):
-    """Members that leave, disconnect or join twice while they wait for an answer."""
+    """Members that leave or join twice while they wait for an answer."""
     group = Group(s, f"waiting-{name}", versions)
     group.stable("a")
-    group.send_join_new("b")
+    group.join("b", "without member id", "", new=True)
+    group.send_join("b", "waits until it is made to leave")
     s.silence("b")
-    group.leave("a", "another member, which waits for its join", {"member_id": Bound("member:b")}) if versions.join >= 4 else None
-    if versions.join >= 4:
-        s.receive("b", note="leaving ends the wait")
-        group.heartbeat("a", "after the new member left", 1)
-        group.join("a", "again, alone")
-        group.sync("a", "the leader", 2, ["a"])
-        group.join("c", "a third, without member id", "", new=True)
-        group.send_join("c", "a third, with its member id")
-        group.send_join("d", "the third on another connection", Bound("member:c"))
-        s.silence("c")
-        s.silence("d")
-        group.join("a", "again, for the third")
-        s.receive("d", note="the second request of one member replaces the first, which is never answered")
-        s.silence("c")
+    group.leave("a", "another member, which waits for its join", {"member_id": Bound("member:b")})
+    s.receive("b")
+    group.heartbeat("a", "after the new member left", 1)
+    group.join("a", "again, alone")
+    group.sync("a", "the leader", 2, ["a"])
+    group.join("c", "a third, without member id", "", new=True)
+    group.send_join("c", "a third, with its member id")
+    group.send_join("d", "the third on another connection", Bound("member:c"))
+    s.silence("c")
+    s.silence("d")
+    group.join("a", "again, for the third")
+    s.receive("d")
+    s.silence("c")
+
+
+def disconnect_while_waiting(s, versions, name):
+    """A member whose connection closes while it waits for its join remains a member."""
+    group = Group(s, f"disconnected-{name}", versions)
+    group.stable("a")
+    group.join("b", "without member id", "", new=True)
+    group.send_join("b", "with its member id")
+    s.silence("b")
+    s.disconnect("b")
+    group.heartbeat("a", "after the new member disconnected", 1)
+    group.join("a", "again, for the member that disconnected")
 
 
 SCENARIOS = [(f"classic: one member, JoinGroup v{version}", partial(join_alone, version=version)) for version in range(10)]
@@ -294,6 +305,8 @@ SCENARIOS += [(f"classic: Heartbeat v{version} refused", partial(heartbeat_refus
 SCENARIOS += [(f"classic: LeaveGroup v{version}", partial(leave, version=version)) for version in range(6)]
 for title, play in {
     "protocols that do not fit": other_protocols, "choice of protocol": choice_of_protocol, "two members": two_members,
-    "the leader leaves": leader_leaves, "joining again before SyncGroup": join_before_sync, "waiting": leave_while_waiting,
+    "the leader leaves": leader_leaves, "joining again before SyncGroup": join_before_sync,
 }.items():
     SCENARIOS += [(f"classic: {title}, {name} versions", partial(play, versions=versions, name=name)) for name, versions in ALL.items()]
+for title, play in {"waiting": leave_while_waiting, "disconnected": disconnect_while_waiting}.items():
+    SCENARIOS += [(f"classic: {title}, {name} versions", partial(play, versions=ALL[name], name=name)) for name in ("middle", "high")]

@@ -7,8 +7,8 @@ SHARE_KEY = "shared:AAAAAAAAAAAAAAAAAAAAAQ:0"
 
 
 def one_key(s, version):
-    def ask(what, key, key_type=GROUP, note=None):
-        s.ask("a", what, "FindCoordinator", version, {"key": key, "key_type": key_type}, note=note)
+    def ask(what, key, key_type=GROUP):
+        s.ask("a", what, "FindCoordinator", version, {"key": key, "key_type": key_type})
 
     ask("group", "find-group")
     ask("empty group", "")
@@ -22,8 +22,8 @@ def one_key(s, version):
 
 
 def many_keys(s, version):
-    def ask(what, keys, key_type=GROUP, note=None):
-        s.ask("a", what, "FindCoordinator", version, {"keys": keys, "key_type": key_type}, note=note)
+    def ask(what, keys, key_type=GROUP):
+        s.ask("a", what, "FindCoordinator", version, {"keys": keys, "key_type": key_type})
 
     ask("group", ["find-group"])
     ask("two groups", ["find-group", "find-other"])

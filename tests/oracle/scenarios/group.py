@@ -53,13 +53,13 @@ class Group:
     def send_join(self, connection, what, member=None, **values):
         self.s.send(connection, what, "JoinGroup", self.versions.join, self.join_values(connection, member, values))
 
-    def receive_join(self, connection, new=False, instance=None, note=None):
+    def receive_join(self, connection, new=False, instance=None):
         bind = {f"member:{connection}": made_id(self.s.client_id(connection) if instance is None else instance)} if new else None
-        self.s.receive(connection, bind, note)
+        self.s.receive(connection, bind)
 
-    def join(self, connection, what, member=None, new=False, note=None, **values):
+    def join(self, connection, what, member=None, new=False, **values):
         self.send_join(connection, what, member, **values)
-        self.receive_join(connection, new, values.get("group_instance_id"), note)
+        self.receive_join(connection, new, values.get("group_instance_id"))
 
     def send_join_new(self, connection, what="a new member", **values):
         """Up to v3 a member joins without an id; from v4 on it is given one and joins with it, unless it has an instance id."""
@@ -69,13 +69,13 @@ class Group:
         else:
             self.send_join(connection, what, "", **values)
 
-    def receive_join_new(self, connection, instance=None, note=None):
+    def receive_join_new(self, connection, instance=None):
         is_bound = self.versions.join >= 4 and instance is None
-        self.receive_join(connection, not is_bound, instance, note)
+        self.receive_join(connection, not is_bound, instance)
 
-    def join_new(self, connection, what="a new member", note=None, **values):
+    def join_new(self, connection, what="a new member", **values):
         self.send_join_new(connection, what, **values)
-        self.receive_join_new(connection, values.get("group_instance_id"), note)
+        self.receive_join_new(connection, values.get("group_instance_id"))
 
     def sync_values(self, connection, generation, assigned=(), member=None, values=None):
         default = {
@@ -88,30 +88,30 @@ class Group:
     def send_sync(self, connection, what, generation, assigned=(), member=None, **values):
         self.s.send(connection, what, "SyncGroup", self.versions.sync, self.sync_values(connection, generation, assigned, member, values))
 
-    def sync(self, connection, what, generation, assigned=(), member=None, note=None, **values):
+    def sync(self, connection, what, generation, assigned=(), member=None, **values):
         self.send_sync(connection, what, generation, assigned, member, **values)
-        self.s.receive(connection, note=note)
+        self.s.receive(connection)
 
-    def heartbeat(self, connection, what, generation, member=None, note=None, **values):
+    def heartbeat(self, connection, what, generation, member=None, **values):
         member = Bound(f"member:{connection}") if member is None else member
         values = {"group_id": self.group, "generation_id": generation, "member_id": member} | values
-        self.s.ask(connection, what, "Heartbeat", self.versions.heartbeat, values, note=note)
+        self.s.ask(connection, what, "Heartbeat", self.versions.heartbeat, values)
 
-    def leave(self, connection, what, *members, note=None, **values):
+    def leave(self, connection, what, *members, **values):
         """Of the members v0 to v2 have room for the id of the first."""
         members = [{"member_id": Bound(f"member:{connection}")}] if not members else list(members)
         values = {"group_id": self.group, "member_id": members[0]["member_id"], "members": members} | values
-        self.s.ask(connection, what, "LeaveGroup", self.versions.leave, values, note=note)
+        self.s.ask(connection, what, "LeaveGroup", self.versions.leave, values)
 
-    def commit(self, connection, what, generation, member=None, note=None, topics=None, partition=0, **values):
+    def commit(self, connection, what, generation, member=None, topics=None, partition=0, **values):
         """To the topic that is named as the group."""
         member = Bound(f"member:{connection}") if member is None else member
         default = [{"name": self.group, "partitions": [{"index": partition, "offset": 5, "metadata": "note"}]}]
-        values = {"group_id": self.group, "generation_id": generation, "member_id": member, "topics": topics or default} | values
-        self.s.ask(connection, what, "OffsetCommit", self.versions.commit, values, note=note)
+        values = {"group_id": self.group, "generation_id": generation, "member_id": member, "topics": default if topics is None else topics} | values
+        self.s.ask(connection, what, "OffsetCommit", self.versions.commit, values)
 
-    def describe(self, connection, what, note=None):
-        self.s.ask(connection, what, "DescribeGroups", self.versions.describe, {"groups": [self.group]}, note=note)
+    def describe(self, connection, what):
+        self.s.ask(connection, what, "DescribeGroups", self.versions.describe, {"groups": [self.group]})
 
     def stable(self, *connections, **values):
         """Members join one by one until all are in, the first one leads; returns the generation."""

@@ -57,7 +57,7 @@ def replaced(s, versions, name):
     group.join("new-b", "the follower with its member id and another's instance id", **one)
     group.join("new-b", "the follower with its member id, without instance id")
     group.join_new("newer-b", "the follower's instance again, other metadata", group_instance_id="two",
-                   protocols=saying(b"changed") + protocols("roundrobin"), note="no rebalance as long as the same protocol is chosen")
+                   protocols=saying(b"changed") + protocols("roundrobin"))
     group.heartbeat("newer-a", "after the follower was replaced with other metadata", 2, **one)
     group.describe("newer-a", "after the follower was replaced with other metadata")
     group.send_join_new("newest-b", "the follower's instance again, another protocol", group_instance_id="two", protocols=protocols("roundrobin"))
@@ -76,7 +76,7 @@ def replaced_while_waiting(s, versions, name):
     group.send_join("b", "a second static member", "", **two)
     s.silence("b")
     group.send_join("new-b", "the second instance again", "", **two)
-    s.receive("b")
+    group.receive_join("b", True, "two")
     s.silence("new-b")
     group.join("a", "for the second", **one)
     group.receive_join("new-b", True, "two")
@@ -116,6 +116,8 @@ def leave(s, version):
 SCENARIOS = []
 for title, play in {"an instance joins again": replaced, "an instance joins again while it waits": replaced_while_waiting}.items():
     SCENARIOS += [(f"static: {title}, {name} versions", partial(play, versions=versions, name=name)) for name, versions in VERSIONS.items()]
-SCENARIOS += [(f"static: an instance joins again, JoinGroup v{version}", partial(replaced, versions=HIGH._replace(join=version), name=f"join-{version}"))
-              for version in (6, 7, 8)]
+SCENARIOS += [
+    (f"static: an instance joins again, JoinGroup v{version}", partial(replaced, versions=HIGH._replace(join=version), name=f"join-{version}"))
+    for version in (6, 7, 8)
+]
 SCENARIOS += [(f"static: LeaveGroup v{version}", partial(leave, version=version)) for version in (1, 3, 5)]
