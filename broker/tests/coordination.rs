@@ -7,10 +7,12 @@ use std::sync::Arc;
 use millstream_broker::disk::simulated::{Fault, SimulatedDisk};
 use millstream_broker::{Broker, BrokerHandle, BrokerSettings, Clock, Properties};
 use millstream_protocol::message::add_offsets_to_txn::AddOffsetsToTxnRequest;
+use millstream_protocol::message::consumer_group_heartbeat::ConsumerGroupHeartbeatRequest;
 use millstream_protocol::message::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
 use millstream_protocol::message::end_txn::EndTxnRequest;
 use millstream_protocol::message::fetch::{FetchPartition, FetchRequest, FetchTopic};
 use millstream_protocol::message::init_producer_id::InitProducerIdRequest;
+use millstream_protocol::message::join_group::{JoinGroupRequest, JoinProtocol};
 use millstream_protocol::message::metadata::{MetadataRequest, MetadataRequestTopic};
 use millstream_protocol::message::offset_commit::{OffsetCommitPartition, OffsetCommitRequest, OffsetCommitTopic};
 use millstream_protocol::message::offset_fetch::{OffsetFetchGroup, OffsetFetchGroupTopic, OffsetFetchRequest};
@@ -410,4 +412,41 @@ async fn wrong_steps_of_a_transaction_are_refused() {
         AddOffsetsToTxnRequest { transactional_id: "id".into(), producer_id: newer.0, producer_epoch: newer.1, group_id: "g".into() };
     let Response::AddOffsetsToTxn(answer) = world.ask(3, request).await else { panic!() };
     assert_eq!(answer.error_code, ErrorCode::PRODUCER_FENCED);
+}
+
+/// What is too large or too clever is refused, and costs nothing.
+#[tokio::test]
+async fn groups_with_absurd_wishes_are_refused() {
+    let (disk, clock) = (SimulatedDisk::new(), Clock::manual(NOW_MS));
+    let world = World::open(&disk, &clock);
+    world.create("a", 1, &[]).await;
+    let join = |group: &str, protocols: usize| JoinGroupRequest {
+        group_id: group.into(),
+        session_timeout_ms: 10_000,
+        protocol_type: "consumer".into(),
+        protocols: (0..protocols).map(|n| JoinProtocol { name: format!("{n}").into(), ..Default::default() }).collect(),
+        ..Default::default()
+    };
+    let Response::JoinGroup(answer) = world.ask(9, join(&"g".repeat(100_000), 1)).await else { panic!() };
+    assert_eq!(answer.error_code, ErrorCode::INVALID_GROUP_ID);
+    let Response::JoinGroup(answer) = world.ask(9, join("g", 10_000)).await else { panic!() };
+    assert_eq!(answer.error_code, ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
+    assert_eq!(world.commit(&"g".repeat(100_000), 1).await, Err(ErrorCode::INVALID_GROUP_ID));
+    let heartbeat = |pattern: &str| ConsumerGroupHeartbeatRequest {
+        group_id: "c".into(),
+        member_id: "m".into(),
+        rebalance_timeout_ms: 1000,
+        subscribed_topic_regex: Some(pattern.into()),
+        topic_partitions: Some(Vec::new()),
+        ..Default::default()
+    };
+    for pattern in ["(", "a{1000}{1000}{1000}", &"(".repeat(100_000)] {
+        let Response::ConsumerGroupHeartbeat(answer) = world.ask(1, heartbeat(pattern)).await else { panic!() };
+        assert_eq!(answer.error_code, ErrorCode::INVALID_REGULAR_EXPRESSION);
+    }
+    // With a backtracking engine this would never end.
+    let name = "a".repeat(200);
+    world.create(&name, 1, &[]).await;
+    let Response::ConsumerGroupHeartbeat(answer) = world.ask(1, heartbeat("(a*)*(a*)*(a*)*b")).await else { panic!() };
+    assert!(answer.error_code.is_none());
 }

@@ -30,7 +30,7 @@ pub(crate) fn init_producer_id(broker: &Arc<Broker>, context: &Context, request:
         };
         return ready(given.into()).boxed();
     };
-    let known = (request.producer_id >= 0).then_some(Identity { producer_id: request.producer_id, epoch: request.producer_epoch });
+    let known = (request.producer_id != -1).then_some(Identity { producer_id: request.producer_id, epoch: request.producer_epoch });
     let (transactions, timeout_ms, version) = (broker.transactions.clone(), request.transaction_timeout_ms, context.version);
     async move {
         if let Err(code) = transactions.prepare() {

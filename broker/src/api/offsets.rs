@@ -192,7 +192,8 @@ pub(crate) fn offset_delete(broker: &Arc<Broker>, request: OffsetDeleteRequest) 
             return OffsetDeleteResponse { error_code, ..Default::default() }.into();
         }
         let mut codes = codes.into_iter();
-        let topics = request.topics.into_iter().map(|topic| OffsetDeleteTopicResult {
+        let topics = request.topics.into_iter().filter(|topic| !topic.partitions.is_empty());
+        let topics = topics.map(|topic| OffsetDeleteTopicResult {
             name: topic.name,
             partitions: topic
                 .partitions

@@ -16,7 +16,9 @@ use millstream_protocol::{ErrorCode, Response};
 
 use super::partition;
 use crate::broker::Broker;
+use crate::catalog::check_name;
 use crate::journal::durable;
+use crate::partition::Partition;
 use crate::transaction::{Filter, Identity};
 
 /// An administrator ends a transaction that hangs.
@@ -62,7 +64,7 @@ pub(crate) fn describe_producers(broker: &Broker, request: DescribeProducersRequ
         partitions: topic
             .partition_indexes
             .into_iter()
-            .map(|partition_index| match partition(broker, &topic.name, partition_index) {
+            .map(|partition_index| match look_up(broker, &topic.name, partition_index) {
                 Ok(partition) => {
                     PartitionProducers { partition_index, active_producers: partition.describe_producers(), ..Default::default() }
                 }
@@ -72,6 +74,11 @@ pub(crate) fn describe_producers(broker: &Broker, request: DescribeProducersRequ
         name: topic.name,
     });
     DescribeProducersResponse { topics: topics.collect(), ..Default::default() }
+}
+
+fn look_up(broker: &Broker, topic: &str, index: i32) -> Result<Arc<Partition>, ErrorCode> {
+    check_name(topic).map_err(|_| ErrorCode::INVALID_TOPIC_EXCEPTION)?;
+    partition(broker, topic, index)
 }
 
 pub(crate) fn describe_transactions(broker: &Broker, request: &DescribeTransactionsRequest) -> DescribeTransactionsResponse {

@@ -365,7 +365,6 @@ impl Classic {
             member.protocols = protocols(request);
             member.session_timeout_ms = request.session_timeout_ms.into();
             member.rebalance_timeout_ms = rebalance_timeout_ms(request);
-            member.client = joining.client.clone();
             member.joining = Some(answer);
             member.deadline_ms = now.ms + member.session_timeout_ms;
         }

@@ -126,6 +126,7 @@ impl Groups {
             return Ok((codes, None));
         }
         let acknowledged = self.journal.append(&entries, transaction, now.wall_ms)?;
+        group.is_kept = true;
         for (place, value) in kept {
             match transaction {
                 None => group.offsets.commit(place, value),

@@ -264,7 +264,10 @@ impl Consumer {
         }
         let is_changed = match &before {
             // Who wants nothing changes nothing for the others.
-            None => !member.subscribed_names.is_empty() || member.subscribed_regex.is_some(),
+            None => {
+                !member.subscribed_names.is_empty()
+                    || (member.subscribed_regex.is_some() && !self.names_of(&member, &world.listing.topics).is_empty())
+            }
             Some(before) => before.subscribed_names != member.subscribed_names || before.subscribed_regex != member.subscribed_regex,
         };
         if let Some(instance_id) = &member.instance_id {
@@ -342,7 +345,7 @@ impl Consumer {
             return Ok(id);
         }
         let owns_less = || {
-            let owned = request.topic_partitions.as_deref().map(to_partitions).unwrap_or_default();
+            let Some(owned) = request.topic_partitions.as_deref().map(to_partitions) else { return false };
             owned.iter().all(|(topic, partitions)| member.assigned.get(topic).is_some_and(|assigned| partitions.is_subset(assigned)))
         };
         // It missed the answer that told it of its new epoch.
@@ -680,6 +683,11 @@ fn collect(partitions: impl Iterator<Item = (TopicId, i32)>) -> Partitions {
 
 fn has(partitions: &Partitions, (topic, partition): &(TopicId, i32)) -> bool {
     partitions.get(topic).is_some_and(|partitions| partitions.contains(partition))
+}
+
+/// Everything that is in either.
+pub(super) fn union(a: &Partitions, b: &Partitions) -> Partitions {
+    collect(flat(a).chain(flat(b)))
 }
 
 fn both(a: &Partitions, b: &Partitions) -> Partitions {

@@ -11,7 +11,7 @@ use millstream_protocol::{ErrorCode, Str};
 
 use super::assignor::Partitions;
 use super::classic::{Classic, State};
-use super::consumer::Consumer;
+use super::consumer::{Consumer, union};
 use super::record::Key;
 use super::{Group, Groups, Kind};
 use crate::catalog::Listing;
@@ -269,7 +269,8 @@ fn described_consumer(id: &Str, consumer: &Consumer, listing: &Listing, assignor
         client_host: member.client.host.clone(),
         subscribed_topic_names: member.subscribed_names.iter().cloned().collect(),
         subscribed_topic_regex: Some(member.subscribed_regex.clone().unwrap_or_default()),
-        assignment: named(&member.assigned),
+        // What it has to give up is its own until it says that it did.
+        assignment: named(&union(&member.assigned, &member.revoking)),
         target_assignment: consumer.targets.get(id).map(named).unwrap_or_default(),
         member_type: 1,
     });

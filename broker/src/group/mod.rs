@@ -72,11 +72,13 @@ struct Group {
     deadline_ms: Option<i64>,
     /// When its last member left, as far as this process knows; wall clock.
     emptied_ms: i64,
+    /// Somebody has kept something in it: it stays until it is deleted or its time is over.
+    is_kept: bool,
 }
 
 impl Group {
     fn new(kind: Kind, wall_ms: i64) -> Self {
-        Group { kind, offsets: Offsets::default(), deadline_ms: None, emptied_ms: wall_ms }
+        Group { kind, offsets: Offsets::default(), deadline_ms: None, emptied_ms: wall_ms, is_kept: false }
     }
 
     fn has_members(&self) -> bool {
@@ -92,7 +94,7 @@ impl Group {
             Kind::Classic(classic) => classic.is_unused() && classic.generation == 0,
             Kind::Consumer(consumer) => consumer.is_unused(),
         };
-        is_unused && self.offsets.is_empty()
+        is_unused && self.offsets.is_empty() && !self.is_kept
     }
 
     fn next_deadline_ms(&self) -> Option<i64> {

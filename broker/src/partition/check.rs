@@ -56,6 +56,7 @@ impl Refusal {
                 | ErrorCode::INVALID_TIMESTAMP
                 | ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
                 | ErrorCode::INVALID_PRODUCER_EPOCH
+                | ErrorCode::INVALID_TXN_STATE
         );
         Refusal { is_by_partition, ..self }
     }

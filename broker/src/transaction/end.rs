@@ -98,7 +98,12 @@ impl Transactions {
         for (topic, index) in &transaction.partitions {
             // A topic that was deleted needs no marker.
             if let Some(partition) = self.catalog.get(topic).and_then(|topic| topic.partition(*index)) {
-                written.push(self.append_marker(topic, &partition, who, is_commit, COORDINATOR_EPOCH)?);
+                match self.append_marker(topic, &partition, who, is_commit, COORDINATOR_EPOCH) {
+                    Ok(acknowledged) => written.push(acknowledged),
+                    // A newer producer has ended it, or the topic is on its way out.
+                    Err(ErrorCode::INVALID_PRODUCER_EPOCH | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) => {}
+                    Err(code) => return Err(code),
+                }
             }
         }
         for acknowledged in written {
@@ -125,12 +130,7 @@ impl Transactions {
     ) -> Result<Acknowledged, ErrorCode> {
         let marker = Marker { is_commit, coordinator_epoch };
         let appended = partition.append_marker(who.producer_id, who.epoch, marker, self.clock.now_ms());
-        let acknowledged = match appended {
-            Ok(acknowledged) => acknowledged,
-            // A newer producer has ended it, or the topic is on its way out.
-            Err(refusal) if matches!(refusal.code, ErrorCode::INVALID_PRODUCER_EPOCH | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) => None,
-            Err(refusal) => return Err(refusal.code),
-        };
+        let acknowledged = appended.map_err(|refusal| refusal.code)?;
         if topic == journal::OFFSETS {
             self.groups.end_transaction(who.producer_id, is_commit);
         }

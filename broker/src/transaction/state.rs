@@ -145,6 +145,7 @@ impl Transaction {
             _ if !is_current && !is_retry => Err(ErrorCode::PRODUCER_FENCED),
             State::Empty | State::CompleteCommit | State::CompleteAbort => {
                 if is_retry && !is_current {
+                    self.rest(timeout_ms, now_ms);
                     return Ok(Begin::Known);
                 }
                 if self.epoch >= EPOCH_LAST {
@@ -212,7 +213,11 @@ impl Transaction {
         if who.producer_id != self.producer_id && !missed_rotation {
             return Err(ErrorCode::INVALID_PRODUCER_ID_MAPPING);
         }
-        let missed_bump = is_bumping && who.producer_id == self.producer_id && self.epoch > 0 && who.epoch == self.epoch - 1;
+        let missed_bump = is_bumping
+            && !matches!(self.state, State::Empty | State::Ongoing)
+            && who.producer_id == self.producer_id
+            && self.epoch > 0
+            && who.epoch == self.epoch - 1;
         let is_repeated = missed_rotation || missed_bump;
         if !is_repeated && who.epoch != self.epoch {
             return Err(ErrorCode::PRODUCER_FENCED);
@@ -223,11 +228,10 @@ impl Transaction {
             _ => None,
         };
         match self.state {
-            State::Ongoing if !is_repeated => {
+            State::Ongoing => {
                 self.prepare(is_commit, is_bumping, now_ms);
                 Ok(End::Prepared)
             }
-            State::Ongoing => Err(ErrorCode::PRODUCER_FENCED),
             State::PrepareCommit | State::PrepareAbort => {
                 if is_commit == (self.state == State::PrepareCommit) {
                     Err(ErrorCode::CONCURRENT_TRANSACTIONS)
