@@ -43,6 +43,8 @@ impl State {
 /// A member that cannot heartbeat yet, since it waits for its first answer, is given up after this.
 const NEW_MEMBER_TIMEOUT_MS: i64 = 5 * 60 * 1000;
 
+/// Ids that were given out and not used are kept for a session: no more than this many.
+const PROMISED_MAX: usize = 10_000;
 /// Clients offer a handful; every one is compared with every member's.
 const PROTOCOLS_MAX: usize = 256;
 
@@ -286,6 +288,9 @@ impl Classic {
                 return Ok(self.replace(&old_id, new_id, instance_id.clone(), &joining, answer, now));
             }
             if joining.needs_known_id() {
+                if self.promised.len() >= PROMISED_MAX {
+                    return Err((answer, join_failed(&member_id, ErrorCode::GROUP_MAX_SIZE_REACHED)));
+                }
                 self.promised.insert(new_id.clone(), now.ms + i64::from(request.session_timeout_ms));
                 return Err((answer, join_failed(&new_id, ErrorCode::MEMBER_ID_REQUIRED)));
             }

@@ -78,6 +78,9 @@ impl Groups {
             check_committer(group, who, transaction.is_some(), now)?;
             self.append_commits(group, who, commits, retention_ms, transaction, now)
         };
+        if let Some((producer_id, _)) = transaction {
+            self.shelf.lock().note_holder(producer_id, &who.group_id);
+        }
         if who.epoch < 0 {
             // Whoever keeps offsets without being a member makes the group by that.
             return self.with_new(&who.group_id, |now| Kind::Classic(Classic::new(now.wall_ms)), act);
@@ -139,9 +142,11 @@ impl Groups {
     /// A transaction has ended, and its marker is in the journal: what it committed counts, or is dropped.
     pub(crate) fn end_transaction(&self, producer_id: i64, is_commit: bool) {
         let mut shelf = self.shelf.lock();
-        shelf.groups.values_mut().for_each(|group| {
-            group.offsets.end(producer_id, is_commit);
-        });
+        for id in shelf.holding.remove(&producer_id).unwrap_or_default() {
+            if let Some(group) = shelf.groups.get_mut(&id) {
+                group.offsets.end(producer_id, is_commit);
+            }
+        }
     }
 
     /// The offsets of a group, by topic. One that was never committed is told as -1, never as 0.

@@ -110,6 +110,8 @@ struct Shelf {
     groups: HashMap<Str, Group>,
     /// When something is due in which group.
     deadlines: BTreeSet<(i64, Str)>,
+    /// The groups in which a producer's open transaction holds offsets.
+    holding: HashMap<i64, BTreeSet<Str>>,
 }
 
 impl Shelf {
@@ -123,6 +125,10 @@ impl Shelf {
             group.deadline_ms = next;
             self.deadlines.extend(next.map(|next| (next, id.clone())));
         }
+    }
+
+    fn note_holder(&mut self, producer_id: i64, id: &Str) {
+        self.holding.entry(producer_id).or_default().insert(id.detached());
     }
 
     fn remove(&mut self, id: &Str) {
@@ -173,9 +179,13 @@ impl Groups {
             }
             !group.is_unused()
         });
-        let mut shelf = Shelf { groups, deadlines: BTreeSet::new() };
+        let mut shelf = Shelf { groups, ..Shelf::default() };
         let ids: Vec<Str> = shelf.groups.keys().cloned().collect();
-        ids.iter().for_each(|id| shelf.note_deadline(id));
+        for id in &ids {
+            shelf.note_deadline(id);
+            let holders: Vec<i64> = shelf.groups[id].offsets.holders().collect();
+            holders.into_iter().for_each(|producer_id| shelf.note_holder(producer_id, id));
+        }
         Groups { journal, catalog, clock, settings, shelf: Mutex::new(shelf), woken: Notify::new() }
     }
 

@@ -53,6 +53,11 @@ impl Offsets {
         true
     }
 
+    /// The producers whose open transactions hold something.
+    pub(super) fn holders(&self) -> impl Iterator<Item = i64> + '_ {
+        self.held.keys().copied()
+    }
+
     pub(super) fn get(&self, topic: &str, partition: i32) -> Option<&OffsetValue> {
         self.committed.get(&(topic.to_owned(), partition)).map(|kept| &kept.value)
     }
