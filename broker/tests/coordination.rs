@@ -171,6 +171,23 @@ impl World {
         }
     }
 
+    async fn commit_in_transaction(&self, id: &str, identity: (i64, i16), offset: i64) -> Result<(), ErrorCode> {
+        let partition = TxnOffsetCommitPartition { committed_offset: offset, ..Default::default() };
+        let request = TxnOffsetCommitRequest {
+            transactional_id: id.into(),
+            group_id: "g".into(),
+            producer_id: identity.0,
+            producer_epoch: identity.1,
+            topics: vec![TxnOffsetCommitTopic { name: "a".into(), partitions: vec![partition] }],
+            ..Default::default()
+        };
+        let Response::TxnOffsetCommit(answer) = self.ask(5, request).await else { panic!() };
+        match answer.topics[0].partitions[0].error_code {
+            ErrorCode::NONE => Ok(()),
+            code => Err(code),
+        }
+    }
+
     async fn committed(&self, group: &str) -> i64 {
         let topic = OffsetFetchGroupTopic { name: "a".into(), partition_indexes: vec![0], ..Default::default() };
         let groups = vec![OffsetFetchGroup { group_id: group.into(), topics: Some(vec![topic]), ..Default::default() }];
@@ -217,17 +234,7 @@ async fn transactions_are_whole_wherever_the_power_goes() {
                     }
                 }
             }
-            let partition = TxnOffsetCommitPartition { committed_offset: number + 1, ..Default::default() };
-            let request = TxnOffsetCommitRequest {
-                transactional_id: "id".into(),
-                group_id: "g".into(),
-                producer_id: identity.0,
-                producer_epoch: identity.1,
-                topics: vec![TxnOffsetCommitTopic { name: "a".into(), partitions: vec![partition] }],
-                ..Default::default()
-            };
-            let Response::TxnOffsetCommit(answer) = world.ask(5, request).await else { panic!() };
-            if !answer.topics[0].partitions[0].error_code.is_none() {
+            if world.commit_in_transaction("id", identity, number + 1).await.is_err() {
                 outcomes.push((value, Some(false)));
                 break 'run;
             }
@@ -366,6 +373,26 @@ async fn compaction_keeps_the_newest_of_each_key_wherever_the_power_goes() {
         }
         assert!(removed_bytes, "seed {seed}: nothing was ever compacted, so this shows nothing");
     }
+}
+
+/// Offsets of a transaction are nobody's before it is committed, and never if it is aborted.
+#[tokio::test]
+async fn offsets_of_a_transaction_wait_for_its_end() {
+    let (disk, clock) = (SimulatedDisk::new(), Clock::manual(NOW_MS));
+    let world = World::open(&disk, &clock);
+    world.create("a", 1, &[]).await;
+    let identity = world.begin("id").await.expect("begins");
+    world.commit_in_transaction("id", identity, 5).await.expect("held");
+    assert_eq!(world.committed("g").await, -1, "the transaction is open");
+    let identity = world.end("id", identity, false).await.expect("aborts");
+    assert_eq!(world.committed("g").await, -1, "it was aborted");
+    world.commit_in_transaction("id", identity, 6).await.expect("held");
+    let identity = world.end("id", identity, true).await.expect("commits");
+    assert_eq!(world.committed("g").await, 6);
+    world.commit_in_transaction("id", identity, 7).await.expect("held");
+    world.commit("g", 9).await.expect("commits meanwhile");
+    world.end("id", identity, true).await.expect("commits");
+    assert_eq!(world.committed("g").await, 9, "the newer commit stays");
 }
 
 /// Each wrong step has the protocol's error.
