@@ -199,10 +199,8 @@ pub(crate) fn txn_offset_commit(broker: &Arc<Broker>, context: &Context, request
             Ok(committed)
         };
         let committed: Result<Vec<ErrorCode>, ErrorCode> = committed.await;
-        let mut good = 0;
-        for code in codes.iter_mut().filter(|code| code.is_none()) {
+        for (good, code) in codes.iter_mut().filter(|code| code.is_none()).enumerate() {
             *code = committed.as_ref().map_or_else(|code| *code, |committed| committed[good]);
-            good += 1;
         }
         let mut codes = codes.into_iter();
         let topics = request.topics.into_iter().map(|topic| TxnOffsetCommitTopicResult {

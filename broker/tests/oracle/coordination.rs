@@ -6,13 +6,13 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use millstream_broker::disk::simulated::SimulatedDisk;
 use millstream_broker::{Broker, BrokerSettings, Clock, Properties, Server};
 use millstream_protocol::ApiKey;
+use parking_lot::Mutex;
 use serde_json::Value;
 
 use super::{fields, tree_of, unhex};
@@ -255,12 +255,12 @@ fn answers_about_groups_and_transactions_are_kafkas() {
             scope.spawn(|| {
                 while let Some(scenario) = scenarios.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let played = play(&runtime, scenario);
-                    results.lock().expect("no panic").push((scenario["name"].as_str().unwrap_or_default(), played));
+                    results.lock().push((scenario["name"].as_str().unwrap_or_default(), played));
                 }
             });
         }
     });
-    let mut results = results.into_inner().expect("no panic");
+    let mut results = results.into_inner();
     results.sort_by_key(|(name, _)| *name);
     let (mut compared, mut wrong, mut met) = (0, Vec::new(), HashSet::new());
     for (scenario, (count, differences)) in results {
