@@ -43,6 +43,8 @@ impl State {
 /// A member that cannot heartbeat yet, since it waits for its first answer, is given up after this.
 const NEW_MEMBER_TIMEOUT_MS: i64 = 5 * 60 * 1000;
 
+/// A rebalance that nobody has come to is looked at again after this, however short the members' own timeouts are.
+const REBALANCE_PAUSE_MS: i64 = 100;
 /// Ids that were given out and not used are kept for a session: no more than this many.
 const PROMISED_MAX: usize = 10_000;
 /// Clients offer a handful; every one is compared with every member's.
@@ -470,7 +472,7 @@ impl Classic {
             let joined = self.members.iter().find(|(_, member)| member.joining.is_some()).map(|(id, _)| id.clone());
             if joined.is_none() && !self.members.is_empty() {
                 // Nobody but static members that are away: wait for them, until their sessions end.
-                let timeout_ms = self.members.values().map(|member| member.rebalance_timeout_ms).max().unwrap_or(0);
+                let timeout_ms = self.members.values().map(|member| member.rebalance_timeout_ms).max().unwrap_or(0).max(REBALANCE_PAUSE_MS);
                 self.rebalance = Some(Rebalance { ends_ms: now.ms + timeout_ms, initial_left_ms: None, has_new_member: false });
                 return Change::None;
             }

@@ -115,10 +115,12 @@ impl Segment {
     }
 
     pub(crate) fn index(&self) -> &Index {
-        if self.sealed_bytes.is_none() || self.index.bytes > 0 || self.sealed_bytes == Some(0) {
-            return &self.index;
+        match self.loaded.get() {
+            Some(loaded) => loaded,
+            // Of this process's own making; of one without batches there is nothing to rebuild either.
+            None if self.sealed_bytes.is_none_or(|bytes| bytes == self.index.bytes) => &self.index,
+            None => self.loaded.get_or_init(|| self.rebuilt_index()),
         }
-        self.loaded.get_or_init(|| self.rebuilt_index())
     }
 
     /// Walks the batch headers of a sealed segment whose index file is missing or damaged. Damage ends the walk:
