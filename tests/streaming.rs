@@ -55,8 +55,7 @@ async fn results_of(client: &Client, topic: &str) -> Vec<String> {
     let parts = reader.fetch(&starts, Duration::ZERO, 1 << 20).await.unwrap();
     let mut rows = Vec::new();
     for part in parts {
-        let fetched = millstream_client::Fetched { batches: part.batches, high_watermark: part.high_watermark };
-        rows.extend(fetched.records(0).unwrap().into_iter().map(|record| String::from_utf8_lossy(&record.value.unwrap()).into_owned()));
+        rows.extend(part.records(0).unwrap().into_iter().map(|record| String::from_utf8_lossy(&record.value.unwrap()).into_owned()));
     }
     rows
 }

@@ -14,6 +14,7 @@ use millstream_protocol::message::metadata::MetadataRequest;
 
 use crate::client::{Client, TopicInfo};
 use crate::error::{Error, ErrorKind};
+use crate::isolation::Isolation;
 
 const TIMEOUT_MS: i32 = 60_000;
 const TOPIC_RESOURCE: i8 = 2;
@@ -143,7 +144,7 @@ impl Admin {
     /// # Errors
     /// When the connection ends.
     pub async fn offsets_at(&self, topic: &TopicInfo, timestamp: i64) -> Result<Vec<Option<i64>>, Error> {
-        self.list_offsets(&topic.name, 0..topic.partitions, timestamp).await
+        self.list_offsets(&topic.name, 0..topic.partitions, timestamp, Isolation::ReadUncommitted).await
     }
 
     /// The offset of a time in one partition.
@@ -151,16 +152,23 @@ impl Admin {
     /// # Errors
     /// When the partition does not exist, or the connection ends.
     pub async fn offset_at(&self, topic: &str, partition: i32, timestamp: i64) -> Result<Option<i64>, Error> {
-        Ok(self.list_offsets(topic, partition..partition + 1, timestamp).await?.first().copied().flatten())
+        let found = self.list_offsets(topic, partition..partition + 1, timestamp, Isolation::ReadUncommitted).await?;
+        Ok(found.first().copied().flatten())
     }
 
-    async fn list_offsets(&self, topic: &str, partitions: std::ops::Range<i32>, timestamp: i64) -> Result<Vec<Option<i64>>, Error> {
+    pub(crate) async fn list_offsets(
+        &self,
+        topic: &str,
+        partitions: std::ops::Range<i32>,
+        timestamp: i64,
+        isolation: Isolation,
+    ) -> Result<Vec<Option<i64>>, Error> {
         let asked = partitions.clone().map(|partition_index| ListOffsetsPartition { partition_index, timestamp, ..Default::default() });
         let request = ListOffsetsRequest {
             replica_id: -1,
+            isolation_level: isolation.level(),
             topics: vec![ListOffsetsTopic { name: topic.into(), partitions: asked.collect() }],
             timeout_ms: TIMEOUT_MS,
-            ..Default::default()
         };
         let answer = self.client.ask(request).await?;
         let mut found = vec![None; partitions.len()];

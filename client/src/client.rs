@@ -5,17 +5,19 @@ use std::sync::Arc;
 
 use millstream_protocol::api::Ask;
 use millstream_protocol::message::metadata::{MetadataRequest, MetadataRequestTopic};
-use millstream_protocol::{Call, Exchange, Str, TopicId};
+use millstream_protocol::{ApiKey, Call, Exchange, Str, TopicId};
 
 use crate::error::{Error, ErrorKind};
 use crate::tcp::TcpExchange;
-use crate::{Admin, ProducerBuilder, Reader, Start};
+use crate::{Admin, ConsumerBuilder, ProducerBuilder, Reader, Start};
 
 /// Talks to one broker.
 #[derive(Clone)]
 pub struct Client {
     exchange: Arc<dyn Exchange>,
     client_id: Str,
+    /// Where the broker is, if it is behind a socket.
+    address: Option<Arc<str>>,
 }
 
 impl fmt::Debug for Client {
@@ -38,7 +40,7 @@ pub struct TopicInfo {
 impl Client {
     /// Over an exchange, for instance a broker in this process.
     pub fn new(exchange: impl Exchange) -> Self {
-        Client { exchange: Arc::new(exchange), client_id: Str::from_static("millstream") }
+        Client { exchange: Arc::new(exchange), client_id: Str::from_static("millstream"), address: None }
     }
 
     /// Over a socket to `host:port`.
@@ -46,7 +48,22 @@ impl Client {
     /// # Errors
     /// When nobody answers there.
     pub async fn connect(address: &str) -> Result<Self, Error> {
-        Ok(Client::new(TcpExchange::connect(address).await?))
+        let client = Client::new(TcpExchange::connect(address).await?);
+        Ok(Client { address: Some(address.into()), ..client })
+    }
+
+    /// The same with a connection of its own: answers come in the order of the requests, so whoever asks what the broker takes its
+    /// time with would keep the others waiting. A broker in this process keeps nobody waiting.
+    pub(crate) async fn apart(&self) -> Result<Self, Error> {
+        match &self.address {
+            Some(address) => Ok(Client { client_id: self.client_id.clone(), ..Client::connect(address).await? }),
+            None => Ok(self.clone()),
+        }
+    }
+
+    /// The highest version of an API that both sides know.
+    pub(crate) fn version(&self, api: ApiKey) -> Option<i16> {
+        self.exchange.version(api)
     }
 
     /// Asks, at the highest version that both sides know.
@@ -94,6 +111,11 @@ impl Client {
     /// Builds a producer.
     pub fn producer(&self) -> ProducerBuilder {
         ProducerBuilder::new(self.clone())
+    }
+
+    /// Builds a consumer: a member of a group.
+    pub fn consumer(&self, group_id: &str) -> ConsumerBuilder {
+        ConsumerBuilder::new(self.clone(), group_id)
     }
 
     /// Reads a partition of a topic from a place on.

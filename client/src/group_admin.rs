@@ -17,6 +17,7 @@ use serde::Serialize;
 use crate::admin::{Admin, checked, missing};
 use crate::error::{Error, ErrorKind};
 use crate::reader::Start;
+use crate::topic_partition::TopicPartition;
 
 /// A group in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -58,16 +59,7 @@ pub struct GroupMember {
     /// Where it connects from.
     pub host: String,
     /// The partitions that it has.
-    pub partitions: Vec<GroupPartition>,
-}
-
-/// A partition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct GroupPartition {
-    /// The topic.
-    pub topic: String,
-    /// Its index.
-    pub partition: i32,
+    pub partitions: Vec<TopicPartition>,
 }
 
 /// How far a group has come in a partition.
@@ -148,7 +140,7 @@ impl Admin {
             let topics = assignment.topic_partitions.into_iter();
             topics
                 .flat_map(|topic| {
-                    topic.partitions.into_iter().map(move |partition| GroupPartition { topic: topic.topic_name.to_string(), partition })
+                    topic.partitions.into_iter().map(move |partition| TopicPartition { topic: topic.topic_name.clone(), partition })
                 })
                 .collect()
         };
@@ -167,13 +159,13 @@ impl Admin {
         let group = self.client.ask(request).await?.groups.into_iter().next().ok_or_else(|| missing(format!("group {id}")))?;
         checked(group.error_code, format!("describing group {id}"), group.error_message.as_deref())?;
         let is_consumer = group.protocol_type == "consumer";
-        let partitions = |member: &DescribedMember| -> Vec<GroupPartition> {
+        let partitions = |member: &DescribedMember| -> Vec<TopicPartition> {
             // What other kinds of group assign is their own affair.
             let assignment = ConsumerAssignment::read(member.member_assignment.clone()).ok().filter(|_| is_consumer);
             let topics = assignment.into_iter().flat_map(|assignment| assignment.assigned_partitions);
             topics
                 .flat_map(|topic| {
-                    topic.partitions.into_iter().map(move |partition| GroupPartition { topic: topic.topic.to_string(), partition })
+                    topic.partitions.into_iter().map(move |partition| TopicPartition { topic: topic.topic.clone(), partition })
                 })
                 .collect()
         };
@@ -199,7 +191,7 @@ impl Admin {
             for partition in partitions {
                 let committed_offset = committed[&(topic.clone(), partition)];
                 let end_offset = ends.get(partition as usize).copied().flatten();
-                let place = GroupPartition { topic: topic.clone(), partition };
+                let place = TopicPartition::new(topic.as_str(), partition);
                 offsets.push(GroupOffset {
                     committed_offset,
                     end_offset,

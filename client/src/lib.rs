@@ -12,13 +12,14 @@
 //! # }
 //! ```
 //!
-//! What it is not: it has no consumer groups, and it asks one broker; a cluster of several answers
-//! NOT_LEADER_OR_FOLLOWER for partitions that another broker leads.
+//! What it is not: it asks one broker; a cluster of several answers NOT_LEADER_OR_FOLLOWER for partitions that another broker leads.
 //!
-//! `examples/` shows producing, reading and managing topics, each in a page.
+//! `examples/` shows producing, consuming, transactions, reading and managing topics, each in a page.
 //!
 //! * [`Client`] asks typed requests over any [`Exchange`](millstream_protocol::Exchange); [`tcp`] is the one over sockets
-//! * [`Producer`] batches records; [`Reader`] reads a partition from an offset or a time; [`Admin`] manages topics and groups
+//! * [`Producer`] batches records; [`TransactionalProducer`] sends them all or none
+//! * [`Consumer`] reads as a member of a group; [`Reader`] and [`TopicReader`] from a place on, without one
+//! * [`Admin`] manages topics and groups
 
 #![deny(missing_docs)]
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
@@ -27,19 +28,30 @@ pub mod tcp;
 
 mod admin;
 mod client;
+mod consumer;
 mod error;
+mod fetch;
 mod group_admin;
+mod isolation;
 mod producer;
 mod reader;
+mod topic_partition;
 mod topic_reader;
 
 pub use admin::{Admin, TopicDescription};
 pub use client::{Client, TopicInfo};
+pub use consumer::{
+    Assignor, AutoOffsetReset, Commits, Committing, Consumer, ConsumerBuilder, ConsumerRecord, GroupMetadata, GroupProtocol,
+    RebalanceListener,
+};
 pub use error::{Error, ErrorKind};
-pub use group_admin::{GroupDescription, GroupInfo, GroupMember, GroupOffset, GroupPartition, OffsetReset};
+pub use fetch::PartitionBatches;
+pub use group_admin::{GroupDescription, GroupInfo, GroupMember, GroupOffset, OffsetReset};
+pub use isolation::Isolation;
 pub use millstream_protocol::record::{Codec, Header, Record, RecordBatch};
 pub use millstream_protocol::{ErrorCode, TopicId};
 pub use producer::partitioner::{murmur2, partition_of_key};
-pub use producer::{Acks, Delivered, Delivery, NewRecord, Producer, ProducerBuilder};
-pub use reader::{Fetched, Reader, Start};
-pub use topic_reader::{PartitionBatches, TopicReader};
+pub use producer::{Acks, Delivered, Delivery, NewRecord, Producer, ProducerBuilder, Transaction, TransactionalProducer};
+pub use reader::{Reader, Start};
+pub use topic_partition::TopicPartition;
+pub use topic_reader::TopicReader;

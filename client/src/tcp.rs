@@ -97,6 +97,8 @@ impl Exchange for TcpExchange {
         let (reply, answer) = oneshot::channel();
         let wait_ms = match &call.request {
             Request::Fetch(fetch) => fetch.max_wait_ms.max(0) as u64,
+            // The broker answers when the whole group has joined.
+            Request::JoinGroup(join) => join.rebalance_timeout_ms.max(join.session_timeout_ms).max(0) as u64,
             _ => 0,
         };
         match self.tickets.try_send(Ticket { call, reply }) {

@@ -103,10 +103,8 @@ impl TopicSource {
         let mut latest = end.clone();
         for part in &parts {
             let place = part.partition as usize;
-            latest[place] = latest[place].max(part.high_watermark);
-            if let Some(last) = part.batches.last() {
-                end[place] = last.last_offset() + 1;
-            }
+            latest[place] = latest[place].max(part.end_offset);
+            end[place] = part.next_offset;
         }
         if let Some(budget) = self.table.offsets_per_trigger_max {
             limit(positions, &mut end, budget);
@@ -193,9 +191,7 @@ impl TopicSource {
             for part in &parts {
                 let place = part.partition as usize;
                 self.append(&mut inputs[place], part, before[place], end[place])?;
-                if let Some(last) = part.batches.last() {
-                    positions[place] = last.last_offset() + 1;
-                }
+                positions[place] = positions[place].max(part.next_offset);
             }
             if positions == before {
                 return Err(QueryError::DataLoss(format!("topic {} ends before the batch that was planned", self.table.topic)));

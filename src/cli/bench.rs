@@ -100,9 +100,7 @@ async fn consume(arguments: &BenchArguments) -> Result<(), Failure> {
                 records += batch.record_count() as u64;
                 bytes += batch.total_bytes() as u64;
             }
-            if let Some(last) = part.batches.last() {
-                positions[part.partition as usize] = last.last_offset() + 1;
-            }
+            positions[part.partition as usize] = part.next_offset;
         }
     }
     let seconds = begun.elapsed().as_secs_f64();

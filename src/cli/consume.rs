@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::{Args, ValueEnum};
-use millstream_client::{Record, Start, TopicReader};
+use millstream_client::{Isolation, Record, Start, TopicReader};
 use serde_json::json;
 
 use super::{Bootstrap, Failure};
@@ -37,8 +37,17 @@ pub(crate) struct ConsumeArguments {
     /// A line for each record: %t topic, %p partition, %o offset, %T timestamp, %k key, %s value.
     #[arg(long, conflicts_with = "output")]
     template: Option<String>,
+    /// Which records of transactions to show: committed ones, or all, also of open and aborted transactions.
+    #[arg(long, default_value = "read-committed")]
+    isolation: IsolationArgument,
     #[command(flatten)]
     bootstrap: Bootstrap,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum IsolationArgument {
+    ReadCommitted,
+    ReadUncommitted,
 }
 
 /// Where to begin, as an option says it.
@@ -71,6 +80,10 @@ pub(crate) async fn run(arguments: ConsumeArguments) -> Result<(), Failure> {
     let from = start("--from", &arguments.from)?;
     let client = arguments.bootstrap.connect().await?;
     let mut reader = TopicReader::open(&client, &arguments.topic).await?;
+    reader.set_isolation(match arguments.isolation {
+        IsolationArgument::ReadCommitted => Isolation::ReadCommitted,
+        IsolationArgument::ReadUncommitted => Isolation::ReadUncommitted,
+    });
     let partitions = reader.topic().partitions;
     if arguments.partition.is_some_and(|partition| !(0..partitions).contains(&partition)) {
         return Err(Failure::not_found(format!("topic {} has {partitions} partitions", arguments.topic)));
@@ -92,11 +105,8 @@ pub(crate) async fn run(arguments: ConsumeArguments) -> Result<(), Failure> {
         }
         for part in reader.fetch(&positions, Duration::from_millis(500), 8 * 1024 * 1024).await? {
             let place = part.partition as usize;
-            let Some(last) = part.batches.last() else { continue };
-            let next = last.last_offset() + 1;
-            let fetched = millstream_client::Fetched { batches: part.batches, high_watermark: part.high_watermark };
             let is_wanted = arguments.partition.is_none_or(|wanted| wanted == part.partition);
-            for record in fetched.records(positions[place])?.iter().filter(|_| is_wanted) {
+            for record in part.records(positions[place])?.iter().filter(|_| is_wanted) {
                 if left == 0 || (!arguments.follow && record.offset >= ends[place]) {
                     break;
                 }
@@ -106,7 +116,7 @@ pub(crate) async fn run(arguments: ConsumeArguments) -> Result<(), Failure> {
                     return gone(&error);
                 }
             }
-            positions[place] = next;
+            positions[place] = part.next_offset;
         }
         if let Err(error) = out.flush() {
             return gone(&error);

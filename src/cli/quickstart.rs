@@ -147,10 +147,7 @@ async fn show(client: &Client, seconds: u64) -> Result<(), Failure> {
     while begun.elapsed() < Duration::from_secs(seconds) {
         for part in reader.fetch(&positions, Duration::from_millis(300), 1 << 20).await? {
             let place = part.partition as usize;
-            let Some(last) = part.batches.last() else { continue };
-            let next = last.last_offset() + 1;
-            let fetched = millstream_client::Fetched { batches: part.batches, high_watermark: part.high_watermark };
-            for record in fetched.records(positions[place])? {
+            for record in part.records(positions[place])? {
                 let row: Value = serde_json::from_slice(record.value.as_deref().unwrap_or_default()).unwrap_or_default();
                 let text = |name: &str| row[name].as_str().map_or_else(|| row[name].to_string(), str::to_owned);
                 if text("window_start") != last_window && !last_window.is_empty() {
@@ -159,7 +156,7 @@ async fn show(client: &Client, seconds: u64) -> Result<(), Failure> {
                 last_window = text("window_start");
                 println!("{:<24}  {:<16}  {:>7}  {:>9}", last_window, text("part"), text("orders"), text("quantity"));
             }
-            positions[place] = next;
+            positions[place] = part.next_offset;
         }
     }
     orders.refresh().await?;

@@ -4,6 +4,7 @@
 
 pub(crate) mod partitioner;
 mod sender;
+mod transaction;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,8 +17,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
+use crate::topic_partition::TopicPartition;
 use partitioner::{Sticky, partition_of_key};
 use sender::{Lane, Shared};
+use transaction::Transactional;
+pub use transaction::{Transaction, TransactionalProducer};
 
 /// What an acknowledgement means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -123,6 +127,7 @@ pub struct ProducerBuilder {
     pub(crate) buffer_bytes: usize,
     pub(crate) is_idempotent: bool,
     pub(crate) delivery_timeout: Duration,
+    transaction_timeout: Duration,
 }
 
 impl ProducerBuilder {
@@ -136,6 +141,7 @@ impl ProducerBuilder {
             buffer_bytes: 32 * 1024 * 1024,
             is_idempotent: true,
             delivery_timeout: Duration::from_secs(120),
+            transaction_timeout: Duration::from_secs(60),
         }
     }
 
@@ -188,11 +194,35 @@ impl ProducerBuilder {
         self
     }
 
+    /// When the broker aborts a transaction that is not ended; 60 s unless set.
+    #[must_use]
+    pub fn transaction_timeout(mut self, timeout: Duration) -> Self {
+        self.transaction_timeout = timeout;
+        self
+    }
+
     /// The producer. It must be built within a tokio runtime.
     pub fn build(self) -> Producer {
+        self.start(None)
+    }
+
+    /// A producer that sends in transactions, the only one with this id from now on: what another one left open is ended.
+    ///
+    /// # Errors
+    /// When [`Acks`] are not [`Acks::All`], or the broker refuses.
+    pub async fn transactional(self, id: &str) -> Result<TransactionalProducer, Error> {
+        if self.acks != Acks::All || !self.is_idempotent {
+            return Err(Error::new(ErrorKind::InvalidInput, "a transactional producer is idempotent, and waits for Acks::All"));
+        }
+        let transactional = Transactional::init(self.client.clone(), id, self.transaction_timeout, self.delivery_timeout).await?;
+        let transactional = Arc::new(transactional);
+        Ok(TransactionalProducer::new(self.start(Some(transactional.clone())), transactional))
+    }
+
+    fn start(self, transactional: Option<Arc<Transactional>>) -> Producer {
         let room = Arc::new(Semaphore::new(self.buffer_bytes.min(Semaphore::MAX_PERMITS)));
         let client = self.client.clone();
-        let shared = Arc::new(Shared::new(client.clone(), self));
+        let shared = Arc::new(Shared::new(client.clone(), self, transactional));
         Producer { client, shared, room, topics: Mutex::default(), lanes: Mutex::default() }
     }
 }
@@ -281,7 +311,10 @@ impl Producer {
 
     fn lane(&self, topic: &str, partition: i32) -> Arc<Lane> {
         let mut lanes = self.lanes.lock();
-        lanes.entry((topic.to_owned(), partition)).or_insert_with(|| Lane::start(self.shared.clone(), topic.to_owned(), partition)).clone()
+        lanes
+            .entry((topic.to_owned(), partition))
+            .or_insert_with(|| Lane::start(self.shared.clone(), TopicPartition::new(topic, partition)))
+            .clone()
     }
 }
 

@@ -6,16 +6,18 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use millstream_protocol::message::init_producer_id::InitProducerIdRequest;
 use millstream_protocol::message::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
-use millstream_protocol::record::batch::advance_sequence;
+use millstream_protocol::record::batch::{TRANSACTIONAL, advance_sequence};
 use millstream_protocol::record::{self, BatchBuilder, Piece, RecordBatch, Records};
 use millstream_protocol::{ErrorCode, TopicId};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use super::transaction::Transactional;
 use super::{Acks, Delivered, ProducerBuilder, Waiting};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
+use crate::topic_partition::TopicPartition;
 
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(20);
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(1);
@@ -26,11 +28,12 @@ const REQUEST_TIMEOUT_MS: i32 = 30_000;
 pub(super) struct Shared {
     client: Client,
     pub(super) options: ProducerBuilder,
+    transactional: Option<Arc<Transactional>>,
 }
 
 impl Shared {
-    pub(super) fn new(client: Client, options: ProducerBuilder) -> Self {
-        Shared { client, options }
+    pub(super) fn new(client: Client, options: ProducerBuilder, transactional: Option<Arc<Transactional>>) -> Self {
+        Shared { client, options, transactional }
     }
 
     async fn producer_id(&self) -> Result<(i64, i16), Error> {
@@ -44,7 +47,7 @@ impl Shared {
 }
 
 /// Who a lane is to the broker. After a batch whose fate is not known it becomes somebody else: its sequence numbers could
-/// mean that batch or the next one.
+/// mean that batch or the next one. In a transaction that is decided for all lanes together, when it ends.
 #[derive(Debug, Default)]
 struct Identity {
     producer: Option<(i64, i16)>,
@@ -64,16 +67,15 @@ struct Queue {
 #[derive(Debug)]
 pub(super) struct Lane {
     shared: Arc<Shared>,
-    topic: String,
-    partition: i32,
+    partition: TopicPartition,
     queue: Mutex<Queue>,
     woken: Notify,
     drained: Notify,
 }
 
 impl Lane {
-    pub(super) fn start(shared: Arc<Shared>, topic: String, partition: i32) -> Arc<Self> {
-        let lane = Arc::new(Lane { shared, topic, partition, queue: Mutex::default(), woken: Notify::new(), drained: Notify::new() });
+    pub(super) fn start(shared: Arc<Shared>, partition: TopicPartition) -> Arc<Self> {
+        let lane = Arc::new(Lane { shared, partition, queue: Mutex::default(), woken: Notify::new(), drained: Notify::new() });
         tokio::spawn(lane.clone().run());
         lane
     }
@@ -111,13 +113,15 @@ impl Lane {
         let mut identity = Identity::default();
         while let Some(batch) = self.next_batch().await {
             let delivered = self.deliver(&batch, &mut identity).await;
-            if delivered.is_err() {
-                identity = Identity::default();
+            match (&delivered, &self.shared.transactional) {
+                (Ok(_), _) => {}
+                (Err(error), Some(transactional)) => transactional.fail(error),
+                (Err(_), None) => identity = Identity::default(),
             }
             for (place, waiting) in batch.into_iter().enumerate() {
                 let outcome = delivered
                     .clone()
-                    .map(|base| Delivered { partition: self.partition, offset: if base < 0 { -1 } else { base + place as i64 } });
+                    .map(|base| Delivered { partition: self.partition.partition, offset: if base < 0 { -1 } else { base + place as i64 } });
                 // The caller may not care.
                 let _ = waiting.reply.send(outcome);
             }
@@ -162,12 +166,9 @@ impl Lane {
         loop {
             let sent = async {
                 if built.is_none() {
-                    let is_idempotent = options.is_idempotent && options.acks == Acks::All;
-                    if is_idempotent && identity.producer.is_none() {
-                        identity.producer = Some(self.shared.producer_id().await?);
-                    }
+                    self.identify(identity).await?;
                     let producer = identity.producer.map(|(id, epoch)| (id, epoch, identity.sequence));
-                    built = Some(build(waiting, options, producer)?);
+                    built = Some(build(waiting, options, producer, self.shared.transactional.is_some())?);
                 }
                 match &built {
                     Some(batch) => self.send(batch).await,
@@ -181,11 +182,13 @@ impl Lane {
                 }
                 Ok(Err(error)) if error.is_retriable() => error,
                 Ok(Err(error)) => return Err(error),
-                Err(_) => Error::new(ErrorKind::TimedOut, format!("{}-{}: no acknowledgement", self.topic, self.partition)),
+                Err(_) => Error::new(ErrorKind::TimedOut, format!("{}: no acknowledgement", self.partition)),
             };
+            if self.shared.transactional.as_ref().is_some_and(|transactional| transactional.has_failed()) {
+                return Err(error);
+            }
             if Instant::now() + pause >= deadline {
-                let message =
-                    format!("{}-{}: given up after {} s: {error}", self.topic, self.partition, options.delivery_timeout.as_secs());
+                let message = format!("{}: given up after {} s: {error}", self.partition, options.delivery_timeout.as_secs());
                 return Err(Error::new(ErrorKind::TimedOut, message));
             }
             tokio::time::sleep(pause).await;
@@ -193,23 +196,45 @@ impl Lane {
         }
     }
 
+    /// Finds out what the next batch is sent as.
+    async fn identify(&self, identity: &mut Identity) -> Result<(), Error> {
+        let options = &self.shared.options;
+        match &self.shared.transactional {
+            Some(transactional) => {
+                let producer = transactional.enlist(&self.partition).await?;
+                if identity.producer != Some(producer) {
+                    *identity = Identity { producer: Some(producer), sequence: 0 };
+                }
+            }
+            None if options.is_idempotent && options.acks == Acks::All && identity.producer.is_none() => {
+                identity.producer = Some(self.shared.producer_id().await?);
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
     async fn send(&self, batch: &RecordBatch) -> Result<i64, Error> {
-        let data = PartitionProduceData { index: self.partition, records: Some(Records::from_pieces(vec![Piece::Batch(batch.clone())])) };
+        let records = Records::from_pieces(vec![Piece::Batch(batch.clone())]);
+        let data = PartitionProduceData { index: self.partition.partition, records: Some(records) };
+        let topic = TopicProduceData { name: self.partition.topic.clone(), topic_id: TopicId::ZERO, partition_data: vec![data] };
+        let transactional = self.shared.transactional.as_deref();
         let request = ProduceRequest {
+            transactional_id: transactional.map(|transactional| transactional.id.clone()),
             acks: self.shared.options.acks as i16,
             timeout_ms: REQUEST_TIMEOUT_MS,
-            topic_data: vec![TopicProduceData { name: self.topic.as_str().into(), topic_id: TopicId::ZERO, partition_data: vec![data] }],
-            ..Default::default()
+            topic_data: vec![topic],
         };
         // Version 12 is the last that names topics, so that a topic made anew goes on being served.
-        let answer = self.shared.client.ask_at_most(request, 12).await?;
+        let version_max = transactional.map_or(12, Transactional::produce_version_max);
+        let answer = self.shared.client.ask_at_most(request, version_max).await?;
         if self.shared.options.acks == Acks::None {
             return Ok(-1);
         }
         let result = answer.responses.into_iter().flat_map(|topic| topic.partition_responses).next();
         let result = result.ok_or_else(|| Error::new(ErrorKind::BadAnswer, "the partition is missing in the answer"))?;
         if result.error_code != ErrorCode::NONE {
-            let doing = format!("sending to {}-{}", self.topic, self.partition);
+            let doing = format!("sending to {}", self.partition);
             return Err(Error::refused(result.error_code, doing, result.error_message.as_deref()));
         }
         Ok(result.base_offset)
@@ -234,12 +259,20 @@ fn take(queue: &mut Queue, batch_bytes: usize) -> Vec<Waiting> {
     batch
 }
 
-fn build(waiting: &[Waiting], options: &ProducerBuilder, producer: Option<(i64, i16, i32)>) -> Result<RecordBatch, Error> {
+fn build(
+    waiting: &[Waiting],
+    options: &ProducerBuilder,
+    producer: Option<(i64, i16, i32)>,
+    is_transactional: bool,
+) -> Result<RecordBatch, Error> {
     #[expect(clippy::disallowed_methods, reason = "a record without a timestamp has the time at which it is sent")]
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
     let mut builder = BatchBuilder::new(options.codec);
     if let Some((id, epoch, sequence)) = producer {
         builder.set_producer(id, epoch, sequence);
+    }
+    if is_transactional {
+        builder.set_attributes(TRANSACTIONAL);
     }
     for Waiting { record, .. } in waiting {
         builder.push(record::NewRecord {

@@ -1,0 +1,474 @@
+//! The consumer: a member of a group, and a stream of the records of the partitions that the group gives it.
+//!
+//! Two halves. The **member** ([`member`], a task) speaks with the group: it joins, shows that it lives, and learns which partitions
+//! it has. The **reader** ([`Consumer`] itself, driven by whoever asks for records) fetches and hands records out. They talk
+//! through a channel of [`Event`]s, and the reader takes an event only when it is asked for the next record: what was handed out
+//! before is done by then, so its place can be committed before a partition goes to somebody else.
+
+mod assignor;
+mod commit;
+mod listener;
+mod member;
+mod options;
+mod place;
+
+use std::collections::BTreeSet;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use futures::{FutureExt, Stream};
+use millstream_protocol::Str;
+use millstream_protocol::record::Header;
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Interval, MissedTickBehavior};
+
+use crate::client::Client;
+use crate::error::{Error, ErrorKind};
+use crate::fetch::{Answered, FetchOptions, Wanted, fetch};
+use crate::reader::Start;
+use crate::topic_partition::TopicPartition;
+pub use assignor::Assignor;
+pub use commit::{Commits, GroupMetadata};
+pub use listener::RebalanceListener;
+pub use options::{AutoOffsetReset, ConsumerBuilder, GroupProtocol};
+use place::{Found, Place, Resolve, resolve};
+
+/// Events that wait for the reader.
+const EVENTS_MAX: usize = 16;
+/// The pause after a fetch that failed.
+const FETCH_PAUSE: Duration = Duration::from_millis(100);
+/// How long a fetch may wait while the place of another partition is being looked up.
+const LOOKUP_WAIT: Duration = Duration::from_millis(20);
+
+/// A record of a partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsumerRecord {
+    /// Its topic.
+    pub topic: Str,
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset in the partition.
+    pub offset: i64,
+    /// Its timestamp, ms since 1970.
+    pub timestamp: i64,
+    /// Its key, or null.
+    pub key: Option<Bytes>,
+    /// Its value, or null.
+    pub value: Option<Bytes>,
+    /// Its headers, in order.
+    pub headers: Vec<Header>,
+}
+
+/// What the member tells the reader.
+#[derive(Debug)]
+enum Event {
+    /// Read these from these offsets on.
+    Assigned(Vec<(TopicPartition, i64)>),
+    /// Stop reading these, and say how far their records were handed out.
+    Revoked(BTreeSet<TopicPartition>, oneshot::Sender<Vec<(TopicPartition, i64)>>),
+    /// Stop reading these.
+    Lost(BTreeSet<TopicPartition>),
+    /// The group does not take this member.
+    Failed(Error),
+}
+
+/// What both halves look at.
+#[derive(Debug)]
+struct Shared {
+    options: ConsumerBuilder,
+    /// The member's own connection: the broker holds answers back while a group gathers.
+    coordinator: Client,
+    commits: Commits,
+    asked: member::Asked,
+}
+
+/// Reads as a member of a group. It is a [`Stream`] of records; `next` of [`futures::StreamExt`] may be cancelled at any time.
+///
+/// Dropping it leaves the group without a commit; [`Consumer::close`] commits first.
+#[derive(Debug)]
+pub struct Consumer {
+    shared: Arc<Shared>,
+    /// The reader's own connection: the broker holds answers back while there is nothing to read.
+    fetching: Client,
+    events: mpsc::Receiver<Event>,
+    leave: mpsc::Sender<oneshot::Sender<Result<(), Error>>>,
+    places: Vec<Place>,
+    /// The place that is being handed out.
+    turn: usize,
+    /// Counts what makes an answer under way useless: an assignment, a seek.
+    era: u64,
+    fetch: InFlight<Result<Vec<Answered>, Error>>,
+    resolving: InFlight<Vec<Found>>,
+    auto_commit: Option<Interval>,
+    /// Whether there is something to fetch.
+    is_short: bool,
+    has_failed: bool,
+}
+
+struct InFlight<T>(Option<BoxFuture<'static, T>>);
+
+impl<T> std::fmt::Debug for InFlight<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_some() { "under way" } else { "at rest" })
+    }
+}
+
+impl<T> InFlight<T> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<T> {
+        match &mut self.0 {
+            Some(future) => {
+                let answer = std::task::ready!(future.as_mut().poll(context));
+                self.0 = None;
+                Poll::Ready(answer)
+            }
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// A commit on its way.
+#[derive(Debug)]
+pub struct Committing(oneshot::Receiver<Result<(), Error>>);
+
+impl Committing {
+    /// Waits for the broker's word.
+    ///
+    /// # Errors
+    /// When the partitions belong to another member by now, or the broker refuses. It was not tried again: a later commit may be
+    /// under way already.
+    pub async fn committed(self) -> Result<(), Error> {
+        self.0.await.unwrap_or_else(|_| Err(Error::new(ErrorKind::Disconnected, "the runtime ended before the commit")))
+    }
+}
+
+impl Consumer {
+    async fn start(options: ConsumerBuilder) -> Result<Self, Error> {
+        let (coordinator, fetching) = (options.client.apart().await?, options.client.apart().await?);
+        let identity =
+            GroupMetadata { instance_id: options.instance_id.clone(), ..GroupMetadata::without_members(options.group_id.clone()) };
+        let commits = Commits { client: options.client.clone(), identity: Arc::new(Mutex::new(identity)) };
+        let auto_commit = options.auto_commit.map(|every| {
+            let mut interval = tokio::time::interval_at(tokio::time::Instant::now() + every, every.max(Duration::from_millis(1)));
+            interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            interval
+        });
+        let shared = Arc::new(Shared { options, coordinator, commits, asked: member::Asked::new() });
+        let (sender, events) = mpsc::channel(EVENTS_MAX);
+        let (leave, leaving) = mpsc::channel(1);
+        member::start(shared.clone(), sender, leaving);
+        Ok(Consumer {
+            shared,
+            fetching,
+            events,
+            leave,
+            places: Vec::new(),
+            turn: 0,
+            era: 0,
+            fetch: InFlight(None),
+            resolving: InFlight(None),
+            auto_commit,
+            is_short: false,
+            has_failed: false,
+        })
+    }
+
+    /// The partitions that it reads.
+    pub fn assignment(&self) -> Vec<TopicPartition> {
+        self.places.iter().map(|place| place.partition.clone()).collect()
+    }
+
+    /// The offset of the next record that it hands out of a partition; `None` if it does not have the partition, or the offset is being looked up.
+    pub fn position(&self, partition: &TopicPartition) -> Option<i64> {
+        self.places.iter().find(|place| place.partition == *partition)?.position()
+    }
+
+    /// Hands out no records of these partitions until they are resumed. They stay this member's.
+    pub fn pause(&mut self, partitions: &[TopicPartition]) {
+        self.set_paused(partitions, true);
+    }
+
+    /// Hands out records of these partitions again.
+    pub fn resume(&mut self, partitions: &[TopicPartition]) {
+        self.set_paused(partitions, false);
+    }
+
+    fn set_paused(&mut self, partitions: &[TopicPartition], is_paused: bool) {
+        for place in self.places.iter_mut().filter(|place| partitions.contains(&place.partition)) {
+            place.is_paused = is_paused;
+        }
+    }
+
+    /// Reads a partition on from another place.
+    ///
+    /// # Errors
+    /// When the partition is not this member's.
+    pub fn seek(&mut self, partition: &TopicPartition, to: Start) -> Result<(), Error> {
+        self.era += 1;
+        let era = self.era;
+        let place = self.places.iter_mut().find(|place| place.partition == *partition);
+        let place = place.ok_or_else(|| Error::new(ErrorKind::InvalidInput, format!("{partition} is not assigned to this consumer")))?;
+        match to {
+            Start::Offset(offset) => place.move_to(offset, era),
+            to => place.resolve(Resolve::To(to), era),
+        }
+        Ok(())
+    }
+
+    /// Who it is to its group, for [`Transaction::send_offsets_to_transaction`](crate::Transaction::send_offsets_to_transaction).
+    pub fn group_metadata(&self) -> GroupMetadata {
+        self.shared.commits.identity.lock().clone()
+    }
+
+    /// For each partition the offset behind the last record that was handed out.
+    pub fn positions(&self) -> Vec<(TopicPartition, i64)> {
+        self.places.iter().filter_map(|place| Some((place.partition.clone(), place.position()?))).collect()
+    }
+
+    /// Commits the places of all records that were handed out, and waits for the broker's word; tries again while it may come round.
+    ///
+    /// # Errors
+    /// When partitions belong to another member by now, or the broker refuses.
+    pub async fn commit(&self) -> Result<(), Error> {
+        self.shared.commits.commit(&self.positions()).await
+    }
+
+    /// Commits offsets of one's own choice: for each partition the next offset to be read.
+    ///
+    /// # Errors
+    /// As [`Consumer::commit`].
+    pub async fn commit_offsets(&self, offsets: &[(TopicPartition, i64)]) -> Result<(), Error> {
+        self.shared.commits.commit(offsets).await
+    }
+
+    /// Commits the places of all records that were handed out, once, without waiting.
+    pub fn commit_async(&self) -> Committing {
+        let (commits, positions) = (self.shared.commits.clone(), self.positions());
+        let (reply, committed) = oneshot::channel();
+        tokio::spawn(async move {
+            // Whether somebody waits is their affair.
+            let _ = reply.send(commits.commit_once(&positions).await);
+        });
+        Committing(committed)
+    }
+
+    /// Commits if it does so by itself, gives its partitions up and leaves the group. A member with a lasting name stays in it for the
+    /// session timeout.
+    ///
+    /// # Errors
+    /// When the last commit failed or the broker could not be told; the partitions are given up all the same, at the latest with the
+    /// session timeout.
+    pub async fn close(self) -> Result<(), Error> {
+        let committed = match self.shared.options.auto_commit {
+            Some(_) if !self.places.is_empty() => self.commit().await,
+            _ => Ok(()),
+        };
+        let (reply, left) = oneshot::channel();
+        let left = match self.leave.send(reply).await {
+            Ok(()) => left.await.unwrap_or(Ok(())),
+            // The member ended before, and said why.
+            Err(_) => Ok(()),
+        };
+        committed.and(left)
+    }
+
+    fn handle(&mut self, event: Event) -> Result<(), Error> {
+        self.era += 1;
+        match event {
+            Event::Assigned(partitions) => {
+                let era = self.era;
+                for (partition, offset) in partitions {
+                    self.places.retain(|place| place.partition != partition);
+                    let mut place = Place::new(partition, era);
+                    match offset {
+                        offset if offset >= 0 => place.move_to(offset, era),
+                        _ => place.resolve(Resolve::Reset, era),
+                    }
+                    self.places.push(place);
+                }
+            }
+            Event::Revoked(partitions, reply) => {
+                let positions = self.positions().into_iter().filter(|(partition, _)| partitions.contains(partition));
+                // The member does not wait any more when it left meanwhile.
+                let _ = reply.send(positions.collect());
+                self.places.retain(|place| !partitions.contains(&place.partition));
+            }
+            Event::Lost(partitions) => self.places.retain(|place| !partitions.contains(&place.partition)),
+            Event::Failed(error) => {
+                self.has_failed = true;
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// The next record that is here already.
+    fn take(&mut self) -> Option<Result<ConsumerRecord, Error>> {
+        for _ in 0..self.places.len() {
+            self.turn %= self.places.len();
+            let place = &mut self.places[self.turn];
+            let was_short = place.is_short();
+            match place.take() {
+                Some(record) => {
+                    self.is_short |= place.is_short() && !was_short;
+                    return Some(record);
+                }
+                None => self.turn += 1,
+            }
+        }
+        None
+    }
+
+    /// Begins to fetch what is missing.
+    fn begin_fetch(&mut self) {
+        let mut wanted: Vec<Wanted> = Vec::new();
+        let mut wait = self.shared.options.fetch_wait;
+        for place in self.places.iter().filter(|place| !place.is_paused) {
+            // Who is not in this request must not find the connection busy with waiting.
+            if !place.is_short() {
+                wait = Duration::ZERO;
+                continue;
+            }
+            let (Some(offset), Some(id)) = (place.fetch_offset(), place.topic_id) else {
+                wait = wait.min(LOOKUP_WAIT);
+                continue;
+            };
+            let partition = (place.partition.partition, offset);
+            match wanted.iter_mut().find(|wanted| wanted.topic == place.partition.topic) {
+                Some(wanted) => wanted.partitions.push(partition),
+                None => wanted.push(Wanted { topic: place.partition.topic.clone(), id, partitions: vec![partition] }),
+            }
+        }
+        if wanted.is_empty() {
+            return;
+        }
+        let options = &self.shared.options;
+        let options = FetchOptions {
+            wait,
+            min_bytes: options.fetch_bytes_min,
+            bytes_max: options.fetch_bytes_max,
+            partition_bytes_max: options.partition_bytes_max,
+            isolation: options.isolation,
+        };
+        let client = self.fetching.clone();
+        self.fetch = InFlight(Some(
+            async move {
+                let answered = fetch(&client, options, &wanted).await;
+                let has_failed = answered.as_ref().map_or(true, |all| all.iter().any(|answered| answered.fetched.is_err()));
+                if has_failed {
+                    tokio::time::sleep(FETCH_PAUSE).await;
+                }
+                answered
+            }
+            .boxed(),
+        ));
+    }
+
+    fn fetched(&mut self, answered: Result<Vec<Answered>, Error>) -> Result<(), Error> {
+        let answered = match answered {
+            Ok(answered) => answered,
+            Err(error) if error.is_retriable() => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        self.era += 1;
+        let (era, mut result) = (self.era, Ok(()));
+        for Answered { topic, partition, fetched } in answered {
+            let place = self.places.iter_mut().find(|place| place.partition.partition == partition && place.partition.topic == topic);
+            let Some(place) = place else { continue };
+            if let Err(error) = place.arrived(fetched, era) {
+                result = Err(error);
+            }
+        }
+        result
+    }
+
+    /// Begins to look offsets and topics up where that is needed.
+    fn begin_resolving(&mut self) {
+        let unresolved: Vec<_> = self.places.iter().filter_map(Place::unresolved).collect();
+        if !unresolved.is_empty() {
+            let (client, options) = (self.shared.options.client.clone(), self.shared.options.clone());
+            self.resolving = InFlight(Some(resolve(client, options.reset, options.isolation, unresolved).boxed()));
+        }
+    }
+
+    fn poll_record(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<ConsumerRecord, Error>>> {
+        if self.has_failed {
+            return Poll::Ready(None);
+        }
+        while let Poll::Ready(event) = self.events.poll_recv(context) {
+            match event.map(|event| self.handle(event)) {
+                Some(Ok(())) => {}
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => return Poll::Ready(None),
+            }
+        }
+        if self.auto_commit.as_mut().is_some_and(|interval| interval.poll_tick(context).is_ready()) {
+            self.commit_behind();
+            // To be woken by the next tick.
+            context.waker().wake_by_ref();
+        }
+        if !std::mem::take(&mut self.is_short)
+            && let Some(record) = self.take()
+        {
+            return Poll::Ready(Some(record));
+        }
+        loop {
+            if self.resolving.0.is_none() {
+                self.begin_resolving();
+            }
+            if let Poll::Ready(found) = self.resolving.poll(context) {
+                for found in found {
+                    if let Some(place) = self.places.iter_mut().find(|place| place.partition == found.partition)
+                        && let Err(error) = place.found(found)
+                    {
+                        return Poll::Ready(Some(Err(error)));
+                    }
+                }
+                continue;
+            }
+            if self.fetch.0.is_none() {
+                self.begin_fetch();
+            }
+            // A fetch under way goes on while records are handed out.
+            if let Poll::Ready(answered) = self.fetch.poll(context) {
+                if let Err(error) = self.fetched(answered) {
+                    return Poll::Ready(Some(Err(error)));
+                }
+                if let Some(record) = self.take() {
+                    return Poll::Ready(Some(record));
+                }
+                continue;
+            }
+            return self.take().map_or(Poll::Pending, |record| Poll::Ready(Some(record)));
+        }
+    }
+
+    /// Commits what is done, without waiting; who listens is told when that fails.
+    fn commit_behind(&self) {
+        let (commits, positions, listener) = (self.shared.commits.clone(), self.positions(), self.shared.options.listener.clone());
+        if positions.is_empty() {
+            return;
+        }
+        tokio::spawn(async move {
+            if let Err(error) = commits.commit_once(&positions).await {
+                listener.commit_failed(&error);
+            }
+        });
+    }
+}
+
+impl Stream for Consumer {
+    type Item = Result<ConsumerRecord, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        this.shared.asked.now();
+        let polled = this.poll_record(context);
+        this.shared.asked.answered(polled.is_ready());
+        polled
+    }
+}

@@ -1,0 +1,247 @@
+//! Consumers: sharing, committing, moving about; with both group protocols.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt};
+use millstream_client::{
+    Assignor, AutoOffsetReset, Commits, ConsumerBuilder, ErrorCode, GroupProtocol, RebalanceListener, Start, TopicPartition,
+};
+use parking_lot::Mutex;
+
+use super::{Way, World, is_quiet, next, number, numbers};
+
+const ALL: [(Way, GroupProtocol); 4] = [
+    (Way::InProcess, GroupProtocol::Consumer),
+    (Way::InProcess, GroupProtocol::Classic),
+    (Way::Socket, GroupProtocol::Consumer),
+    (Way::Socket, GroupProtocol::Classic),
+];
+
+fn member(world: &World, protocol: GroupProtocol) -> ConsumerBuilder {
+    let builder = world.client.consumer("g").topics(["t"]).protocol(protocol).auto_offset_reset(AutoOffsetReset::Earliest);
+    builder.heartbeat_interval(Duration::from_millis(50))
+}
+
+/// Polls two members until both have as many partitions as they are to have.
+async fn settle(one: &mut millstream_client::Consumer, other: &mut millstream_client::Consumer, sizes: (usize, usize)) {
+    let begun = Instant::now();
+    while (one.assignment().len(), other.assignment().len()) != sizes {
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?} and {:?}", one.assignment(), other.assignment());
+        for consumer in [&mut *one, &mut *other] {
+            if let Ok(Some(record)) = tokio::time::timeout(Duration::from_millis(20), consumer.next()).await {
+                record.unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_reads_all_and_goes_on_where_it_committed() {
+    for (way, protocol) in ALL {
+        let world = World::start(way).await;
+        world.topic("t", 3).await;
+        world.send("t", 3, 0..30).await;
+        let mut consumer = member(&world, protocol).auto_commit(None).start().await.unwrap();
+        assert_eq!(numbers(&mut consumer, 30).await, (0..30).collect::<Vec<_>>(), "{way:?} {protocol:?}");
+        consumer.commit().await.unwrap();
+        world.send("t", 3, 30..33).await;
+        assert_eq!(numbers(&mut consumer, 3).await, [30, 31, 32]);
+        // These three are not committed.
+        consumer.close().await.unwrap();
+        let mut again = member(&world, protocol).start().await.unwrap();
+        assert_eq!(numbers(&mut again, 3).await, [30, 31, 32], "{way:?} {protocol:?}");
+        // Closing commits what was handed out.
+        again.close().await.unwrap();
+        let mut third = member(&world, protocol).start().await.unwrap();
+        assert!(is_quiet(&mut third).await, "{way:?} {protocol:?}");
+        assert_eq!(third.positions().len(), 3);
+        third.close().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn members_share_and_take_over() {
+    for (way, protocol) in ALL {
+        for assignors in [vec![Assignor::Range, Assignor::CooperativeSticky], vec![Assignor::CooperativeSticky]] {
+            let world = World::start(way).await;
+            world.topic("t", 4).await;
+            let mut one = member(&world, protocol).assignors(assignors.clone()).start().await.unwrap();
+            assert!(is_quiet(&mut one).await);
+            let mut other = member(&world, protocol).assignors(assignors.clone()).start().await.unwrap();
+            settle(&mut one, &mut other, (2, 2)).await;
+            world.send("t", 4, 0..40).await;
+            let mut seen = numbers(&mut one, 20).await;
+            seen.extend(numbers(&mut other, 20).await);
+            seen.sort_unstable();
+            assert_eq!(seen, (0..40).collect::<Vec<_>>(), "{way:?} {protocol:?} {assignors:?}");
+            // What the one that goes has read is not read again.
+            other.close().await.unwrap();
+            world.send("t", 4, 40..44).await;
+            assert_eq!(numbers(&mut one, 4).await, [40, 41, 42, 43], "{way:?} {protocol:?} {assignors:?}");
+            assert_eq!(one.assignment().len(), 4);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_partition_is_quiet_and_seeking_moves() {
+    for (way, protocol) in ALL {
+        let world = World::start(way).await;
+        world.topic("t", 2).await;
+        world.send("t", 2, 0..10).await;
+        let mut consumer = member(&world, protocol).start().await.unwrap();
+        numbers(&mut consumer, 10).await;
+        let first = TopicPartition::new("t", 0);
+        consumer.pause(std::slice::from_ref(&first));
+        world.send("t", 2, 10..14).await;
+        assert_eq!(numbers(&mut consumer, 2).await, [11, 13]);
+        assert!(is_quiet(&mut consumer).await);
+        consumer.resume(std::slice::from_ref(&first));
+        assert_eq!(numbers(&mut consumer, 2).await, [10, 12]);
+        consumer.seek(&first, Start::Offset(5)).unwrap();
+        assert_eq!(consumer.position(&first), Some(5));
+        assert_eq!(numbers(&mut consumer, 2).await, [10, 12]);
+        consumer.seek(&first, Start::Beginning).unwrap();
+        assert_eq!(number(&next(&mut consumer).await), 0);
+        consumer.seek(&first, Start::End).unwrap();
+        assert!(is_quiet(&mut consumer).await);
+        assert_eq!(consumer.position(&first), Some(7));
+        let error = consumer.seek(&TopicPartition::new("t", 9), Start::End).unwrap_err();
+        assert!(error.to_string().contains("t-9 is not assigned"), "{error}");
+    }
+}
+
+#[derive(Default)]
+struct Notes(Arc<Mutex<Vec<String>>>);
+
+impl Notes {
+    fn note(&self, what: &str, partitions: &[TopicPartition]) {
+        let names: Vec<String> = partitions.iter().map(ToString::to_string).collect();
+        self.0.lock().push(format!("{what} {}", names.join(" ")));
+    }
+}
+
+impl RebalanceListener for Notes {
+    fn assigned<'a>(&'a self, partitions: &'a [TopicPartition]) -> BoxFuture<'a, ()> {
+        self.note("assigned", partitions);
+        futures::future::ready(()).boxed()
+    }
+
+    fn revoked<'a>(&'a self, partitions: &'a [TopicPartition], commits: &'a Commits) -> BoxFuture<'a, ()> {
+        async move {
+            let offsets: Vec<_> = partitions.iter().map(|partition| (partition.clone(), 1)).collect();
+            let outcome = commits.commit(&offsets).await;
+            self.note(if outcome.is_ok() { "revoked and committed" } else { "revoked" }, partitions);
+        }
+        .boxed()
+    }
+
+    fn lost<'a>(&'a self, partitions: &'a [TopicPartition]) -> BoxFuture<'a, ()> {
+        self.note("lost", partitions);
+        futures::future::ready(()).boxed()
+    }
+}
+
+/// Who listens may still commit while partitions are given up, and the next owner begins there.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listener_is_told_in_time() {
+    for (way, protocol) in ALL {
+        let world = World::start(way).await;
+        world.topic("t", 2).await;
+        world.send("t", 2, 0..6).await;
+        let notes = Notes::default();
+        let seen = notes.0.clone();
+        let mut one = member(&world, protocol).auto_commit(None).listener(notes).start().await.unwrap();
+        numbers(&mut one, 6).await;
+        assert_eq!(*seen.lock(), ["assigned t-0 t-1"]);
+        let mut other = member(&world, protocol).auto_commit(None).start().await.unwrap();
+        let begun = Instant::now();
+        while other.assignment().len() != 1 || one.assignment().len() != 1 {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{way:?} {protocol:?} {:?}", seen.lock());
+            let _ = tokio::time::timeout(Duration::from_millis(20), one.next()).await;
+            if other.assignment().is_empty() {
+                let _ = tokio::time::timeout(
+                    Duration::from_millis(20),
+                    futures::future::poll_fn(|context| {
+                        // Only until it has a partition: its records are to be counted.
+                        other.poll_next_unpin(context).map(|_| ())
+                    }),
+                )
+                .await;
+            }
+        }
+        assert!(seen.lock().iter().any(|note| note.starts_with("revoked and committed")), "{way:?} {protocol:?} {:?}", seen.lock());
+        one.close().await.unwrap();
+        assert!(seen.lock().last().unwrap().starts_with("revoked and committed"), "{:?}", seen.lock());
+        let committed = world.client.admin().committed_offsets("g", None).await.unwrap();
+        assert_eq!(committed.into_values().collect::<Vec<_>>(), [1, 1], "{way:?} {protocol:?}");
+    }
+}
+
+/// A member that takes too long loses its partitions to others, and joins again when it asks for the next record.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_member_is_left_behind_and_comes_back() {
+    for (way, protocol) in [(Way::InProcess, GroupProtocol::Consumer), (Way::Socket, GroupProtocol::Classic)] {
+        let world = World::start(way).await;
+        world.topic("t", 2).await;
+        world.send("t", 2, 0..2).await;
+        let notes = Notes::default();
+        let seen = notes.0.clone();
+        let slow = member(&world, protocol).auto_commit(None).max_poll_interval(Duration::from_millis(400)).listener(notes);
+        let mut slow = slow.start().await.unwrap();
+        numbers(&mut slow, 2).await;
+        let begun = Instant::now();
+        while !seen.lock().iter().any(|note| note.starts_with("lost")) {
+            assert!(begun.elapsed() < Duration::from_secs(30), "{protocol:?} {:?}", seen.lock());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        // The group is empty, and would take an offset from anybody.
+        let error = slow.commit().await.unwrap_err();
+        assert_eq!(error.code(), Some(ErrorCode::UNKNOWN_MEMBER_ID), "{error}");
+        assert_eq!(numbers(&mut slow, 2).await, [0, 1], "{protocol:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn patterns_resets_and_refusals() {
+    let world = World::start(Way::InProcess).await;
+    world.topic("t", 1).await;
+    world.topic("tea", 1).await;
+    world.send("tea", 1, 0..3).await;
+    let consumer = world.client.consumer("g").pattern("te.*").auto_offset_reset(AutoOffsetReset::Earliest);
+    let mut consumer = consumer.start().await.unwrap();
+    assert_eq!(numbers(&mut consumer, 3).await, [0, 1, 2]);
+    consumer.close().await.unwrap();
+
+    let mut none = world.client.consumer("h").topics(["tea"]).auto_offset_reset(AutoOffsetReset::None).start().await.unwrap();
+    let error = none.next().await.unwrap().unwrap_err();
+    assert!(error.to_string().contains("no offset for tea-0"), "{error}");
+    none.seek(&TopicPartition::new("tea", 0), Start::Beginning).unwrap();
+    assert_eq!(numbers(&mut none, 3).await, [0, 1, 2]);
+
+    let mut bad = world.client.consumer("i").pattern("(").start().await.unwrap();
+    let error = bad.next().await.unwrap().unwrap_err();
+    assert_eq!(error.code(), Some(ErrorCode::INVALID_REGULAR_EXPRESSION), "{error}");
+    assert!(bad.next().await.is_none());
+    assert!(bad.close().await.is_ok());
+
+    assert!(world.client.consumer("j").start().await.is_err());
+    assert!(world.client.consumer("j").pattern("x").protocol(GroupProtocol::Classic).start().await.is_err());
+}
+
+/// Records that were deleted are passed over as the reset says; a topic that was made anew is read on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn deleted_records_and_topics_are_survived() {
+    for protocol in [GroupProtocol::Consumer, GroupProtocol::Classic] {
+        let world = World::start(Way::InProcess).await;
+        world.topic("t", 1).await;
+        world.send("t", 1, 0..10).await;
+        let mut consumer = member(&world, protocol).fetch_bytes(64, 64).start().await.unwrap();
+        assert_eq!(number(&next(&mut consumer).await), 0);
+        world.client.admin().delete_records("t", 0, 8).await.unwrap();
+        consumer.seek(&TopicPartition::new("t", 0), Start::Offset(2)).unwrap();
+        assert_eq!(numbers(&mut consumer, 2).await, [8, 9]);
+    }
+}
