@@ -57,8 +57,16 @@ pub(crate) struct Journal {
 impl Journal {
     pub(crate) fn new(topic: &'static str, catalog: Arc<Catalog>) -> Self {
         let journal = Journal { topic, catalog, partition: OnceLock::new() };
-        if let Some(partition) = journal.catalog.get(topic).and_then(|topic| topic.partition(0)) {
-            let _ = journal.partition.set(partition);
+        if let Some(made) = journal.catalog.get(topic) {
+            // Whoever made it: by age or in tiny segments, what was promised would be lost.
+            if made.properties() != properties()
+                && let Err((code, sentence)) = journal.catalog.set_properties(&made, properties())
+            {
+                tracing::error!(topic, "a coordinator's journal keeps properties that are not its own: {code}: {sentence}");
+            }
+            if let Some(partition) = made.partition(0) {
+                let _ = journal.partition.set(partition);
+            }
         }
         journal
     }
@@ -68,9 +76,7 @@ impl Journal {
         if let Some(partition) = self.partition.get() {
             return Ok(partition);
         }
-        let property = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let properties = Properties::from([property("cleanup.policy", "compact"), property("segment.bytes", SEGMENT_BYTES)]);
-        match self.catalog.create(self.topic, 1, properties, now_ms) {
+        match self.catalog.create(self.topic, 1, properties(), now_ms) {
             Ok(_) | Err((ErrorCode::TOPIC_ALREADY_EXISTS, _)) => {}
             Err((code, sentence)) => {
                 tracing::error!(topic = self.topic, "cannot make a coordinator's journal: {code}: {sentence}");
@@ -138,6 +144,11 @@ impl Journal {
             Ok(())
         });
     }
+}
+
+fn properties() -> Properties {
+    let property = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    Properties::from([property("cleanup.policy", "compact"), property("segment.bytes", SEGMENT_BYTES)])
 }
 
 /// Waits until something is durable.

@@ -13,6 +13,7 @@ use super::describe_configs::{BROKER_RESOURCE, TOPIC_RESOURCE, check_broker_name
 use crate::broker::Broker;
 use crate::catalog::{Refused, Topic, check_name};
 use crate::config::{Kind, Properties, check_topic_property, topic_property};
+use crate::journal::is_internal;
 
 pub(crate) fn alter_configs(broker: &Arc<Broker>, request: AlterConfigsRequest) -> AlterConfigsResponse {
     let times = count(request.resources.iter().map(|resource| (resource.resource_type, resource.resource_name.clone())));
@@ -79,6 +80,9 @@ fn find(broker: &Broker, kind: i8, name: &str) -> Result<Arc<Topic>, Refused> {
                 return Err((ErrorCode::INVALID_REQUEST, "Default topic resources are not allowed.".into()));
             }
             check_name(name).map_err(|sentence| (ErrorCode::INVALID_TOPIC_EXCEPTION, sentence))?;
+            if is_internal(name) {
+                return Err((ErrorCode::POLICY_VIOLATION, "The coordinators need this topic as it is.".into()));
+            }
             broker.catalog.get(name).ok_or_else(|| (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, format!("The topic '{name}' does not exist.")))
         }
         BROKER_RESOURCE => {

@@ -10,6 +10,7 @@ use millstream_protocol::message::create_partitions::{
 
 use crate::broker::{Broker, NODE_ID};
 use crate::catalog::{PARTITIONS_PER_REQUEST_MAX, Refused};
+use crate::journal::is_internal;
 
 pub(crate) fn create_partitions(broker: &Arc<Broker>, request: CreatePartitionsRequest) -> CreatePartitionsResponse {
     let mut times: HashMap<&str, usize> = HashMap::new();
@@ -30,6 +31,9 @@ pub(crate) fn create_partitions(broker: &Arc<Broker>, request: CreatePartitionsR
 
 fn grow(broker: &Broker, asked: &CreatePartitionsTopic, validate_only: bool) -> Result<(), (ErrorCode, Option<String>)> {
     let topic = broker.catalog.get(&asked.name).ok_or((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, None))?;
+    if is_internal(&topic.name) {
+        return Err((ErrorCode::POLICY_VIOLATION, Some("The coordinators need this topic as it is.".into())));
+    }
     let present = topic.partitions().len() as i32;
     if asked.count <= present {
         let sentence = if asked.count == present {

@@ -10,6 +10,7 @@ use super::describe_configs;
 use crate::broker::{Broker, NODE_ID};
 use crate::catalog::Refused;
 use crate::config::Properties;
+use crate::journal::{OFFSETS, is_internal};
 
 pub(crate) fn create_topics(broker: &Arc<Broker>, request: &CreateTopicsRequest) -> CreateTopicsResponse {
     let mut times: HashMap<&str, usize> = HashMap::new();
@@ -70,8 +71,23 @@ fn create(broker: &Broker, topic: &CreatableTopic, validate_only: bool) -> Resul
         broker.catalog.check_new(&topic.name, partitions, &properties)?;
         return Ok((TopicId::ZERO, partitions, properties));
     }
+    if is_internal(&topic.name) && broker.catalog.get(&topic.name).is_none() {
+        return create_journal(broker, &topic.name, partitions, properties);
+    }
     let created = broker.catalog.create(&topic.name, partitions, properties.clone(), broker.clock.now_ms())?;
     Ok((created.id, partitions, properties))
+}
+
+/// A coordinator's journal is made as the coordinator needs it, whoever asks first.
+fn create_journal(broker: &Broker, name: &str, partitions: i32, properties: Properties) -> Result<(TopicId, i32, Properties), Refused> {
+    broker.catalog.check_new(name, partitions, &properties)?;
+    if partitions != 1 || !properties.is_empty() {
+        return Err((ErrorCode::POLICY_VIOLATION, "A coordinator's topic has one partition, and properties of its own.".into()));
+    }
+    let prepared = if name == OFFSETS { broker.groups.prepare() } else { broker.transactions.prepare() };
+    prepared.map_err(|code| (code, code.sentence().to_owned()))?;
+    let made = broker.catalog.get(name).ok_or((ErrorCode::COORDINATOR_NOT_AVAILABLE, "The topic is not there yet.".to_owned()))?;
+    Ok((made.id, partitions, made.properties()))
 }
 
 fn assigned_partitions(topic: &CreatableTopic) -> Result<i32, Refused> {

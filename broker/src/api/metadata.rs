@@ -80,6 +80,14 @@ fn one(broker: &Arc<Broker>, asked: &MetadataRequestTopic, by_id: bool, may_crea
     if !(may_create && broker.settings.is_auto_create_enabled) {
         return failed(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     }
+    if is_internal(name) {
+        let prepared = broker.groups.prepare().and_then(|()| broker.transactions.prepare());
+        return match (prepared, broker.catalog.get(name)) {
+            (Ok(()), Some(topic)) => described(&topic, wants_operations),
+            (Err(code), _) => failed(code),
+            (Ok(()), None) => failed(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+        };
+    }
     // Kafka creates in the background and has the client ask again; here the topic is there at once.
     match broker.catalog.create(name, broker.settings.num_partitions, Properties::new(), broker.clock.now_ms()) {
         Ok(topic) => described(&topic, wants_operations),

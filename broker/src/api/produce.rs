@@ -157,7 +157,9 @@ fn append_to_transaction(
     };
     let who = Identity { producer_id: batch.producer_id(), epoch: batch.producer_epoch() };
     if partition.is_in_transaction(who.producer_id, who.epoch) {
-        return Ok((partition.append(batch, ask.acks, now_ms, false).map_err(Refusal::by_partition)?, None));
+        // The entry of the first batch may be on its way to the disk still.
+        let added = broker.transactions.settled();
+        return Ok((partition.append(batch, ask.acks, now_ms, false).map_err(Refusal::by_partition)?, added));
     }
     let is_adding = context.version >= PRODUCE_ADDS_SINCE;
     let place = (partition.topic.clone(), partition.index);

@@ -228,7 +228,7 @@ pub(crate) fn end_txn(broker: &Arc<Broker>, context: &Context, request: &EndTxnR
     };
     async move {
         let ended = match ended {
-            Ok((Ending::Over, next)) => Ok(next),
+            Ok((Ending::Over(acknowledged), next)) => durable(acknowledged).await.map(|()| next),
             Ok((Ending::Marking(marking), next)) => marking.done().await.map(|()| next),
             Err(code) => Err(code),
         };

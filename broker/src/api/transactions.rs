@@ -33,7 +33,7 @@ pub(crate) fn write_txn_markers(broker: &Arc<Broker>, request: WriteTxnMarkersRe
             for partition_index in topic.partition_indexes {
                 let written = partition(broker, &topic.name, partition_index).and_then(|partition| {
                     let transactions = &broker.transactions;
-                    transactions.append_marker(&topic.name, &partition, who, marker.transaction_result, marker.coordinator_epoch)
+                    transactions.end_by_admin(&topic.name, &partition, who, marker.transaction_result, marker.coordinator_epoch)
                 });
                 let error_code = match written {
                     Ok(acknowledged) => {

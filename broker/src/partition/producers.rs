@@ -196,6 +196,11 @@ impl Producers {
         self.by_id.get(&producer_id).is_some_and(|producer| producer.epoch == epoch && producer.open_since.is_some())
     }
 
+    /// The epoch of the coordinator that last ended a transaction of the producer; -1 before the first.
+    pub(crate) fn coordinator_epoch(&self, producer_id: i64) -> i32 {
+        self.by_id.get(&producer_id).map_or(-1, |producer| producer.coordinator_epoch)
+    }
+
     /// Producers with an open transaction, and their epochs.
     pub(crate) fn open(&self) -> impl Iterator<Item = (i64, i16)> + '_ {
         self.open.iter().filter_map(|(_, id)| self.by_id.get(id).map(|producer| (*id, producer.epoch)))

@@ -44,6 +44,11 @@ impl Partition {
         self.state.lock().producers.is_open(producer_id, producer_epoch)
     }
 
+    /// The highest epoch of a coordinator that ended a transaction of the producer here; -1 before the first.
+    pub(crate) fn coordinator_epoch(&self, producer_id: i64) -> i32 {
+        self.state.lock().producers.coordinator_epoch(producer_id)
+    }
+
     /// The producers whose transaction is open here, and their epochs.
     pub(crate) fn open_transactions(&self) -> Vec<(i64, i16)> {
         self.state.lock().producers.open().collect()

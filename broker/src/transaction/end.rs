@@ -29,8 +29,8 @@ impl Marking {
 /// What the end of a transaction waits for.
 pub(crate) enum Ending {
     Marking(Marking),
-    /// It ended so before.
-    Over,
+    /// It ended so before; that is durable with this.
+    Over(Acknowledged),
 }
 
 impl Transactions {
@@ -46,11 +46,11 @@ impl Transactions {
         let slot = self.slot(id).ok_or(ErrorCode::INVALID_PRODUCER_ID_MAPPING)?;
         let mut locked = slot.lock();
         let now_ms = self.clock.now_ms();
-        let next = if is_bumping && locked.transaction.needs_producer_id_at_end() { self.next_producer_id()? } else { -1 };
         let (end, acknowledged) = self.change(id, &mut locked, |transaction| {
+            let is_last = transaction.needs_producer_id_at_end();
             let end = transaction.end(who, is_commit, is_bumping, now_ms)?;
-            if end == End::Prepared {
-                transaction.next_producer_id = next;
+            if end == End::Prepared && is_bumping && is_last {
+                transaction.next_producer_id = self.next_producer_id()?;
             }
             Ok(end)
         })?;
@@ -60,7 +60,7 @@ impl Transactions {
             producer_id => Identity { producer_id, epoch: 0 },
         };
         Ok(match end {
-            End::Repeated => (Ending::Over, identity),
+            End::Repeated => (Ending::Over(acknowledged), identity),
             End::Prepared => (Ending::Marking(self.mark(id, &slot, &mut locked, acknowledged)), identity),
         })
     }
@@ -74,10 +74,12 @@ impl Transactions {
         // A task of its own: a client that hangs up does not leave a transaction half ended.
         tokio::spawn(async move {
             let completed = transactions.complete(&id, &slot, &transaction, decided).await;
-            if let Err(code) = completed {
+            let completed = completed.map_err(|code| {
                 tracing::warn!(transactional_id = %id, "a transaction could not be completed and is tried again: {code}");
                 slot.lock().is_completing = false;
-            }
+                // The decision stands: to the client the end is only late, whatever kept a partition from taking its marker.
+                ErrorCode::COORDINATOR_NOT_AVAILABLE
+            });
             // Nobody may wait any more.
             let _ = sender.send(completed);
         });
@@ -98,7 +100,7 @@ impl Transactions {
         for (topic, index) in &transaction.partitions {
             // A topic that was deleted needs no marker.
             if let Some(partition) = self.catalog.get(topic).and_then(|topic| topic.partition(*index)) {
-                match self.append_marker(topic, &partition, who, is_commit, COORDINATOR_EPOCH) {
+                match self.append_own_marker(topic, &partition, who, is_commit) {
                     Ok(acknowledged) => written.push(acknowledged),
                     // A newer producer has ended it, or the topic is on its way out.
                     Err(ErrorCode::INVALID_PRODUCER_EPOCH | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) => {}
@@ -119,8 +121,20 @@ impl Transactions {
         Ok(())
     }
 
-    /// Ends a producer's transaction in one partition.
-    pub(crate) fn append_marker(
+    /// Ends a producer's transaction in one partition, as its coordinator. An administrator may have done so in the name of a
+    /// coordinator with a higher epoch, which must not keep the partition from ever hearing of a decision again.
+    fn append_own_marker(
+        &self,
+        topic: &str,
+        partition: &Arc<Partition>,
+        who: Identity,
+        is_commit: bool,
+    ) -> Result<Acknowledged, ErrorCode> {
+        let coordinator_epoch = partition.coordinator_epoch(who.producer_id).max(COORDINATOR_EPOCH);
+        self.append_marker(topic, partition, who, is_commit, coordinator_epoch)
+    }
+
+    pub(super) fn append_marker(
         &self,
         topic: &str,
         partition: &Arc<Partition>,
@@ -137,10 +151,12 @@ impl Transactions {
         Ok(acknowledged)
     }
 
-    /// Aborts a transaction in a partition whose coordinator does not know of it.
+    /// Aborts a transaction in a partition whose coordinator does not know of it. The marker's epoch is one higher than that of the
+    /// batches: when the producer sends one again it is refused, where it would be taken for a repetition of what was just aborted.
     pub(super) fn abort_hanging(&self, topic: &str, partition: &Arc<Partition>, producer_id: i64, epoch: i16) {
         tracing::warn!(topic, partition = partition.index, producer_id, "a transaction that nobody knows of is aborted");
-        if let Err(code) = self.append_marker(topic, partition, Identity { producer_id, epoch }, false, COORDINATOR_EPOCH) {
+        let epoch = epoch.saturating_add(1);
+        if let Err(code) = self.append_own_marker(topic, partition, Identity { producer_id, epoch }, false) {
             tracing::error!(topic, partition = partition.index, producer_id, "it could not be aborted: {code}");
         }
     }

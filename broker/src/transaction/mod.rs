@@ -32,6 +32,8 @@ pub(crate) use end::{Ending, Marking};
 pub(crate) use state::Identity;
 
 const VERSION: u8 = 1;
+/// As much as a group id may have.
+const TRANSACTIONAL_ID_BYTES_MAX: usize = i16::MAX as usize;
 
 /// A transactional id, with what is not kept of it.
 #[derive(Debug)]
@@ -41,6 +43,8 @@ struct Slot {
     open_since_ms: i64,
     /// Somebody is writing its markers.
     is_completing: bool,
+    /// It has expired; who still holds it looks it up again.
+    is_forgotten: bool,
 }
 
 /// The coordinator.
@@ -79,7 +83,7 @@ impl Transactions {
                     by_id.remove(&Str::from(id));
                 }
                 Some(Ok(transaction)) => {
-                    let slot = Slot { transaction, open_since_ms: now_ms, is_completing: false };
+                    let slot = Slot { transaction, open_since_ms: now_ms, is_completing: false, is_forgotten: false };
                     by_id.insert(Str::from(id), Arc::new(Mutex::new(slot)));
                 }
                 Some(Err(_)) => damaged += 1,
@@ -112,6 +116,11 @@ impl Transactions {
         })
     }
 
+    /// Resolves when everything that was decided until now is durable.
+    pub(crate) fn settled(&self) -> Acknowledged {
+        self.journal.settled()
+    }
+
     /// Changes a transaction and keeps it; what could not be kept did not change.
     fn change<R>(
         &self,
@@ -124,7 +133,8 @@ impl Transactions {
         let is_changed = slot.transaction != before;
         let kept = match &result {
             Ok(_) if is_changed => self.keep(id, &slot.transaction),
-            _ => Ok(None),
+            // What it was before may not be durable yet either.
+            _ => Ok(self.journal.settled()),
         };
         match (result, kept) {
             (Ok(result), Ok(acknowledged)) => {
@@ -142,6 +152,9 @@ impl Transactions {
 
     /// A producer begins with a transactional id. An open transaction of whoever had it is aborted first.
     pub(crate) async fn begin(self: &Arc<Self>, id: Str, known: Option<Identity>, timeout_ms: i32) -> Result<Identity, ErrorCode> {
+        if id.len() > TRANSACTIONAL_ID_BYTES_MAX {
+            return Err(ErrorCode::INVALID_REQUEST);
+        }
         if timeout_ms <= 0 || i64::from(timeout_ms) > self.settings.timeout_ms_max {
             return Err(ErrorCode::INVALID_TRANSACTION_TIMEOUT);
         }
@@ -152,6 +165,7 @@ impl Transactions {
                     return Ok(identity);
                 }
                 Begun::Ended(marking) => marking.done().await?,
+                Begun::Forgotten => {}
             }
         }
     }
@@ -166,18 +180,21 @@ impl Transactions {
                     let transaction = Transaction::new(self.next_producer_id()?, timeout_ms, now_ms);
                     let identity = transaction.identity();
                     let acknowledged = self.keep(id, &transaction)?;
-                    let slot = Slot { transaction, open_since_ms: self.clock.monotonic_ms(), is_completing: false };
+                    let slot = Slot { transaction, open_since_ms: self.clock.monotonic_ms(), is_completing: false, is_forgotten: false };
                     by_id.insert(id.detached(), Arc::new(Mutex::new(slot)));
                     return Ok(Begun::Ready(identity, acknowledged));
                 }
             }
         };
         let mut locked = slot.lock();
+        if locked.is_forgotten {
+            return Ok(Begun::Forgotten);
+        }
         let (begin, acknowledged) = self.change(id, &mut locked, |transaction| {
             let begin = transaction.begin(known, timeout_ms, now_ms)?;
             match begin {
-                Begin::AbortFirst => transaction.fence(now_ms),
-                Begin::NeedsProducerId => transaction.rotate(self.next_producer_id()?, timeout_ms, now_ms),
+                Begin::AbortFirst => self.fence(transaction, now_ms)?,
+                Begin::NeedsProducerId => transaction.rotate(self.next_producer_id()?, known.is_some(), timeout_ms, now_ms),
                 Begin::Known | Begin::Bumped => {}
             }
             Ok(begin)
@@ -187,6 +204,14 @@ impl Transactions {
             Begin::AbortFirst => Begun::Ended(self.mark(id, &slot, &mut locked, acknowledged)),
             Begin::Known | Begin::Bumped | Begin::NeedsProducerId => Begun::Ready(identity, acknowledged),
         })
+    }
+
+    fn fence(&self, transaction: &mut Transaction, now_ms: i64) -> Result<(), ErrorCode> {
+        if transaction.needs_producer_id_at_end() {
+            transaction.next_producer_id = self.next_producer_id()?;
+        }
+        transaction.fence(now_ms);
+        Ok(())
     }
 
     /// Adds partitions to the transaction.
@@ -225,6 +250,22 @@ impl Transactions {
         Ok((write(), acknowledged))
     }
 
+    /// An administrator ends what a producer has open in a partition. The coordinator's word for that id waits meanwhile.
+    pub(crate) fn end_by_admin(
+        &self,
+        topic: &str,
+        partition: &Arc<crate::partition::Partition>,
+        who: Identity,
+        is_commit: bool,
+        coordinator_epoch: i32,
+    ) -> Result<Acknowledged, ErrorCode> {
+        let slots: Vec<Arc<Mutex<Slot>>> = self.by_id.lock().values().cloned().collect();
+        let owner = slots.iter().map(|slot| slot.lock()).find(|slot| slot.transaction.producer_id == who.producer_id);
+        let appended = self.append_marker(topic, partition, who, is_commit, coordinator_epoch);
+        drop(owner);
+        appended
+    }
+
     /// Ends what a crash left behind: partitions with an open transaction that the coordinator does not know of, since its
     /// journal had not got that far. Nobody was promised anything of them. It has to happen before any request is served.
     pub(crate) fn abort_unknown(&self) {
@@ -236,11 +277,7 @@ impl Transactions {
             for partition in topic.partitions().iter() {
                 for (producer_id, epoch) in partition.open_transactions() {
                     let place = (topic.name.clone(), partition.index);
-                    let is_known = open.get(&producer_id).is_some_and(|slot| {
-                        let transaction = &slot.lock().transaction;
-                        matches!(transaction.state, State::Ongoing | State::PrepareCommit | State::PrepareAbort)
-                            && transaction.partitions.contains(&place)
-                    });
+                    let is_known = open.get(&producer_id).is_some_and(|slot| slot.lock().transaction.is_of(&place, epoch));
                     if !is_known {
                         self.abort_hanging(&topic.name, partition, producer_id, epoch);
                     }
@@ -259,17 +296,15 @@ impl Transactions {
             match transaction.state {
                 State::Ongoing if now_ms - locked.open_since_ms > i64::from(transaction.timeout_ms) => {
                     tracing::info!(transactional_id = %id, "a transaction is open for longer than its timeout and is aborted");
-                    let fenced = self.change(&id, &mut locked, |transaction| {
-                        transaction.fence(wall_ms);
-                        Ok(())
-                    });
+                    let fenced = self.change(&id, &mut locked, |transaction| self.fence(transaction, wall_ms));
                     if let Ok(((), acknowledged)) = fenced {
                         // It is written whether or not somebody waits for it.
                         drop(self.mark(&id, &slot, &mut locked, acknowledged));
                     }
                 }
                 State::PrepareCommit | State::PrepareAbort if !locked.is_completing => {
-                    drop(self.mark(&id, &slot, &mut locked, None));
+                    // The decision itself may have been what could not be made durable.
+                    drop(self.mark(&id, &slot, &mut locked, self.journal.settled()));
                 }
                 State::Empty | State::CompleteCommit | State::CompleteAbort
                     if wall_ms - transaction.updated_ms > self.settings.expiration_ms =>
@@ -296,11 +331,12 @@ impl Transactions {
     fn forget(&self, id: &Str, wall_ms: i64) {
         let mut by_id = self.by_id.lock();
         let Some(slot) = by_id.get(id).cloned() else { return };
-        let slot = slot.lock();
+        let mut slot = slot.lock();
         let is_idle = matches!(slot.transaction.state, State::Empty | State::CompleteCommit | State::CompleteAbort);
         if is_idle && wall_ms - slot.transaction.updated_ms > self.settings.expiration_ms {
             let entry = Entry { key: durable::encode(VERSION, &&**id), value: None };
             if self.journal.append(&[entry], None, wall_ms).is_ok() {
+                slot.is_forgotten = true;
                 by_id.remove(id);
             }
         }
@@ -318,4 +354,6 @@ enum Begun {
     Ready(Identity, Acknowledged),
     /// A transaction is being aborted first.
     Ended(Marking),
+    /// The id has expired meanwhile.
+    Forgotten,
 }

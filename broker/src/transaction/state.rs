@@ -110,6 +110,19 @@ impl Transaction {
         Identity { producer_id: self.producer_id, epoch: self.epoch }
     }
 
+    /// Whether what is open in a partition with this epoch is this transaction: it may also be the one after it, which wrote its
+    /// first batch before a crash made this one's completion forgotten.
+    pub(super) fn is_of(&self, place: &Place, epoch: i16) -> bool {
+        let batches_epoch = match self.state {
+            State::Ongoing => self.epoch,
+            // The decision may have raised it.
+            State::PrepareCommit | State::PrepareAbort if self.last_epoch >= 0 => self.last_epoch,
+            State::PrepareCommit | State::PrepareAbort => self.epoch,
+            State::Empty | State::CompleteCommit | State::CompleteAbort => return false,
+        };
+        batches_epoch == epoch && self.partitions.contains(place)
+    }
+
     fn is_ending(&self) -> bool {
         matches!(self.state, State::PrepareCommit | State::PrepareAbort)
     }
@@ -134,9 +147,9 @@ impl Transaction {
             return Err(ErrorCode::PRODUCER_FENCED);
         }
         let is_current = known.is_none_or(|known| known.producer_id == self.producer_id && known.epoch == self.epoch);
+        // Also across a change of the id, but then only who used the last epoch of the id before up.
         let is_retry = known.is_some_and(|known| {
-            (known.producer_id == self.producer_id && known.epoch == self.last_epoch)
-                || (known.producer_id != self.producer_id && self.previous_producer_id == known.producer_id)
+            known.epoch == self.last_epoch && (known.producer_id == self.producer_id || (known.epoch == EPOCH_LAST && self.epoch == 0))
         });
         match self.state {
             State::PrepareCommit | State::PrepareAbort => Err(ErrorCode::CONCURRENT_TRANSACTIONS),
@@ -160,12 +173,12 @@ impl Transaction {
         }
     }
 
-    /// Another id, since the epochs have run out.
-    pub(super) fn rotate(&mut self, producer_id: i64, timeout_ms: i32, now_ms: i64) {
+    /// Another id, since the epochs have run out. Only a client that says which epoch it had may ask again with it.
+    pub(super) fn rotate(&mut self, producer_id: i64, is_known: bool, timeout_ms: i32, now_ms: i64) {
         self.previous_producer_id = self.producer_id;
         self.producer_id = producer_id;
+        self.last_epoch = if is_known { self.epoch } else { -1 };
         self.epoch = 0;
-        self.last_epoch = -1;
         self.rest(timeout_ms, now_ms);
     }
 
@@ -261,7 +274,10 @@ impl Transaction {
         self.updated_ms = now_ms;
         if is_bumping {
             self.last_epoch = self.epoch;
-            self.epoch += 1;
+            self.epoch = self.epoch.saturating_add(1);
+        } else {
+            // Who has an older epoch has missed more than an answer.
+            self.last_epoch = -1;
         }
     }
 
@@ -270,7 +286,8 @@ impl Transaction {
         self.epoch >= EPOCH_LAST
     }
 
-    /// The broker ends the transaction: its time is over, or another producer has its id. Whoever had it is fenced.
+    /// The broker ends the transaction: its time is over, or another producer has its id. Whoever had it is fenced. Another producer
+    /// id follows if this uses up the epochs.
     pub(super) fn fence(&mut self, now_ms: i64) {
         self.state = State::PrepareAbort;
         // It may begin anew with what it has (KIP-588).
@@ -288,7 +305,6 @@ impl Transaction {
             self.previous_producer_id = self.producer_id;
             self.producer_id = std::mem::replace(&mut self.next_producer_id, -1);
             self.epoch = 0;
-            self.last_epoch = -1;
         }
     }
 }
@@ -371,5 +387,36 @@ mod tests {
         transaction.complete(3);
         assert_eq!(transaction.identity(), Identity { producer_id: 9, epoch: 0 });
         assert_eq!(transaction.end(who(EPOCH_LAST), true, true, 4), Ok(End::Repeated));
+    }
+
+    /// Only who used the last epoch up, and said so, gets the new id again; a zombie from before does not.
+    #[test]
+    fn a_zombie_from_before_the_other_id_stays_fenced() {
+        let mut transaction = Transaction { epoch: EPOCH_LAST, ..fresh() };
+        transaction.rotate(9, false, 1000, 1);
+        for epoch in [5, EPOCH_LAST] {
+            assert_eq!(transaction.begin(Some(who(epoch)), 1000, 2), Err(ErrorCode::PRODUCER_FENCED), "{epoch}");
+        }
+        let mut transaction = Transaction { epoch: EPOCH_LAST, ..fresh() };
+        transaction.rotate(9, true, 1000, 1);
+        assert_eq!(transaction.begin(Some(who(5)), 1000, 2), Err(ErrorCode::PRODUCER_FENCED));
+        assert_eq!(transaction.begin(Some(who(EPOCH_LAST)), 1000, 2), Ok(Begin::Known));
+        assert_eq!(transaction.begin(None, 1000, 3), Ok(Begin::Bumped));
+        assert_eq!(transaction.begin(Some(who(EPOCH_LAST)), 1000, 4), Err(ErrorCode::PRODUCER_FENCED));
+    }
+
+    #[test]
+    fn the_transaction_after_one_that_is_being_ended_is_another() {
+        let mut transaction = fresh();
+        transaction.add(who(0), [place(0)], 1).unwrap();
+        assert!(transaction.is_of(&place(0), 0) && !transaction.is_of(&place(1), 0));
+        transaction.end(who(0), true, true, 2).unwrap();
+        assert!(transaction.is_of(&place(0), 0) && !transaction.is_of(&place(0), 1));
+        let mut transaction = Transaction { last_epoch: 0, epoch: 1, ..fresh() };
+        transaction.add(who(1), [place(0)], 1).unwrap();
+        transaction.end(who(1), true, false, 2).unwrap();
+        assert!(transaction.is_of(&place(0), 1));
+        transaction.complete(3);
+        assert!(!transaction.is_of(&place(0), 1));
     }
 }
