@@ -51,6 +51,8 @@ pub trait Disk: Debug + Send + Sync + 'static {
 pub trait DiskFile: Debug + Send + Sync {
     /// Its size, preallocated room included.
     fn len(&self) -> io::Result<u64>;
+    /// When it was last written to, ms since 1970.
+    fn modified_ms(&self) -> io::Result<i64>;
     /// Reads up to `buffer.len()` bytes; fewer only at the end of the file.
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize>;
     /// Writes all parts one after the other.

@@ -73,6 +73,11 @@ impl DiskFile for RealFile {
         Ok(self.0.metadata()?.len())
     }
 
+    fn modified_ms(&self) -> io::Result<i64> {
+        let found = rustix::fs::fstat(&self.0)?;
+        Ok(found.st_mtime * 1000 + found.st_mtime_nsec as i64 / 1_000_000)
+    }
+
     fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
         let mut read = 0;
         while read < buffer.len() {
