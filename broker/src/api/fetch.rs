@@ -18,7 +18,8 @@ use crate::broker::Broker;
 use crate::fetch_session::{Opened, Told, Wanted};
 use crate::log::index::Aborted;
 use crate::metrics::Metrics;
-use crate::partition::{Partition, Positions, ReadOutcome};
+use crate::partition::read::{Read, ReadOutcome};
+use crate::partition::{Partition, Positions};
 
 /// A client's own limit below this many milliseconds a park is not worth a timer.
 const WAIT_MS_MAX: i32 = 10 * 60 * 1000;
@@ -128,57 +129,50 @@ impl Fetch {
         let positions = partition.positions();
         check_leader_epoch(wanted.leader_epoch, positions.leader_epoch)?;
         if let Some(diverging) = diverging(&partition, wanted, &positions)? {
-            let mut found = self.found(partition, positions, wanted, Vec::new());
+            let mut found = self.found(partition, positions, Vec::new(), Vec::new());
             found.answer.diverging_epoch = diverging;
             return Ok(found);
         }
         let room = left.min(wanted.bytes_max.max(0) as usize);
-        let (positions, outcome) = partition.read(wanted.offset, room, self.is_committed)?;
-        let mut batches = match outcome {
-            Some(_) if room == 0 && !is_first => Vec::new(),
-            None => Vec::new(),
-            Some(ReadOutcome::Batches(batches)) => batches,
-            Some(cold @ ReadOutcome::Cold { .. }) => self.read_cold(&partition, cold, room).await?,
-        };
+        let read = partition.read(wanted.offset, room, self.is_committed)?;
+        let positions = read.positions;
+        let (mut batches, aborted) =
+            if room == 0 && !is_first { (Vec::new(), Vec::new()) } else { self.read_batches(&partition, read, room).await? };
         // The very first batch of an answer is sent whatever its size (KIP-74); any other one has to fit.
         if !is_first && batches.first().is_some_and(|batch| batch.total_bytes() > room) {
             batches.clear();
         }
-        Ok(self.found(partition, positions, wanted, batches))
+        Ok(self.found(partition, positions, aborted, batches))
     }
 
-    /// Reads from disk, over segments of which compaction has left nothing.
-    async fn read_cold(&self, partition: &Partition, outcome: ReadOutcome, room: usize) -> Result<Vec<RecordBatch>, ErrorCode> {
-        let mut outcome = Some(outcome);
+    /// Batches and the aborted transactions among them. From disk it goes on over segments of which compaction has left nothing.
+    async fn read_batches(&self, partition: &Partition, read: Read, room: usize) -> Result<(Vec<RecordBatch>, Vec<Aborted>), ErrorCode> {
+        let mut read = read;
         loop {
-            let (plan, end, behind) = match outcome {
+            let (plan, end, behind) = match read.outcome {
                 Some(ReadOutcome::Cold { plan, end, behind }) => (plan, end, behind),
-                Some(ReadOutcome::Batches(batches)) => return Ok(batches),
-                None => return Ok(Vec::new()),
+                Some(ReadOutcome::Batches(batches)) => return Ok((batches, read.aborted)),
+                None => return Ok((Vec::new(), Vec::new())),
             };
             Metrics::add(&self.broker.metrics.cold_reads, 1);
-            let read = off_thread(move || plan.read(room)).await?;
-            let mut batches = read.map_err(|error| read_error(&error))?;
+            let found = off_thread(move || plan.read(room)).await?;
+            let mut batches = found.map_err(|error| read_error(&error))?;
             batches.retain(|batch| batch.base_offset() < end);
             match behind {
-                Some(behind) if batches.is_empty() && behind < end => {
-                    outcome = partition.read(behind, room, self.is_committed)?.1;
-                }
-                _ => return Ok(batches),
+                Some(behind) if batches.is_empty() && behind < end => read = partition.read(behind, room, self.is_committed)?,
+                _ => return Ok((batches, read.aborted)),
             }
         }
     }
 
-    fn found(&self, partition: Arc<Partition>, positions: Positions, wanted: &Wanted, batches: Vec<RecordBatch>) -> Found {
-        let aborted = match (self.is_committed, batches.last()) {
-            (false, _) => None,
-            (true, None) => Some(Vec::new()),
-            (true, Some(last)) => Some(partition.aborted_between(wanted.offset, last.last_offset() + 1)),
-        };
+    fn found(&self, partition: Arc<Partition>, positions: Positions, mut aborted: Vec<Aborted>, batches: Vec<RecordBatch>) -> Found {
+        let last_offset = batches.last().map_or(-1, RecordBatch::last_offset);
+        aborted.retain(|aborted| aborted.first_offset <= last_offset);
+        let aborted = self.is_committed.then_some(aborted);
         let records = Records::from_pieces(batches.into_iter().map(Piece::Batch).collect());
         let bytes = records.len();
         let answer = FetchPartitionResponse {
-            partition_index: wanted.partition,
+            partition_index: partition.index,
             high_watermark: positions.high_watermark,
             last_stable_offset: positions.stable_offset,
             log_start_offset: positions.start_offset,

@@ -69,6 +69,15 @@ impl Index {
         after.checked_sub(1).map_or(0, |at| self.entries[at].position)
     }
 
+    /// The first offset of an indexed batch that a read of so many bytes from `offset` on does not come to.
+    pub(crate) fn offset_behind(&self, offset: i64, bytes: usize) -> Option<i64> {
+        let after = self.entries.partition_point(|entry| entry.offset <= offset);
+        // It begins before the next entry, or there when what was before it is gone; its first batch may be larger.
+        let end = self.entries.get(after)?.position + bytes.max(1) as u64;
+        let behind = self.entries.partition_point(|entry| entry.position < end);
+        self.entries.get(behind).map(|entry| entry.offset)
+    }
+
     /// The place of the last indexed batch before which no record is as late as `timestamp`.
     pub(crate) fn position_before_time(&self, timestamp: i64) -> u64 {
         let after = self.entries.partition_point(|entry| entry.max_timestamp_before < timestamp);

@@ -216,7 +216,22 @@ impl Log {
 
     /// The base offset of the segment after the one that holds `offset`.
     pub(crate) fn next_base(&self, offset: i64) -> Option<i64> {
-        self.segments().map(|segment| segment.base_offset).find(|base| *base > offset)
+        let after = self.sealed.partition_point(|segment| segment.base_offset <= offset);
+        let next = self.sealed.get(after).map(|segment| &**segment).or(self.active.as_ref());
+        next.map(|segment| segment.base_offset).filter(|base| *base > offset)
+    }
+
+    /// An offset that a read of so many bytes from `offset` on does not come to: near, where an index says it.
+    pub(crate) fn reach(&self, offset: i64, bytes_max: usize) -> i64 {
+        let index = match &self.active {
+            Some(active) if offset >= active.base_offset => Some(active.index()),
+            _ => {
+                let after = self.sealed.partition_point(|segment| segment.base_offset <= offset);
+                self.sealed.get(after.saturating_sub(1)).and_then(|segment| segment.index_at_hand())
+            }
+        };
+        let behind = index.and_then(|index| index.offset_behind(offset, bytes_max));
+        behind.or_else(|| self.next_base(offset)).unwrap_or(self.next_offset)
     }
 
     /// Removes the first `count` sealed segments from the list and from the disk.

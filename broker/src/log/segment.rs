@@ -115,12 +115,14 @@ impl Segment {
     }
 
     pub(crate) fn index(&self) -> &Index {
-        match self.loaded.get() {
-            Some(loaded) => loaded,
-            // Of this process's own making; of one without batches there is nothing to rebuild either.
-            None if self.sealed_bytes.is_none_or(|bytes| bytes == self.index.bytes) => &self.index,
-            None => self.loaded.get_or_init(|| self.rebuilt_index()),
-        }
+        self.index_at_hand().unwrap_or_else(|| self.loaded.get_or_init(|| self.rebuilt_index()))
+    }
+
+    /// The index, unless it has to be rebuilt first.
+    pub(crate) fn index_at_hand(&self) -> Option<&Index> {
+        // Of this process's own making; of one without batches there is nothing to rebuild either.
+        let own = || self.sealed_bytes.is_none_or(|bytes| bytes == self.index.bytes).then_some(&self.index);
+        self.loaded.get().or_else(own)
     }
 
     /// Walks the batch headers of a sealed segment whose index file is missing or damaged. Damage ends the walk:

@@ -7,8 +7,11 @@
 //!
 //! * A deletion (null value) stays for `delete.retention.ms` after the pass that first met it: until the delete horizon that this
 //!   pass writes into its batch (KIP-534).
-//! * Records of aborted transactions go; a marker goes when its transaction has nothing left and its own horizon is over.
+//! * Records of aborted transactions go; a marker goes when its transaction has nothing left and its own horizon is over, and
+//!   with it what readers are told of an aborted one.
 //! * The last batch of a producer stays, without records if need be: its sequence number must not be forgotten.
+
+mod transactions;
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
@@ -25,6 +28,7 @@ use crate::log::LogError;
 use crate::log::index::Aborted;
 use crate::log::segment::{ReadPlan, Segment};
 use crate::log::swap::Cleaned;
+use transactions::{AbortedBatches, OpenTransactions};
 
 /// A pass notes no more keys than this; what does not fit is the next pass's.
 const KEYS_MAX: usize = 2_000_000;
@@ -57,7 +61,9 @@ struct Pass {
     partition: Arc<Partition>,
     settings: Arc<TopicSettings>,
     segments: Vec<Arc<Segment>>,
+    /// In the order of their markers.
     aborted: Vec<Aborted>,
+    aborted_batches: AbortedBatches,
     /// Where the last batch of each producer begins.
     last_batches: HashSet<i64>,
     now_ms: i64,
@@ -117,7 +123,9 @@ impl Partition {
         let last_batches = state.producers.last_batch_offsets().collect();
         let aborted = state.aborted.clone();
         drop(state);
-        Ok(Some((Pass { partition: self.clone(), settings: settings.clone(), segments, aborted, last_batches, now_ms }, compacted_to)))
+        let aborted_batches = AbortedBatches::new(&aborted);
+        let (partition, settings) = (self.clone(), settings.clone());
+        Ok(Some((Pass { partition, settings, segments, aborted, aborted_batches, last_batches, now_ms }, compacted_to)))
     }
 }
 
@@ -154,7 +162,7 @@ impl Pass {
             }
             self.walk(segment, |batch| {
                 batch.verify_checksum()?;
-                if !batch.is_control() && !self.is_aborted(&batch) {
+                if !batch.is_control() && !self.aborted_batches.contains(&batch) {
                     for record in batch.records(INFLATED_BATCH_BYTES_MAX)? {
                         let record = record?;
                         if let Some(key) = &record.key {
@@ -169,27 +177,22 @@ impl Pass {
         Ok(newest)
     }
 
-    fn is_aborted(&self, batch: &RecordBatch) -> bool {
-        batch.is_transactional()
-            && self.aborted.iter().any(|aborted| {
-                aborted.producer_id == batch.producer_id() && (aborted.first_offset..=aborted.last_offset).contains(&batch.base_offset())
-            })
-    }
-
     /// Writes what is left of some segments into one, and puts it in their place.
     fn rewrite(&self, group: &[Arc<Segment>], newest: &Newest, open: &mut OpenTransactions) -> Result<(), LogError> {
         let (Some(first), Some(last)) = (group.first(), group.last()) else { return Ok(()) };
         let partition = &*self.partition;
         let (disk, dir) = (&*partition.disk, &partition.dir);
         let mut cleaned = Cleaned::create(disk, dir, first.base_offset, self.settings.log.index_interval_bytes)?;
+        let mut markers = HashSet::new();
         for segment in group {
             let mut failed = None;
             self.walk(segment, |batch| {
                 batch.verify_checksum()?;
-                if let Some(batch) = self.what_is_left(batch, newest, open)?
-                    && let Err(error) = cleaned.append(&batch)
-                {
-                    failed = Some(error);
+                if let Some(batch) = self.what_is_left(batch, newest, open)? {
+                    if batch.is_control() {
+                        markers.insert(batch.last_offset());
+                    }
+                    failed = cleaned.append(&batch).err();
                 }
                 Ok(failed.is_none())
             })?;
@@ -197,11 +200,17 @@ impl Pass {
                 return Err(error);
             }
         }
-        let next_offset = last.next_offset();
-        let is_here = |aborted: &&Aborted| (first.base_offset..next_offset).contains(&aborted.last_offset);
-        let aborted = self.aborted.iter().filter(is_here).copied().collect();
-        let segment = cleaned.install(disk, next_offset, aborted)?;
-        partition.state.lock().log.replace(first.base_offset, group.len(), Arc::new(segment));
+        let range = first.base_offset..last.next_offset();
+        // Without its marker nothing of an aborted transaction is left that a reader had to be told of.
+        let is_left = |aborted: &&Aborted| range.contains(&aborted.last_offset) && markers.contains(&aborted.last_offset);
+        let aborted: Vec<Aborted> = self.aborted.iter().filter(is_left).copied().collect();
+        let segment = cleaned.install(disk, range.end, aborted.clone())?;
+        let mut state = partition.state.lock();
+        state.log.replace(range.start, group.len(), Arc::new(segment));
+        state.keep_aborted(&range, &aborted);
+        // It may hold batches of transactions that nobody is told of any more.
+        state.tail.forget_before(range.end);
+        drop(state);
         for swallowed in &group[1..] {
             swallowed.remove(disk)?;
         }
@@ -224,7 +233,7 @@ impl Pass {
                 None => Ok((!is_over).then_some(batch)),
             };
         }
-        let is_aborted = self.is_aborted(&batch);
+        let is_aborted = self.aborted_batches.contains(&batch);
         let is_left = |record: &&Record| !is_aborted && newest.is_newest(record) && (record.value.is_some() || !is_over);
         let left: Vec<Record> = all.iter().filter(is_left).cloned().collect();
         if batch.is_transactional() && !left.is_empty() {
@@ -234,26 +243,18 @@ impl Pass {
         let horizon_ms = if has_deletions { new_horizon() } else { None };
         if left.is_empty() {
             let is_last = batch.base_sequence() >= 0 && self.last_batches.contains(&batch.base_offset());
-            return if is_last { Ok(Some(with_records(&batch, &[], None)?)) } else { Ok(None) };
+            if !is_last {
+                return Ok(None);
+            }
+            // Its marker stays with it: whoever reads the log anew must not take the transaction for an open one.
+            if batch.is_transactional() {
+                open.note(batch.producer_id());
+            }
+            return Ok(Some(with_records(&batch, &[], None)?));
         }
         if left.len() == all.len() && horizon_ms.is_none() {
             return Ok(Some(batch));
         }
         Ok(Some(with_records(&batch, &left, horizon_ms)?))
-    }
-}
-
-/// Transactions of which something is left, while their markers are still to come.
-#[derive(Debug, Default)]
-struct OpenTransactions(HashSet<i64>);
-
-impl OpenTransactions {
-    fn note(&mut self, producer_id: i64) {
-        self.0.insert(producer_id);
-    }
-
-    /// The marker; says whether it ends anything that is left.
-    fn end(&mut self, producer_id: i64) -> bool {
-        self.0.remove(&producer_id)
     }
 }

@@ -10,6 +10,7 @@ mod compact;
 pub(crate) mod flush;
 mod open;
 pub(crate) mod producers;
+pub(crate) mod read;
 pub(crate) mod tail;
 mod transaction;
 
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use millstream_protocol::ErrorCode;
-use millstream_protocol::record::{BatchError, RecordBatch};
+use millstream_protocol::record::RecordBatch;
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, oneshot};
@@ -29,7 +30,7 @@ use crate::disk::{Disk, replace_file};
 use crate::durable;
 use crate::log::index::Aborted;
 use crate::log::recovery::BatchFacts;
-use crate::log::segment::{ReadPlan, Segment};
+use crate::log::segment::Segment;
 use crate::log::{Log, LogError};
 use check::Refusal;
 use flush::Flusher;
@@ -122,16 +123,6 @@ pub(crate) struct Positions {
     pub stable_offset: i64,
     pub end_offset: i64,
     pub leader_epoch: i32,
-}
-
-/// What a read came to.
-#[derive(Debug)]
-pub(crate) enum ReadOutcome {
-    /// From memory.
-    Batches(Vec<RecordBatch>),
-    /// To be read from disk, off the I/O threads, below `end`. Where compaction has left nothing, the next record is at
-    /// `behind` or later.
-    Cold { plan: ReadPlan, end: i64, behind: Option<i64> },
 }
 
 impl Partition {
@@ -378,53 +369,6 @@ impl Partition {
         true
     }
 
-    /// Reads below the high watermark; if only committed records are wanted, below the last stable offset.
-    pub(crate) fn read(&self, offset: i64, bytes_max: usize, is_committed: bool) -> Result<(Positions, Option<ReadOutcome>), ErrorCode> {
-        let state = self.state.lock();
-        let positions = state.positions();
-        let end = if is_committed { positions.stable_offset } else { positions.high_watermark };
-        if offset < positions.start_offset || offset > positions.end_offset {
-            return Err(ErrorCode::OFFSET_OUT_OF_RANGE);
-        }
-        if offset >= end {
-            return Ok((positions, None));
-        }
-        let outcome = match state.tail.read(offset, end, bytes_max) {
-            Some(batches) => Some(ReadOutcome::Batches(batches)),
-            None => {
-                let may_have_gaps = self.settings().is_compacted || state.facts.compacted_to > 0;
-                let behind = state.log.next_base(offset).filter(|_| may_have_gaps);
-                state.log.plan(offset).map(|plan| ReadOutcome::Cold { plan: plan.with_gaps(may_have_gaps), end, behind })
-            }
-        };
-        Ok((positions, outcome))
-    }
-
-    /// Shows every batch, oldest first. What cannot be read is told of and left out.
-    pub(crate) fn walk(&self, mut see: impl FnMut(&RecordBatch) -> Result<(), BatchError>) {
-        let mut offset = self.positions().start_offset;
-        while let Some(plan) = { self.state.lock().log.plan(offset) } {
-            let before = offset;
-            let walked = plan.walk(1 << 20, |batch| {
-                if batch.last_offset() >= offset {
-                    batch.verify_checksum()?;
-                    see(&batch)?;
-                    offset = batch.last_offset() + 1;
-                }
-                Ok(true)
-            });
-            if let Err(error) = &walked {
-                tracing::error!(topic = self.topic, partition = self.index, "{error}; what follows there is not known");
-            }
-            if walked.is_err() || offset == before {
-                // On behind this segment.
-                let state = self.state.lock();
-                let Some(next) = state.log.segments().map(|segment| segment.base_offset).find(|base| *base > offset) else { return };
-                offset = next;
-            }
-        }
-    }
-
     /// Registers a fetch to be woken by the next readable batch.
     pub(crate) fn wait(&self, waiting: &Arc<Notify>) {
         let mut state = self.state.lock();
@@ -433,15 +377,6 @@ impl Partition {
         if !state.waiting.iter().any(|other| Arc::ptr_eq(other, waiting)) {
             state.waiting.push(waiting.clone());
         }
-    }
-
-    /// Where to look for the first record of a time.
-    pub(crate) fn plans_from_time(&self, timestamp_ms: i64) -> Vec<ReadPlan> {
-        self.state.lock().log.plans_from_time(timestamp_ms)
-    }
-
-    pub(crate) fn max_timestamp(&self) -> Option<i64> {
-        self.state.lock().log.max_timestamp()
     }
 
     /// The largest epoch not above `epoch`, and one past its last offset.

@@ -58,6 +58,13 @@ impl Tail {
         }
     }
 
+    /// Lets go of the batches below an offset: compaction has exchanged them.
+    pub(crate) fn forget_before(&mut self, offset: i64) {
+        while let Some(oldest) = self.batches.pop_front_if(|oldest| oldest.base_offset() < offset) {
+            self.release(oldest.total_bytes() + OVERHEAD_BYTES);
+        }
+    }
+
     fn release(&mut self, cost: usize) {
         self.bytes -= cost;
         self.budget.used_bytes.fetch_sub(cost, Ordering::Relaxed);

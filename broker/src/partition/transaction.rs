@@ -2,6 +2,8 @@
 //! stable offset and is told which producers' batches to leave out. What a transaction is, and how it ends, is decided
 //! by its coordinator.
 
+use std::collections::HashSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use millstream_protocol::ErrorCode;
@@ -54,22 +56,6 @@ impl Partition {
         self.state.lock().producers.open().collect()
     }
 
-    /// The aborted transactions that a reader of `offset` up to `end` may meet.
-    pub(crate) fn aborted_between(&self, offset: i64, end: i64) -> Vec<Aborted> {
-        let state = self.state.lock();
-        let mut met = Vec::new();
-        for aborted in state.aborted_from(offset) {
-            if aborted.first_offset < end {
-                met.push(*aborted);
-            }
-            if aborted.stable_offset >= end {
-                break;
-            }
-        }
-        met.sort_unstable_by_key(|aborted| aborted.first_offset);
-        met
-    }
-
     /// What is known of each producer.
     pub(crate) fn describe_producers(&self) -> Vec<ProducerState> {
         let state = self.state.lock();
@@ -95,6 +81,32 @@ impl State {
     /// Those whose marker is not before `offset`.
     pub(super) fn aborted_from(&self, offset: i64) -> &[Aborted] {
         &self.aborted[self.aborted.partition_point(|aborted| aborted.last_offset < offset)..]
+    }
+
+    /// Those that a reader of `offset` up to `end` may meet, in the order of their first offsets.
+    pub(super) fn aborted_between(&self, offset: i64, end: i64) -> Vec<Aborted> {
+        let mut met = Vec::new();
+        for aborted in self.aborted_from(offset) {
+            if aborted.first_offset < end {
+                met.push(*aborted);
+            }
+            if aborted.stable_offset >= end {
+                break;
+            }
+        }
+        met.sort_unstable_by_key(|aborted| aborted.first_offset);
+        met
+    }
+
+    /// Of those whose marker is in a range, keeps the ones of which it is left: a reader who is told of one without a marker
+    /// to end it would leave out what its producer commits later.
+    pub(super) fn keep_aborted(&mut self, range: &Range<i64>, kept: &[Aborted]) {
+        let place = |offset: i64| self.aborted.partition_point(|aborted| aborted.last_offset < offset);
+        let (from, to) = (place(range.start), place(range.end));
+        // Of some the records have gone meanwhile.
+        let before: HashSet<i64> = self.aborted[from..to].iter().map(|aborted| aborted.last_offset).collect();
+        let kept = kept.iter().filter(|aborted| before.contains(&aborted.last_offset)).copied();
+        self.aborted.splice(from..to, kept);
     }
 
     /// Lets go of those whose records are gone.

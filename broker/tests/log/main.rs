@@ -1,0 +1,4 @@
+//! Logs over their lives: compaction, retention, DeleteRecords and damage, on a simulated disk with a clock that is moved.
+
+mod compaction;
+mod world;
