@@ -1,6 +1,9 @@
 //! Putting what compaction left of some segments in their place, so that a crash at any moment leaves either the old or the
 //! new: the new content is written and synced under another name (`.cleaned`); its index, stored as `.swap`, is the
 //! moment from which it counts; then both get their names, and the segments that it swallowed go.
+//!
+//! From that moment on a failure is final, whatever its reason: memory has the old segments, and the next start will have the
+//! new ones. Before it nothing has changed, and a full disk is only told of.
 
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
@@ -28,6 +31,11 @@ impl Cleaned {
     pub(crate) fn create(disk: &dyn Disk, dir: &Path, base_offset: i64, interval_bytes: u64) -> Result<Self, LogError> {
         let path = format::path(dir, base_offset, format::CLEANED);
         let fail = |error| LogError::io(&path, error);
+        let swap = format::path(dir, base_offset, format::SWAP);
+        // What it names must not be touched: the next start puts it in its place.
+        if is_there(disk, &swap) {
+            return Err(LogError::Io { file: swap, error: std::io::ErrorKind::AlreadyExists.into() });
+        }
         let file = disk.open(&path, true).map_err(fail)?;
         file.truncate(0).map_err(fail)?;
         Ok(Cleaned { dir: dir.to_owned(), base_offset, file, index: Index::new(base_offset), interval_bytes })
@@ -50,12 +58,17 @@ impl Cleaned {
         self.index.next_offset = next_offset;
         let swap = format::path(&self.dir, self.base_offset, format::SWAP);
         replace_file(disk, &swap, &durable::encode(Index::VERSION, &(&self.index, &aborted)))
-            .map_err(|error| LogError::io(&swap, error))?;
+            .map_err(|error| if is_there(disk, &swap) { LogError::sync(&swap, error) } else { LogError::io(&swap, error) })?;
         finish_one(disk, &self.dir, self.base_offset)?;
         disk.sync_dir(&self.dir).map_err(|error| LogError::sync(&self.dir, error))?;
         let path = format::path(&self.dir, self.base_offset, format::LOG);
         Ok(Segment::cleaned(path, self.file, self.base_offset, self.index, aborted))
     }
+}
+
+/// What cannot be looked at counts as being there.
+fn is_there(disk: &dyn Disk, path: &Path) -> bool {
+    disk.open(path, false).err().is_none_or(|error| error.kind() != std::io::ErrorKind::NotFound)
 }
 
 /// Gives content and index their names, as far as that was not done.
@@ -64,7 +77,7 @@ fn finish_one(disk: &dyn Disk, dir: &Path, base_offset: i64) -> Result<(), LogEr
         let path = format::path(dir, base_offset, from);
         match disk.rename(&path, &format::path(dir, base_offset, to)) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-            Err(error) => return Err(LogError::io(&path, error)),
+            Err(error) => return Err(LogError::sync(&path, error)),
             // The index is nobody's before its content has the name.
             Ok(()) => disk.sync_dir(dir).map_err(|error| LogError::sync(dir, error))?,
         }

@@ -22,7 +22,7 @@ use millstream_protocol::limit::INFLATED_BATCH_BYTES_MAX;
 use millstream_protocol::record::builder::with_records;
 use millstream_protocol::record::{BatchError, Record, RecordBatch};
 
-use super::Partition;
+use super::{Partition, State};
 use crate::config::TopicSettings;
 use crate::log::LogError;
 use crate::log::index::Aborted;
@@ -61,12 +61,22 @@ struct Pass {
     partition: Arc<Partition>,
     settings: Arc<TopicSettings>,
     segments: Vec<Arc<Segment>>,
+    /// Below it an earlier pass has noted the keys.
+    compacted_to: i64,
     /// In the order of their markers.
     aborted: Vec<Aborted>,
     aborted_batches: AbortedBatches,
     /// Where the last batch of each producer begins.
     last_batches: HashSet<i64>,
     now_ms: i64,
+}
+
+/// Why a pass ended early.
+#[derive(Debug)]
+enum Failed {
+    /// Nothing has changed.
+    Reading(LogError),
+    Writing(LogError),
 }
 
 impl Partition {
@@ -76,26 +86,38 @@ impl Partition {
         if !settings.is_compacted || self.is_failed.load(Ordering::Acquire) || self.is_deleted.load(Ordering::Acquire) {
             return Ok(false);
         }
-        let Some((pass, compacted_to)) = self.begin_pass(&settings, now_ms)? else { return Ok(false) };
-        let compacted = pass.run(compacted_to);
+        let mut state = self.state.lock();
+        let begun = self.begin_pass(&mut state, &settings, now_ms);
+        let Some(pass) = begun.inspect_err(|error| self.stop_if_failed(&mut state, error))? else { return Ok(false) };
+        drop(state);
+        let compacted = pass.run();
+        self.end_pass(compacted)
+    }
+
+    fn end_pass(&self, compacted: Result<i64, Failed>) -> Result<bool, LogError> {
         let mut state = self.state.lock();
         state.is_compacting = false;
-        match compacted {
-            Ok(end_offset) => {
-                state.facts.compacted_to = end_offset;
-                self.save_facts(&state)?;
-                Ok(true)
+        // Its folder went away meanwhile.
+        if self.is_deleted.load(Ordering::Acquire) {
+            return Ok(false);
+        }
+        let saved = compacted.and_then(|end_offset| {
+            state.facts.compacted_to = end_offset;
+            self.save_facts(&state).map_err(Failed::Writing)
+        });
+        match saved {
+            Ok(()) => Ok(true),
+            Err(Failed::Reading(error)) => Err(error),
+            Err(Failed::Writing(error)) => {
+                self.stop_if_failed(&mut state, &error);
+                Err(error)
             }
-            // Its folder went away meanwhile.
-            Err(_) if self.is_deleted.load(Ordering::Acquire) => Ok(false),
-            Err(error) => Err(error),
         }
     }
 
-    fn begin_pass(self: &Arc<Self>, settings: &Arc<TopicSettings>, now_ms: i64) -> Result<Option<(Pass, i64)>, LogError> {
-        let mut state = self.state.lock();
+    fn begin_pass(self: &Arc<Self>, state: &mut State, settings: &Arc<TopicSettings>, now_ms: i64) -> Result<Option<Pass>, LogError> {
         if settings.max_compaction_lag_ms < i64::MAX && state.log.is_active_older_than(now_ms, settings.max_compaction_lag_ms) {
-            self.roll(&mut state)?;
+            self.roll(state)?;
         }
         let stable_offset = state.stable_offset();
         let is_ready = |segment: &&Arc<Segment>| {
@@ -122,17 +144,16 @@ impl Partition {
         state.is_compacting = true;
         let last_batches = state.producers.last_batch_offsets().collect();
         let aborted = state.aborted.clone();
-        drop(state);
         let aborted_batches = AbortedBatches::new(&aborted);
         let (partition, settings) = (self.clone(), settings.clone());
-        Ok(Some((Pass { partition, settings, segments, aborted, aborted_batches, last_batches, now_ms }, compacted_to)))
+        Ok(Some(Pass { partition, settings, segments, compacted_to, aborted, aborted_batches, last_batches, now_ms }))
     }
 }
 
 impl Pass {
     /// Compacts, and says up to where.
-    fn run(&self, compacted_to: i64) -> Result<i64, LogError> {
-        let newest = self.note_newest(compacted_to)?;
+    fn run(&self) -> Result<i64, Failed> {
+        let newest = self.note_newest().map_err(Failed::Reading)?;
         let mut group: Vec<Arc<Segment>> = Vec::new();
         let mut open = OpenTransactions::default();
         for segment in self.segments.iter().filter(|segment| segment.base_offset < newest.end_offset) {
@@ -154,9 +175,9 @@ impl Pass {
     }
 
     /// Reads what was not compacted yet, whole segments, as far as the keys fit.
-    fn note_newest(&self, compacted_to: i64) -> Result<Newest, LogError> {
-        let mut newest = Newest { seeds: (RandomState::new(), RandomState::new()), offsets: HashMap::new(), end_offset: compacted_to };
-        for segment in self.segments.iter().filter(|segment| segment.next_offset() > compacted_to) {
+    fn note_newest(&self) -> Result<Newest, LogError> {
+        let mut newest = Newest { seeds: (RandomState::new(), RandomState::new()), offsets: HashMap::new(), end_offset: self.compacted_to };
+        for segment in self.segments.iter().filter(|segment| segment.next_offset() > self.compacted_to) {
             if newest.offsets.len() >= KEYS_MAX {
                 break;
             }
@@ -178,11 +199,12 @@ impl Pass {
     }
 
     /// Writes what is left of some segments into one, and puts it in their place.
-    fn rewrite(&self, group: &[Arc<Segment>], newest: &Newest, open: &mut OpenTransactions) -> Result<(), LogError> {
+    fn rewrite(&self, group: &[Arc<Segment>], newest: &Newest, open: &mut OpenTransactions) -> Result<(), Failed> {
         let (Some(first), Some(last)) = (group.first(), group.last()) else { return Ok(()) };
         let partition = &*self.partition;
         let (disk, dir) = (&*partition.disk, &partition.dir);
-        let mut cleaned = Cleaned::create(disk, dir, first.base_offset, self.settings.log.index_interval_bytes)?;
+        let cleaned = Cleaned::create(disk, dir, first.base_offset, self.settings.log.index_interval_bytes);
+        let mut cleaned = cleaned.map_err(Failed::Writing)?;
         let mut markers = HashSet::new();
         for segment in group {
             let mut failed = None;
@@ -195,16 +217,17 @@ impl Pass {
                     failed = cleaned.append(&batch).err();
                 }
                 Ok(failed.is_none())
-            })?;
+            })
+            .map_err(Failed::Reading)?;
             if let Some(error) = failed {
-                return Err(error);
+                return Err(Failed::Writing(error));
             }
         }
         let range = first.base_offset..last.next_offset();
         // Without its marker nothing of an aborted transaction is left that a reader had to be told of.
         let is_left = |aborted: &&Aborted| range.contains(&aborted.last_offset) && markers.contains(&aborted.last_offset);
         let aborted: Vec<Aborted> = self.aborted.iter().filter(is_left).copied().collect();
-        let segment = cleaned.install(disk, range.end, aborted.clone())?;
+        let segment = cleaned.install(disk, range.end, aborted.clone()).map_err(Failed::Writing)?;
         let mut state = partition.state.lock();
         state.log.replace(range.start, group.len(), Arc::new(segment));
         state.keep_aborted(&range, &aborted);
@@ -212,7 +235,7 @@ impl Pass {
         state.tail.forget_before(range.end);
         drop(state);
         for swallowed in &group[1..] {
-            swallowed.remove(disk)?;
+            swallowed.remove(disk).map_err(Failed::Writing)?;
         }
         Ok(())
     }

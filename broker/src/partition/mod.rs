@@ -204,7 +204,7 @@ impl Partition {
         }
         let batch = batch.stamped(state.log.next_offset(), state.leader_epoch());
         if let Err(error) = self.write(state, &batch, now_ms, settings) {
-            return Err(self.refuse_write(error));
+            return Err(self.refuse_write(state, &error));
         }
         let time = if batch.has_log_append_time() { batch.max_timestamp() } else { -1 };
         let (base, last) = (batch.base_offset(), batch.last_offset());
@@ -274,13 +274,24 @@ impl Partition {
         Ok(())
     }
 
-    fn refuse_write(&self, error: LogError) -> Refusal {
+    fn refuse_write(&self, state: &mut State, error: &LogError) -> Refusal {
         tracing::error!(topic = self.topic, partition = self.index, "append failed: {error}");
-        if let LogError::Io { .. } = error {
-            self.is_failed.store(true, Ordering::Release);
-            self.flusher.report_failure(format!("{}-{}: {error}", self.topic, self.index));
-        }
+        self.stop_if_failed(state, error);
         Refusal::new(ErrorCode::KAFKA_STORAGE_ERROR, error.to_string())
+    }
+
+    /// Nothing is written or acknowledged from here on if the disk failed: it may hold something else than memory says, and a
+    /// failed sync is never retried. A disk that is full has not failed.
+    fn stop_if_failed(&self, state: &mut State, error: &LogError) {
+        if !matches!(error, LogError::Io { .. }) {
+            return;
+        }
+        self.is_failed.store(true, Ordering::Release);
+        // Whoever runs the broker learns it before any client does.
+        self.flusher.report_failure(format!("{}-{}: {error}", self.topic, self.index));
+        for (_, sender) in state.pending.drain(..) {
+            let _ = sender.send(Err(ErrorCode::KAFKA_STORAGE_ERROR));
+        }
     }
 
     fn queue_flush(self: &Arc<Self>, state: &mut State) {
@@ -321,16 +332,6 @@ impl Partition {
         }
     }
 
-    /// Nothing is acknowledged from here on; a failed sync is never retried.
-    fn fail(&self, state: &mut State, error: &LogError) {
-        self.is_failed.store(true, Ordering::Release);
-        // Whoever runs the broker learns it before any client does.
-        self.flusher.report_failure(format!("a sync failed: {error}"));
-        for (_, sender) in state.pending.drain(..) {
-            let _ = sender.send(Err(ErrorCode::KAFKA_STORAGE_ERROR));
-        }
-    }
-
     /// One group commit: syncs what is written now, then releases everything that it covers. Called by the flusher.
     pub(crate) fn flush(self: &Arc<Self>) {
         self.flush_unless_busy();
@@ -356,7 +357,7 @@ impl Partition {
         match synced {
             // Its folder went away meanwhile, and nobody waits any more.
             Err(_) if self.is_deleted.load(Ordering::Acquire) => {}
-            Err(error) => self.fail(&mut state, &error),
+            Err(error) => self.stop_if_failed(&mut state, &error),
             // A write may have failed meanwhile.
             Ok(()) if self.is_failed.load(Ordering::Acquire) => {}
             Ok(()) => {
@@ -397,8 +398,8 @@ impl Partition {
         if before < 0 || before > state.high_watermark {
             return Err(ErrorCode::OFFSET_OUT_OF_RANGE);
         }
-        let result = self.raise_start(&mut state, before);
-        result.map_err(|error| self.refuse_write(error).code)?;
+        let raised = self.raise_start(&mut state, before);
+        raised.map_err(|error| self.refuse_write(&mut state, &error).code)?;
         Ok(state.facts.start_offset)
     }
 
@@ -437,16 +438,22 @@ impl Partition {
         let settings = self.settings();
         let mut state = self.state.lock();
         state.producers.expire(now_ms.saturating_sub(producer_expiration_ms));
-        if !settings.is_deleted_by_age || self.is_failed.load(Ordering::Acquire) {
+        if !settings.is_deleted_by_age || self.is_failed.load(Ordering::Acquire) || self.is_deleted.load(Ordering::Acquire) {
             return Ok(());
         }
+        let retained = self.retain(&mut state, &settings, now_ms);
+        retained.inspect_err(|error| self.stop_if_failed(&mut state, error))
+    }
+
+    /// Removes segments that are too old or too much.
+    fn retain(self: &Arc<Self>, state: &mut State, settings: &TopicSettings, now_ms: i64) -> Result<(), LogError> {
         // A segment without times has no age.
         let is_old = |max_timestamp: i64| {
             settings.retention_ms >= 0 && max_timestamp >= 0 && max_timestamp < now_ms.saturating_sub(settings.retention_ms)
         };
         if state.log.segments().next_back().is_some_and(|active| active.bytes() > 0 && is_old(active.max_timestamp())) {
             // On a full disk it cannot end; older segments can still go.
-            match self.roll(&mut state) {
+            match self.roll(state) {
                 Err(LogError::NoSpace { file }) => tracing::warn!("no space to end {}", file.display()),
                 other => other?,
             }
@@ -461,7 +468,7 @@ impl Partition {
             bytes -= segment.bytes() as i64;
             start = start.max(segment.next_offset());
         }
-        self.raise_start(&mut state, start)
+        self.raise_start(state, start)
     }
 
     /// Syncs what has waited for longer than `flush.ms`.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use millstream_broker::Clock;
-use millstream_broker::disk::simulated::SimulatedDisk;
+use millstream_broker::disk::simulated::{Fault, SimulatedDisk};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
@@ -133,4 +133,54 @@ async fn committed_records_of_a_compacted_log_are_read_whatever_was_aborted() {
             }
         }
     }
+}
+
+/// A call of a pass fails, and the power goes in the next pass if there is any: whatever call it was, each key has its newest
+/// value after the start. Where the disk failed to put something in its place, nothing goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pass_that_fails_loses_nothing() {
+    let mut stopped = 0;
+    for fault in [Fault::Fails, Fault::NoSpace, Fault::SyncFails] {
+        for cut in 0..4 {
+            let mut nth = 0;
+            while fail_a_pass(fault, nth, cut, &mut stopped).await {
+                nth += 1;
+            }
+            assert!(nth > 20, "a pass has more calls than {nth}");
+        }
+    }
+    assert!(stopped > 20, "{stopped} failures were final");
+}
+
+/// Says whether the pass had that many calls.
+async fn fail_a_pass(fault: Fault, nth: u64, cut: u64, stopped: &mut u32) -> bool {
+    let context = format!("{fault:?} at call {nth}, power cut at call {cut} of the next pass");
+    let (disk, clock) = (SimulatedDisk::new(), Clock::manual(NOW_MS));
+    let world = World::open(&disk, &clock, &SETTINGS);
+    world.create(&COMPACTED).await;
+    let mut newest = BTreeMap::new();
+    for number in 0..16 {
+        // Something is left of the first segment.
+        let (key, value) = (format!("k{}", number.min(2 + number % 5)), format!("{number}-{}", "x".repeat(250)));
+        let offset = world.produce(&key, Some(&value)).await.expect("a sound disk");
+        newest.insert(key, (offset, value));
+    }
+    let before = disk.calls();
+    disk.fail_at(nth, fault);
+    world.tend().await;
+    let is_met = disk.calls() > before + nth;
+    *stopped += u32::from(world.has_failed());
+    disk.fail_at(cut, Fault::PowerCut);
+    clock.advance_ms(3_600_000);
+    world.tend().await;
+    drop(world);
+    disk.crash(nth * 4 + cut);
+    let world = World::open(&disk, &clock, &SETTINGS);
+    let (seen, error) = world.read(0, 1 << 20, false).await;
+    assert_eq!(error, None, "{context}");
+    for (key, (offset, value)) in &newest {
+        let is_it = |(at, found, content): &Seen| at == offset && found.as_ref() == Some(key) && content.as_ref() == Some(value);
+        assert!(seen.iter().any(is_it), "{context}: {key} is lost");
+    }
+    is_met
 }

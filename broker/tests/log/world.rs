@@ -1,6 +1,6 @@
 //! A broker on a simulated disk with one topic of one partition, and short ways to ask it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use millstream_broker::disk::simulated::SimulatedDisk;
@@ -79,6 +79,11 @@ impl World {
     pub(crate) async fn tend(&self) {
         let broker = self.broker.clone();
         tokio::task::spawn_blocking(move || broker.tend_now()).await.expect("tends");
+    }
+
+    /// Whether whoever runs the broker was told that it has to end.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.broker.failure().borrow().is_some()
     }
 
     pub(crate) async fn begin(&self, id: &str) -> Producer {
@@ -183,4 +188,25 @@ impl World {
             }
         }
     }
+}
+
+/// The partition's files of a kind, in order.
+pub(crate) fn files(disk: &SimulatedDisk, kind: &str) -> Vec<PathBuf> {
+    let is_of_topic = |path: &PathBuf| {
+        path.with_file_name("partition").starts_with(topic_dir(disk)) && path.extension().is_some_and(|found| found == kind)
+    };
+    disk.files().into_iter().filter(is_of_topic).collect()
+}
+
+/// The folder of the topic, which is the one that no coordinator made.
+pub(crate) fn topic_dir(disk: &SimulatedDisk) -> PathBuf {
+    use millstream_broker::disk::{Disk, read_file};
+    let topics = Path::new("/data/topics");
+    let dirs = disk.list(topics).expect("lists").into_iter().map(|entry| topics.join(entry.name));
+    let is_ours = |dir: &PathBuf| {
+        let content = read_file(disk, &dir.join("topic"), 1 << 20).expect("reads").unwrap_or_default();
+        // The name comes first in the file: a header of nine bytes, the length, the name.
+        content.get(9..11) == Some(&[1, TOPIC.as_bytes()[0]])
+    };
+    dirs.into_iter().find(is_ours).expect("the topic is there")
 }
