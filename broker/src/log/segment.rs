@@ -104,6 +104,12 @@ impl Segment {
         self.index().max_timestamp
     }
 
+    /// The time of its newest record, ms; when it was last written to if its records have no times.
+    pub(crate) fn newest_ms(&self) -> Option<i64> {
+        let timestamp = self.max_timestamp();
+        if timestamp >= 0 { Some(timestamp) } else { self.file.modified_ms().ok() }
+    }
+
     /// Whether the index reaches the end: one that was rebuilt over damage does not, and says too little.
     pub(crate) fn has_whole_index(&self) -> bool {
         self.index().bytes == self.bytes()

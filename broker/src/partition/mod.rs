@@ -11,6 +11,7 @@ pub(crate) mod flush;
 mod open;
 pub(crate) mod producers;
 pub(crate) mod read;
+mod retention;
 pub(crate) mod tail;
 mod transaction;
 
@@ -30,7 +31,6 @@ use crate::disk::{Disk, replace_file};
 use crate::durable;
 use crate::log::index::Aborted;
 use crate::log::recovery::BatchFacts;
-use crate::log::segment::Segment;
 use crate::log::{Log, LogError};
 use check::Refusal;
 use flush::Flusher;
@@ -391,84 +391,10 @@ impl Partition {
         }
     }
 
-    /// Raises the first offset that is kept, durably, and removes segments that hold nothing else.
-    pub(crate) fn delete_records(&self, before: i64) -> Result<i64, ErrorCode> {
-        let mut state = self.state.lock();
-        let before = if before == -1 { state.high_watermark } else { before };
-        if before < 0 || before > state.high_watermark {
-            return Err(ErrorCode::OFFSET_OUT_OF_RANGE);
-        }
-        let raised = self.raise_start(&mut state, before);
-        raised.map_err(|error| self.refuse_write(&mut state, &error).code)?;
-        Ok(state.facts.start_offset)
-    }
-
-    fn raise_start(&self, state: &mut State, start_offset: i64) -> Result<(), LogError> {
-        let before = state.facts.start_offset;
-        let start_offset = start_offset.max(before);
-        let is_gone = |segment: &&Arc<Segment>| segment.next_offset() <= start_offset && !segment.is_sealing();
-        let gone = if state.is_compacting { 0 } else { state.log.sealed().iter().take_while(is_gone).count() };
-        if start_offset > before {
-            state.facts.start_offset = start_offset;
-            let saved = match self.save_facts(state) {
-                // On a full disk the segments go first: opening takes the first offset that it finds.
-                Err(LogError::NoSpace { .. }) if gone > 0 => {
-                    state.log.remove_front(gone)?;
-                    return self.save_facts(state);
-                }
-                other => other,
-            };
-            if let Err(error) = saved {
-                state.facts.start_offset = before;
-                return Err(error);
-            }
-        }
-        state.forget_aborted();
-        state.log.remove_front(gone)
-    }
-
     fn save_facts(&self, state: &State) -> Result<(), LogError> {
         let path = self.dir.join("partition");
         self.disk.create_dir(&self.dir).map_err(|error| LogError::io(&path, error))?;
         replace_file(&*self.disk, &path, &durable::encode(FACTS_VERSION, &state.facts)).map_err(|error| LogError::io(&path, error))
-    }
-
-    /// What has to be done from time to time: old segments, quiet producers, overdue syncs.
-    pub(crate) fn tend(self: &Arc<Self>, now_ms: i64, producer_expiration_ms: i64) -> Result<(), LogError> {
-        let settings = self.settings();
-        let mut state = self.state.lock();
-        state.producers.expire(now_ms.saturating_sub(producer_expiration_ms));
-        if !settings.is_deleted_by_age || self.is_failed.load(Ordering::Acquire) || self.is_deleted.load(Ordering::Acquire) {
-            return Ok(());
-        }
-        let retained = self.retain(&mut state, &settings, now_ms);
-        retained.inspect_err(|error| self.stop_if_failed(&mut state, error))
-    }
-
-    /// Removes segments that are too old or too much.
-    fn retain(self: &Arc<Self>, state: &mut State, settings: &TopicSettings, now_ms: i64) -> Result<(), LogError> {
-        // A segment without times has no age.
-        let is_old = |max_timestamp: i64| {
-            settings.retention_ms >= 0 && max_timestamp >= 0 && max_timestamp < now_ms.saturating_sub(settings.retention_ms)
-        };
-        if state.log.segments().next_back().is_some_and(|active| active.bytes() > 0 && is_old(active.max_timestamp())) {
-            // On a full disk it cannot end; older segments can still go.
-            match self.roll(state) {
-                Err(LogError::NoSpace { file }) => tracing::warn!("no space to end {}", file.display()),
-                other => other?,
-            }
-        }
-        let mut start = state.facts.start_offset;
-        let mut bytes = state.log.bytes() as i64;
-        for segment in state.log.sealed() {
-            let is_surplus = settings.retention_bytes >= 0 && bytes - segment.bytes() as i64 >= settings.retention_bytes;
-            if !segment.has_whole_index() || (!is_old(segment.max_timestamp()) && !is_surplus) {
-                break;
-            }
-            bytes -= segment.bytes() as i64;
-            start = start.max(segment.next_offset());
-        }
-        self.raise_start(state, start)
     }
 
     /// Syncs what has waited for longer than `flush.ms`.

@@ -72,10 +72,11 @@ impl Partition {
 }
 
 impl State {
-    /// Below it every transaction has ended, and everybody may read how.
+    /// Below it every transaction has ended, and everybody may read how. What an open one wrote may have been deleted.
     pub(super) fn stable_offset(&self) -> i64 {
         let ending = self.ending.iter().map(|ended| ended.first_offset).min();
-        [self.producers.first_open_offset(), ending].into_iter().flatten().fold(self.high_watermark, i64::min)
+        let unstable = [self.producers.first_open_offset(), ending].into_iter().flatten();
+        unstable.fold(self.high_watermark, i64::min).max(self.facts.start_offset)
     }
 
     /// Those whose marker is not before `offset`.

@@ -1,4 +1,5 @@
 //! Logs over their lives: compaction, retention, DeleteRecords and damage, on a simulated disk with a clock that is moved.
 
 mod compaction;
+mod retention;
 mod world;

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use millstream_broker::disk::simulated::SimulatedDisk;
 use millstream_broker::{Broker, BrokerHandle, BrokerSettings, Clock, Properties};
 use millstream_protocol::message::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
+use millstream_protocol::message::delete_records::{DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic};
 use millstream_protocol::message::end_txn::EndTxnRequest;
-use millstream_protocol::message::fetch::{FetchPartition, FetchRequest, FetchTopic};
+use millstream_protocol::message::fetch::{FetchPartition, FetchPartitionResponse, FetchRequest, FetchTopic};
 use millstream_protocol::message::init_producer_id::InitProducerIdRequest;
+use millstream_protocol::message::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
 use millstream_protocol::message::metadata::{MetadataRequest, MetadataRequestTopic};
 use millstream_protocol::message::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use millstream_protocol::record::batch::TRANSACTIONAL;
@@ -141,18 +143,40 @@ impl World {
         Ok(())
     }
 
+    /// The partition's answer to a fetch.
+    pub(crate) async fn fetch(&self, fetch_offset: i64, bytes: i32, is_committed: bool) -> FetchPartitionResponse {
+        let wanted = FetchPartition { partition: 0, fetch_offset, partition_max_bytes: bytes, ..Default::default() };
+        let topics = vec![FetchTopic { topic_id: self.topic_id().await, partitions: vec![wanted], ..Default::default() }];
+        let request = FetchRequest { topics, isolation_level: i8::from(is_committed), ..Default::default() };
+        let Response::Fetch(mut answer) = self.ask(16, request).await else { panic!() };
+        answer.responses.remove(0).partitions.remove(0)
+    }
+
+    /// The offset of a time, or of an end of the log.
+    pub(crate) async fn offset_of(&self, timestamp: i64) -> i64 {
+        let asked = ListOffsetsPartition { partition_index: 0, timestamp, ..Default::default() };
+        let topics = vec![ListOffsetsTopic { name: TOPIC.into(), partitions: vec![asked] }];
+        let Response::ListOffsets(answer) = self.ask(7, ListOffsetsRequest { topics, ..Default::default() }).await else { panic!() };
+        let answer = &answer.topics[0].partitions[0];
+        assert!(answer.error_code.is_none(), "{}", answer.error_code);
+        answer.offset
+    }
+
+    pub(crate) async fn delete_records(&self, offset: i64) -> Result<i64, ErrorCode> {
+        let partitions = vec![DeleteRecordsPartition { partition_index: 0, offset }];
+        let topics = vec![DeleteRecordsTopic { name: TOPIC.into(), partitions }];
+        let Response::DeleteRecords(answer) = self.ask(2, DeleteRecordsRequest { topics, timeout_ms: 1000 }).await else { panic!() };
+        let answer = &answer.topics[0].partitions[0];
+        if answer.error_code.is_none() { Ok(answer.low_watermark) } else { Err(answer.error_code) }
+    }
+
     /// What a consumer sees from an offset on, by answers of so many bytes; and the error that ended it, if any. It leaves out
     /// what it is told was aborted, as Kafka's does.
     pub(crate) async fn read(&self, from: i64, bytes: i32, is_committed: bool) -> (Vec<Seen>, Option<ErrorCode>) {
-        let topic_id = self.topic_id().await;
         let mut found = Vec::new();
         let mut fetch_offset = from;
         loop {
-            let wanted = FetchPartition { partition: 0, fetch_offset, partition_max_bytes: bytes, ..Default::default() };
-            let topics = vec![FetchTopic { topic_id, partitions: vec![wanted], ..Default::default() }];
-            let request = FetchRequest { topics, isolation_level: i8::from(is_committed), ..Default::default() };
-            let Response::Fetch(answer) = self.ask(16, request).await else { panic!() };
-            let answer = &answer.responses[0].partitions[0];
+            let answer = self.fetch(fetch_offset, bytes, is_committed).await;
             if !answer.error_code.is_none() {
                 return (found, Some(answer.error_code));
             }
