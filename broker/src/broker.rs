@@ -229,13 +229,16 @@ impl Broker {
 
     fn compact(&self) {
         let now_ms = self.clock.now_ms();
+        let mut uncleanable = 0;
         for topic in self.catalog.all() {
             for partition in topic.partitions().iter() {
                 if let Err(error) = partition.compact(now_ms) {
                     tracing::error!(topic = topic.name, partition = partition.index, "compaction failed: {error}");
                 }
+                uncleanable += u64::from(partition.is_uncleanable());
             }
         }
+        self.metrics.uncleanable_partitions.store(uncleanable, Ordering::Relaxed);
     }
 
     /// Does everything that has to be done from time to time, now: for tests that move the clock.

@@ -35,6 +35,7 @@ metrics! {
     log_bytes_appended: "counter", "millstream_appended_bytes_total", "Bytes of batches appended.";
     batches_refused: "counter", "millstream_refused_batches_total", "Record batches refused.";
     log_bytes_fetched: "counter", "millstream_fetched_bytes_total", "Bytes of batches handed to fetches.";
+    uncleanable_partitions: "gauge", "millstream_uncleanable_partitions", "Partitions that are compacted only up to a damaged segment.";
     cold_reads: "counter", "millstream_cold_reads_total", "Reads that memory could not serve.";
 }
 

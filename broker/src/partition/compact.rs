@@ -11,10 +11,11 @@
 //!   with it what readers are told of an aborted one.
 //! * The last batch of a producer stays, without records if need be: its sequence number must not be forgotten.
 
+mod newest;
+mod setback;
 mod transactions;
 
-use std::collections::{HashMap, HashSet};
-use std::hash::{BuildHasher, RandomState};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -28,33 +29,9 @@ use crate::log::LogError;
 use crate::log::index::Aborted;
 use crate::log::segment::{ReadPlan, Segment};
 use crate::log::swap::Cleaned;
+use newest::{KEYS_MAX, Newest};
+pub(super) use setback::Setback;
 use transactions::{AbortedBatches, OpenTransactions};
-
-/// A pass notes no more keys than this; what does not fit is the next pass's.
-const KEYS_MAX: usize = 2_000_000;
-
-/// The newest offset of each key. Keys are kept as 128 bits of hash, seeded anew with each pass.
-struct Newest {
-    seeds: (RandomState, RandomState),
-    offsets: HashMap<(u64, u64), i64>,
-    /// What is noted goes up to here.
-    end_offset: i64,
-}
-
-impl Newest {
-    fn hash(&self, key: &[u8]) -> (u64, u64) {
-        (self.seeds.0.hash_one(key), self.seeds.1.hash_one(key))
-    }
-
-    fn note(&mut self, key: &[u8], offset: i64) {
-        self.offsets.insert(self.hash(key), offset);
-    }
-
-    fn is_newest(&self, record: &Record) -> bool {
-        let Some(key) = &record.key else { return false };
-        self.offsets.get(&self.hash(key)).is_none_or(|newest| *newest <= record.offset)
-    }
-}
 
 /// The segments of a pass and what it has to know of them.
 struct Pass {
@@ -68,6 +45,7 @@ struct Pass {
     aborted_batches: AbortedBatches,
     /// Where the last batch of each producer begins.
     last_batches: HashSet<i64>,
+    keys_max: usize,
     now_ms: i64,
 }
 
@@ -91,10 +69,10 @@ impl Partition {
         let Some(pass) = begun.inspect_err(|error| self.stop_if_failed(&mut state, error))? else { return Ok(false) };
         drop(state);
         let compacted = pass.run();
-        self.end_pass(compacted)
+        self.end_pass(compacted, now_ms)
     }
 
-    fn end_pass(&self, compacted: Result<i64, Failed>) -> Result<bool, LogError> {
+    fn end_pass(&self, compacted: Result<i64, Failed>, now_ms: i64) -> Result<bool, LogError> {
         let mut state = self.state.lock();
         state.is_compacting = false;
         // Its folder went away meanwhile.
@@ -105,14 +83,17 @@ impl Partition {
             state.facts.compacted_to = end_offset;
             self.save_facts(&state).map_err(Failed::Writing)
         });
-        match saved {
-            Ok(()) => Ok(true),
-            Err(Failed::Reading(error)) => Err(error),
-            Err(Failed::Writing(error)) => {
-                self.stop_if_failed(&mut state, &error);
-                Err(error)
-            }
+        let Err(failed) = saved else {
+            state.setback.end();
+            return Ok(true);
+        };
+        let (Failed::Reading(error) | Failed::Writing(error)) = &failed;
+        state.setback.meet(error, now_ms);
+        if let Failed::Writing(error) = &failed {
+            self.stop_if_failed(&mut state, error);
         }
+        let (Failed::Reading(error) | Failed::Writing(error)) = failed;
+        Err(error)
     }
 
     fn begin_pass(self: &Arc<Self>, state: &mut State, settings: &Arc<TopicSettings>, now_ms: i64) -> Result<Option<Pass>, LogError> {
@@ -122,9 +103,11 @@ impl Partition {
         let stable_offset = state.stable_offset();
         let is_ready = |segment: &&Arc<Segment>| {
             !segment.is_sealing()
-                && segment.has_whole_index()
+                && !state.setback.is_damaged(segment)
                 && segment.next_offset() <= stable_offset
-                && segment.max_timestamp() <= now_ms.saturating_sub(settings.min_compaction_lag_ms)
+                // Without a lag a time that is still to come holds nothing up.
+                && (settings.min_compaction_lag_ms <= 0
+                    || segment.max_timestamp() <= now_ms.saturating_sub(settings.min_compaction_lag_ms))
         };
         let segments: Vec<Arc<Segment>> = state.log.sealed().iter().take_while(is_ready).cloned().collect();
         let compacted_to = state.facts.compacted_to;
@@ -138,7 +121,11 @@ impl Partition {
                 .is_some_and(|oldest| oldest.max_timestamp() <= now_ms.saturating_sub(settings.max_compaction_lag_ms))
         };
         let ratio = dirty_bytes as f64 / all_bytes.max(1) as f64;
-        if dirty_bytes == 0 || state.is_compacting || (ratio < settings.min_cleanable_ratio && !waits_too_long()) {
+        if dirty_bytes == 0
+            || state.is_compacting
+            || !state.setback.is_over(now_ms)
+            || (ratio < settings.min_cleanable_ratio && !waits_too_long())
+        {
             return Ok(None);
         }
         state.is_compacting = true;
@@ -146,7 +133,14 @@ impl Partition {
         let aborted = state.aborted.clone();
         let aborted_batches = AbortedBatches::new(&aborted);
         let (partition, settings) = (self.clone(), settings.clone());
-        Ok(Some(Pass { partition, settings, segments, compacted_to, aborted, aborted_batches, last_batches, now_ms }))
+        Ok(Some(Pass { partition, settings, segments, compacted_to, aborted, aborted_batches, last_batches, keys_max: KEYS_MAX, now_ms }))
+    }
+}
+
+impl State {
+    /// Whether a segment cannot be compacted, nor any behind it.
+    pub(super) fn has_damage(&self) -> bool {
+        self.log.sealed().iter().any(|segment| !segment.is_sealing() && self.setback.is_damaged(segment))
     }
 }
 
@@ -174,15 +168,20 @@ impl Pass {
         ReadPlan::sealed(segment.clone(), segment.base_offset).with_gaps(true).walk(1 << 20, see)
     }
 
-    /// Reads what was not compacted yet, whole segments, as far as the keys fit.
+    /// Reads what was not compacted yet, as far as the keys fit.
     fn note_newest(&self) -> Result<Newest, LogError> {
-        let mut newest = Newest { seeds: (RandomState::new(), RandomState::new()), offsets: HashMap::new(), end_offset: self.compacted_to };
+        let mut newest = Newest::new(self.compacted_to);
         for segment in self.segments.iter().filter(|segment| segment.next_offset() > self.compacted_to) {
-            if newest.offsets.len() >= KEYS_MAX {
-                break;
-            }
+            let mut is_full = false;
             self.walk(segment, |batch| {
                 batch.verify_checksum()?;
+                if batch.last_offset() < self.compacted_to {
+                    return Ok(true);
+                }
+                is_full = newest.keys() >= self.keys_max;
+                if is_full {
+                    return Ok(false);
+                }
                 if !batch.is_control() && !self.aborted_batches.contains(&batch) {
                     for record in batch.records(INFLATED_BATCH_BYTES_MAX)? {
                         let record = record?;
@@ -191,8 +190,12 @@ impl Pass {
                         }
                     }
                 }
+                newest.end_offset = batch.last_offset() + 1;
                 Ok(true)
             })?;
+            if is_full {
+                break;
+            }
             newest.end_offset = segment.next_offset();
         }
         Ok(newest)
@@ -246,15 +249,22 @@ impl Pass {
         let is_over = horizon_ms.is_some_and(|horizon_ms| horizon_ms <= self.now_ms);
         let new_horizon = || horizon_ms.is_none().then(|| self.now_ms.saturating_add(self.settings.delete_retention_ms));
         let all: Vec<Record> = batch.records(INFLATED_BATCH_BYTES_MAX)?.collect::<Result<_, _>>()?;
+        let is_noted = batch.last_offset() < newest.end_offset;
         if batch.is_control() {
             let has_records = open.end(batch.producer_id());
-            if has_records {
+            if has_records || !is_noted {
                 return Ok(Some(batch));
             }
             return match new_horizon() {
                 Some(horizon_ms) => Ok(Some(with_records(&batch, &all, Some(horizon_ms))?)),
                 None => Ok((!is_over).then_some(batch)),
             };
+        }
+        if !is_noted {
+            if batch.is_transactional() {
+                open.note(batch.producer_id());
+            }
+            return Ok(Some(batch));
         }
         let is_aborted = self.aborted_batches.contains(&batch);
         let is_left = |record: &&Record| !is_aborted && newest.is_newest(record) && (record.value.is_some() || !is_over);
@@ -279,5 +289,59 @@ impl Pass {
             return Ok(Some(batch));
         }
         Ok(Some(with_records(&batch, &left, horizon_ms)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::partition::testing;
+
+    const COMPACTED: [(&str, &str); 3] = [("cleanup.policy", "compact"), ("min.cleanable.dirty.ratio", "0"), ("segment.bytes", "1500")];
+
+    fn contents(partition: &Partition) -> Vec<(String, i64)> {
+        let mut found = Vec::new();
+        partition.walk(|batch| {
+            for record in batch.records(1 << 20)? {
+                let record = record?;
+                found.push((String::from_utf8_lossy(&record.key.unwrap_or_default()).into_owned(), record.offset));
+            }
+            Ok(())
+        });
+        found
+    }
+
+    #[test]
+    fn what_does_not_fit_into_a_pass_is_the_next_one_s() {
+        let partition = testing::open(&COMPACTED);
+        let mut newest = BTreeMap::new();
+        for number in 0..60 {
+            let key = format!("k{}", number * 7 % 20);
+            let appended = partition.append(testing::batch(&key, &[b'x'; 200], 0, None), -1, 1, false).unwrap();
+            appended.acknowledged.unwrap().blocking_recv().unwrap().unwrap();
+            newest.insert(key, appended.base_offset);
+        }
+        let mut ends = Vec::new();
+        loop {
+            let mut state = partition.state.lock();
+            let Some(mut pass) = partition.begin_pass(&mut state, &partition.settings(), 1).unwrap() else { break };
+            let inner = state.log.sealed().iter().map(|segment| segment.next_offset()).collect::<Vec<_>>();
+            drop(state);
+            pass.keys_max = 3;
+            partition.end_pass(pass.run(), 1).unwrap();
+            let end = partition.state.lock().facts.compacted_to;
+            ends.push((end, inner.contains(&end)));
+            let found = contents(&partition);
+            for (key, offset) in &newest {
+                assert!(found.contains(&(key.clone(), *offset)), "{key} after {ends:?}");
+            }
+        }
+        assert!(ends.is_sorted() && ends.iter().filter(|(_, is_at_the_end)| !is_at_the_end).count() > 3, "{ends:?}");
+        let from = partition.state.lock().log.active_base();
+        let left = contents(&partition).into_iter().filter(|(_, offset)| *offset < from);
+        let surplus = left.filter(|(key, offset)| newest[key] != *offset && newest[key] < from).count();
+        assert_eq!(surplus, 0, "all of it was compacted");
     }
 }

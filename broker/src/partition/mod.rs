@@ -13,6 +13,8 @@ pub(crate) mod producers;
 pub(crate) mod read;
 mod retention;
 pub(crate) mod tail;
+#[cfg(test)]
+mod testing;
 mod transaction;
 
 use std::collections::VecDeque;
@@ -75,6 +77,7 @@ struct State {
     is_flushing: bool,
     /// Compaction is rewriting segments outside of the lock: none is removed meanwhile.
     is_compacting: bool,
+    setback: compact::Setback,
 }
 
 /// A partition.
@@ -144,6 +147,11 @@ impl Partition {
 
     pub(crate) fn bytes(&self) -> u64 {
         self.state.lock().log.bytes()
+    }
+
+    /// Whether compaction ends at a damaged segment.
+    pub(crate) fn is_uncleanable(&self) -> bool {
+        self.settings().is_compacted && self.state.lock().has_damage()
     }
 
     pub(crate) fn segment_count(&self) -> usize {

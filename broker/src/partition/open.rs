@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64};
 
 use parking_lot::{Mutex, RwLock};
 
+use super::compact::Setback;
 use super::flush::Flusher;
 use super::producers::Producers;
 use super::tail::{Tail, TailBudget};
@@ -90,6 +91,7 @@ impl Partition {
                 is_flush_queued: false,
                 is_flushing: false,
                 is_compacting: false,
+                setback: Setback::default(),
             }),
             is_failed: AtomicBool::new(false),
             is_deleted: AtomicBool::new(false),

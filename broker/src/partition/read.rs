@@ -96,32 +96,17 @@ impl Partition {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-    use std::sync::Arc;
-
+    use millstream_protocol::record::Marker;
     use millstream_protocol::record::batch::TRANSACTIONAL;
-    use millstream_protocol::record::{BatchBuilder, Codec, Marker, NewRecord};
 
     use super::*;
-    use crate::config::{Properties, TopicSettings};
-    use crate::disk::simulated::SimulatedDisk;
-    use crate::partition::Start;
-    use crate::partition::flush::Flusher;
-    use crate::partition::tail::TailBudget;
+    use crate::partition::testing;
 
     /// Whoever reads records that are deleted meanwhile is still told that they were aborted.
     #[test]
     fn a_read_knows_what_was_aborted_when_it_was_planned() {
-        let properties = Properties::from([("flush.messages".to_owned(), "1000".to_owned())]);
-        let settings = Arc::new(TopicSettings::new(&properties, &Properties::new()));
-        let (disk, dir, start) = (Arc::new(SimulatedDisk::new()), PathBuf::from("/data/0"), Start { now_ms: 1, is_clean: true });
-        let partition = Partition::open("t".into(), 0, settings, disk, dir, Flusher::new(), TailBudget::new(0), &start).unwrap();
-        let partition = Arc::new(partition);
-        let mut builder = BatchBuilder::new(Codec::None);
-        builder.set_producer(7, 0, 0);
-        builder.set_attributes(TRANSACTIONAL);
-        builder.push(NewRecord { value: Some(b"aborted"), ..Default::default() });
-        partition.append(builder.build().unwrap(), 1, 1, true).unwrap();
+        let partition = testing::open(&[("flush.messages", "1000")]);
+        partition.append(testing::batch("k", b"aborted", TRANSACTIONAL, Some(7)), 1, 1, true).unwrap();
         partition.append_marker(7, 0, Marker { is_commit: false, coordinator_epoch: 0 }, 1).unwrap();
         let read = partition.read(0, 1 << 20, true).unwrap();
         assert_eq!(partition.delete_records(-1), Ok(2));

@@ -1,13 +1,15 @@
 //! Compaction: what stays, what readers of committed records see of it, and what faults do to it.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 
 use millstream_broker::Clock;
 use millstream_broker::disk::simulated::{Fault, SimulatedDisk};
+use millstream_protocol::ErrorCode;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::world::{NOW_MS, Seen, World};
+use crate::world::{NOW_MS, Seen, World, files};
 
 const COMPACTED: [(&str, &str); 3] = [("cleanup.policy", "compact"), ("min.cleanable.dirty.ratio", "0"), ("segment.bytes", "1500")];
 const SETTINGS: [(&str, &str); 1] = [("log.cleaner.delete.retention.ms", "1000")];
@@ -183,4 +185,65 @@ async fn fail_a_pass(fault: Fault, nth: u64, cut: u64, stopped: &mut u32) -> boo
         assert!(seen.iter().any(is_it), "{context}: {key} is lost");
     }
     is_met
+}
+
+/// Without a lag a record whose time is still to come is compacted like any other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_time_in_the_future_holds_nothing_up() {
+    let (disk, clock) = (SimulatedDisk::new(), Clock::manual(NOW_MS));
+    let world = World::open(&disk, &clock, &SETTINGS);
+    world.create(&COMPACTED).await;
+    for _ in 0..20 {
+        world.send(Some("k"), Some(&"x".repeat(300)), NOW_MS + 600_000, None, -1).await.expect("appends");
+    }
+    world.tend().await;
+    let (seen, _) = world.read(0, 1 << 20, false).await;
+    assert!(seen.len() < 8, "{} of 20 are left", seen.len());
+}
+
+/// A damaged segment ends compaction before it, is told of, and is not read again and again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_segment_is_read_once_and_told_of() {
+    let (disk, clock) = (SimulatedDisk::new(), Clock::manual(NOW_MS));
+    let world = World::open(&disk, &clock, &WITHOUT_TAIL);
+    world.create(&COMPACTED).await;
+    for _ in 0..30 {
+        world.produce("k", Some(&"x".repeat(300))).await.expect("appends");
+    }
+    let logs = files(&disk, "log");
+    disk.flip_bit(&logs[3], 500, 2);
+    let uncleanable = || world.broker.metrics().uncleanable_partitions.load(Ordering::Relaxed);
+    world.tend().await;
+    assert_eq!(uncleanable(), 1);
+    // What is before it can be compacted still.
+    world.tend().await;
+    let before = disk.read_bytes();
+    for _ in 0..5 {
+        clock.advance_ms(3_600_000);
+        world.tend().await;
+    }
+    assert_eq!(disk.read_bytes(), before, "nothing was read again");
+    assert!(!world.has_failed());
+    let (seen, error) = world.read(0, 1 << 20, false).await;
+    assert_eq!((seen.len(), error), (1, Some(ErrorCode::CORRUPT_MESSAGE)), "what is before it was compacted, and nothing behind");
+}
+
+/// A pass that a full disk ended is not begun anew at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pass_that_failed_waits_before_the_next() {
+    let (disk, clock) = (SimulatedDisk::new(), Clock::manual(NOW_MS));
+    let world = World::open(&disk, &clock, &SETTINGS);
+    world.create(&COMPACTED).await;
+    for _ in 0..30 {
+        world.produce("k", Some(&"x".repeat(300))).await.expect("appends");
+    }
+    disk.fail_at(1, Fault::NoSpace);
+    world.tend().await;
+    let before = disk.read_bytes();
+    world.tend().await;
+    assert_eq!(disk.read_bytes(), before);
+    clock.advance_ms(60_000);
+    world.tend().await;
+    assert!(disk.read_bytes() > before);
+    assert!(world.read(0, 1 << 20, false).await.0.len() < 10, "it was compacted then");
 }
