@@ -53,7 +53,7 @@ impl Index {
             self.indexed_to = self.bytes;
         }
         self.bytes += batch_bytes;
-        self.next_offset = last_offset + 1;
+        self.next_offset = last_offset.saturating_add(1);
         self.max_timestamp = self.max_timestamp.max(timestamp);
     }
 

@@ -4,6 +4,7 @@
 //! the first 16 bytes. This module appends, rolls, reads, cuts at the front and recovers; it knows nothing of
 //! producers, acknowledgements or clients: that is `partition`.
 
+mod damage;
 pub(crate) mod format;
 pub(crate) mod index;
 pub(crate) mod recovery;

@@ -13,10 +13,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
-use millstream_protocol::record::batch::{self, HEADER_BYTES, MAGIC, PREFIX_BYTES};
 use millstream_protocol::record::{Marker, RecordBatch};
 
+use super::damage::{Broken, Expected, sound_batch};
 use super::index::Index;
 use super::segment::{Segment, StoredIndex};
 use super::{Log, LogError, format, swap};
@@ -117,16 +116,29 @@ impl FoundSegment {
         Segment::sealed(self.path, self.file, self.base_offset, self.bytes, None).remove(disk)
     }
 
-    /// Walks the batches and stops where nothing sensible follows, or at a hole if there may be any.
-    fn scan(&self, interval_bytes: u64, may_have_holes: bool, mut see: impl FnMut(&RecordBatch)) -> Result<Scan, LogError> {
+    /// Walks the batches and stops where nothing sensible follows, or at a hole if there may be any. None is in the next segment.
+    fn scan(
+        &self,
+        interval_bytes: u64,
+        may_have_holes: bool,
+        next_base: Option<i64>,
+        mut see: impl FnMut(&RecordBatch),
+    ) -> Result<Scan, LogError> {
         let content = self.file.map(0, self.bytes as usize).map_err(|error| LogError::io(&self.path, error))?;
         let mut scan = Scan { index: Index::new(self.base_offset), damage: Vec::new(), cut_bytes: 0, is_hole: false };
         let file = self.path.display();
         let (synced_bytes, synced_offset) = self.index().map_or((0, 0), |index| (index.bytes.min(self.bytes) as usize, index.next_offset));
+        // A segment ends before its offsets need more than 31 bits.
+        let limit = self.base_offset.saturating_add(i64::from(i32::MAX)).min(next_base.unwrap_or(i64::MAX));
         let mut at = 0;
         loop {
+            if at == synced_bytes {
+                // Compaction may have left nothing of its end.
+                scan.index.next_offset = scan.index.next_offset.max(synced_offset);
+            }
             let next_offset = scan.index.next_offset;
-            let reason = match sound_batch(&content, at, next_offset) {
+            let expected = Expected { next_offset, limit };
+            let reason = match sound_batch(&content, at, expected) {
                 Ok(batch) => {
                     let bytes = batch.total_bytes() as u64;
                     scan.index.push(batch.base_offset(), batch.last_offset(), bytes, batch.max_timestamp(), interval_bytes);
@@ -137,13 +149,8 @@ impl FoundSegment {
                 Err(reason) => reason,
             };
             let rest = &content[at.min(content.len())..];
-            let next = next_sound_batch(&content, at + 1, next_offset);
-            let is_short = || batch::total_bytes(rest).is_some_and(|total| total.is_ok_and(|total| total > rest.len()));
-            scan.is_hole = at >= synced_bytes
-                && match next {
-                    Some(next) => has_unwritten_block(&content[at..next], at),
-                    None => has_unwritten_block(rest, at) || is_short(),
-                };
+            let Broken { next, is_hole } = Broken::find(&content, at, expected);
+            scan.is_hole = at >= synced_bytes && is_hole;
             match next {
                 Some(next) if !(scan.is_hole && may_have_holes) => {
                     scan.damage.push(format!("{file} is damaged at byte {at}: {reason}; the next whole batch is at byte {next}"));
@@ -214,7 +221,7 @@ pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, first_offset: i64, interval_
         let is_as_synced = segment.is_as_synced(next_base);
         let fail = |error| LogError::io(&segment.path, error);
         let mut replay = Vec::new();
-        let mut scanned = segment.scan(interval_bytes, true, |batch| {
+        let mut scanned = segment.scan(interval_bytes, true, next_base, |batch| {
             recovered.leader_epoch = recovered.leader_epoch.max(batch.leader_epoch());
             replay.push(BatchFacts::from(batch));
         })?;
@@ -283,44 +290,6 @@ struct Scan {
     is_hole: bool,
 }
 
-/// Whether a block, or the part of one that is in `bytes`, was never written. `at` is where they begin in the file.
-fn has_unwritten_block(mut bytes: &[u8], mut at: usize) -> bool {
-    /// Disks and file systems write no less than this at once.
-    const BLOCK_BYTES: usize = 512;
-    while !bytes.is_empty() {
-        let (block, rest) = bytes.split_at((BLOCK_BYTES - at % BLOCK_BYTES).min(bytes.len()));
-        // A shorter part can be zeros by chance; a batch's first 12 bytes hold its length and never are.
-        if block.len() >= PREFIX_BYTES && block.iter().all(|&byte| byte == 0) {
-            return true;
-        }
-        at += block.len();
-        bytes = rest;
-    }
-    false
-}
-
-/// The batch at a position, if all of it makes sense there.
-fn sound_batch(content: &Bytes, at: usize, next_offset: i64) -> Result<RecordBatch, String> {
-    let rest = content.slice(at.min(content.len())..);
-    let batch = RecordBatch::new(rest).map_err(|error| error.to_string())?;
-    if batch.base_offset() < next_offset || batch.last_offset_delta() < 0 {
-        return Err(format!("batch begins at offset {}, {next_offset} or more expected", batch.base_offset()));
-    }
-    batch.verify_checksum().map_err(|error| error.to_string())?;
-    Ok(batch)
-}
-
-/// Searches for the next whole batch. Its version byte narrows the candidates down before anything is computed.
-fn next_sound_batch(content: &Bytes, from: usize, next_offset: i64) -> Option<usize> {
-    let end = content.iter().rposition(|&byte| byte != 0)? + 1;
-    (from..end.saturating_sub(HEADER_BYTES - 1)).find(|&at| {
-        content[at + 16] == MAGIC as u8
-            && content[at..at + 4] == [0; 4]
-            && batch::total_bytes(&content[at..]).is_some_and(|total| total.is_ok_and(|total| at + total <= content.len()))
-            && sound_batch(content, at, next_offset).is_ok()
-    })
-}
-
 /// What a look at a partition that nobody has open shows.
 #[derive(Debug, Default)]
 pub(crate) struct Verified {
@@ -337,7 +306,7 @@ pub(crate) fn verify(disk: &dyn Disk, dir: &Path, mut show: impl FnMut(&RecordBa
     for (place, &base) in bases.iter().enumerate() {
         let segment = FoundSegment::open(disk, dir, base)?;
         let file = segment.path.display();
-        let scanned = segment.scan(u64::MAX, false, |batch| {
+        let scanned = segment.scan(u64::MAX, false, None, |batch| {
             verified.batches += 1;
             show(batch);
         })?;

@@ -120,6 +120,16 @@ impl World {
             builder.set_attributes(TRANSACTIONAL);
         }
         builder.push(NewRecord { timestamp, key: key.map(str::as_bytes), value: value.map(str::as_bytes), ..Default::default() });
+        self.send_batch(builder, producer, acks).await
+    }
+
+    pub(crate) async fn send_bytes(&self, value: &[u8], acks: i16) -> Result<i64, ErrorCode> {
+        let mut builder = BatchBuilder::new(Codec::None);
+        builder.push(NewRecord { timestamp: self.clock.now_ms(), value: Some(value), ..Default::default() });
+        self.send_batch(builder, None, acks).await
+    }
+
+    async fn send_batch(&self, builder: BatchBuilder, producer: Option<&Producer>, acks: i16) -> Result<i64, ErrorCode> {
         let data = PartitionProduceData { index: 0, records: Some(Records::from(builder.build().expect("builds").to_bytes())) };
         let topic_data = vec![TopicProduceData { name: TOPIC.into(), partition_data: vec![data], ..Default::default() }];
         let transactional_id = producer.map(|producer| producer.id.as_str().into());

@@ -1,0 +1,129 @@
+//! A place in a segment's file that holds no batch: what is there, and where sense begins again.
+//!
+//! A batch that is torn or damaged may carry whole batches in its values. As long as it says where it ends, nothing in it is
+//! taken for a batch of the log; and no offset is believed that the segment cannot reach.
+
+use bytes::{Bytes, BytesMut};
+use millstream_protocol::record::RecordBatch;
+use millstream_protocol::record::batch::{self, HEADER_BYTES, MAGIC, PREFIX_BYTES};
+
+/// Which offsets the next batch of a segment can begin at.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Expected {
+    pub next_offset: i64,
+    /// No batch begins here or later.
+    pub limit: i64,
+}
+
+/// What is at a place that holds no sound batch.
+#[derive(Debug)]
+pub(super) struct Broken {
+    /// Where the next whole batch is.
+    pub next: Option<usize>,
+    /// Whether something there was never written.
+    pub is_hole: bool,
+}
+
+impl Broken {
+    pub(super) fn find(content: &Bytes, at: usize, expected: Expected) -> Self {
+        let rest = &content[at.min(content.len())..];
+        let is_unwritten = |end: usize| has_unwritten_block(&content[at.min(end)..end], at, expected.next_offset);
+        let Some(announced) = announced(content, at, expected) else {
+            let next = next_sound_batch(content, at + 1, expected);
+            let is_short = batch::total_bytes(rest).is_some_and(|total| total.is_ok_and(|total| total > rest.len()));
+            return Broken { next, is_hole: is_unwritten(next.unwrap_or(content.len())) || (next.is_none() && is_short) };
+        };
+        if let Some(next) = announced.true_end(content, at, expected) {
+            return Broken { next: Some(next), is_hole: false };
+        }
+        let next = next_sound_batch(content, announced.end, expected);
+        let is_short = next.is_none() && announced.end > content.len();
+        Broken { next, is_hole: is_unwritten(next.unwrap_or(content.len())) || is_short }
+    }
+}
+
+/// What the header of a batch says that is not sound.
+struct Announced {
+    end: usize,
+    /// Where the batch behind it begins, if nothing is missing in between.
+    following_offset: i64,
+}
+
+fn announced(content: &Bytes, at: usize, expected: Expected) -> Option<Announced> {
+    let header = content.get(at..at + HEADER_BYTES)?;
+    let total = batch::total_bytes(header)?.ok()?;
+    let offset = i64::from_be_bytes(*header.first_chunk()?);
+    let last_offset_delta = i32::from_be_bytes(*header[23..].first_chunk()?);
+    let is_likely = header[16] == MAGIC as u8 && last_offset_delta >= 0 && (expected.next_offset..expected.limit).contains(&offset);
+    is_likely.then(|| Announced { end: at + total, following_offset: offset + i64::from(last_offset_delta) + 1 })
+}
+
+impl Announced {
+    /// Its length is not under its checksum. Where that fits up to a whole batch with the offset that follows, only the length
+    /// was damaged.
+    fn true_end(&self, content: &Bytes, at: usize, expected: Expected) -> Option<usize> {
+        const TRIED_MAX: usize = 16;
+        let following = Expected { next_offset: self.following_offset, limit: expected.limit.min(self.following_offset + 1) };
+        let mut from = at + HEADER_BYTES;
+        for _ in 0..TRIED_MAX {
+            let next = next_sound_batch(content, from, following).filter(|next| *next != self.end)?;
+            let mut bytes = BytesMut::from(&content[at..next]);
+            bytes[8..PREFIX_BYTES].copy_from_slice(&((next - at - PREFIX_BYTES) as i32).to_be_bytes());
+            if RecordBatch::new(bytes.freeze()).is_ok_and(|batch| batch.verify_checksum().is_ok()) {
+                return Some(next);
+            }
+            from = next + 1;
+        }
+        None
+    }
+}
+
+/// The batch at a position, if all of it makes sense there.
+pub(super) fn sound_batch(content: &Bytes, at: usize, expected: Expected) -> Result<RecordBatch, String> {
+    let next_offset = expected.next_offset;
+    let rest = content.slice(at.min(content.len())..);
+    let batch = RecordBatch::new(rest).map_err(|error| error.to_string())?;
+    if !(next_offset..expected.limit).contains(&batch.base_offset()) || batch.last_offset_delta() < 0 {
+        return Err(format!("batch begins at offset {}, {next_offset} or more expected", batch.base_offset()));
+    }
+    batch.verify_checksum().map_err(|error| error.to_string())?;
+    // Its offset is not under its checksum. Batches may be missing before it, but the one behind it is not among its own.
+    if batch.base_offset() > next_offset {
+        let behind = RecordBatch::new(content.slice(at + batch.total_bytes()..));
+        let behind = behind.ok().filter(|behind| (next_offset..=batch.last_offset()).contains(&behind.base_offset()));
+        if behind.is_some_and(|behind| behind.verify_checksum().is_ok()) {
+            return Err(format!("batch begins at offset {}, behind the next one", batch.base_offset()));
+        }
+    }
+    Ok(batch)
+}
+
+/// Searches for the next whole batch. Its version byte narrows the candidates down before anything is computed.
+fn next_sound_batch(content: &Bytes, from: usize, expected: Expected) -> Option<usize> {
+    let end = content.iter().rposition(|&byte| byte != 0)? + 1;
+    (from..end.saturating_sub(HEADER_BYTES - 1)).find(|&at| {
+        content[at + 16] == MAGIC as u8
+            && content[at..at + 2] == [0; 2]
+            && batch::total_bytes(&content[at..]).is_some_and(|total| total.is_ok_and(|total| at + total <= content.len()))
+            && sound_batch(content, at, expected).is_ok()
+    })
+}
+
+/// Whether a block, or the part of one that is in `bytes`, was never written. `at` is where they begin in the file, with a batch of
+/// this offset if they were written.
+fn has_unwritten_block(mut bytes: &[u8], mut at: usize, offset: i64) -> bool {
+    /// Disks and file systems write no less than this at once.
+    const BLOCK_BYTES: usize = 512;
+    // A shorter part can be zeros by chance; a batch's first 12 bytes hold its length and never are, nor are those of its offset.
+    let mut enough = if offset > 0 { 8 } else { PREFIX_BYTES };
+    while !bytes.is_empty() {
+        let (block, rest) = bytes.split_at((BLOCK_BYTES - at % BLOCK_BYTES).min(bytes.len()));
+        if block.len() >= enough && block.iter().all(|&byte| byte == 0) {
+            return true;
+        }
+        enough = PREFIX_BYTES;
+        at += block.len();
+        bytes = rest;
+    }
+    false
+}
