@@ -47,6 +47,6 @@ fn delete(broker: &Broker, state: &DeleteTopicState) -> Result<(Str, TopicId), (
         return Err((ErrorCode::INVALID_TOPIC_EXCEPTION, "The coordinators need this topic.".into()));
     }
     broker.catalog.delete(&topic)?;
-    broker.groups.forget_topic(&topic.name);
+    broker.groups.forget_topic(&topic.name, topic.id);
     Ok((topic.name.as_str().into(), topic.id))
 }

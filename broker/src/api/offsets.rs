@@ -50,6 +50,7 @@ pub(crate) fn offset_commit(broker: &Arc<Broker>, context: &Context, request: Of
                 places.push((topic_place, place));
                 commits.push(Commit {
                     topic: topic.name.as_str().into(),
+                    topic_id: Some(topic.id),
                     partition: partition_index,
                     offset: asked.committed_offset,
                     leader_epoch: asked.committed_leader_epoch,

@@ -164,6 +164,7 @@ pub(crate) fn txn_offset_commit(broker: &Arc<Broker>, context: &Context, request
             if known.is_ok() {
                 commits.push(Commit {
                     topic: topic.name.clone(),
+                    topic_id: None,
                     partition: asked.partition_index,
                     offset: asked.committed_offset,
                     leader_epoch: asked.committed_leader_epoch,

@@ -318,8 +318,11 @@ impl Classic {
     fn is_full(&self, member_id: &Str, now: &Now) -> bool {
         match self.state {
             State::Empty => false,
-            // Who comes too late has to go, even if it was a member.
-            State::Preparing => self.members.values().filter(|member| member.joining.is_some()).count() >= now.size_max,
+            // Who comes too late has to go, even if it was a member; who waits already may ask again.
+            State::Preparing => {
+                let is_waiting = self.members.get(member_id).is_some_and(|member| member.joining.is_some());
+                !is_waiting && self.members.values().filter(|member| member.joining.is_some()).count() >= now.size_max
+            }
             State::Completing | State::Stable => !self.members.contains_key(member_id) && self.members.len() >= now.size_max,
         }
     }
@@ -528,9 +531,12 @@ impl Classic {
     /// Each member votes for the first of its protocols that all know.
     fn selected_protocol(&self) -> Option<Str> {
         let mut votes: Vec<(Str, usize)> = Vec::new();
+        let mut common: Vec<&Str> = self.members.values().next()?.protocols.iter().map(|(name, _)| name).collect();
         for member in self.members.values() {
-            let vote = member.protocols.iter().find(|(name, _)| self.members.values().all(|other| knows(&other.protocols, name)));
-            let Some((vote, _)) = vote else { continue };
+            common.retain(|name| knows(&member.protocols, name));
+        }
+        for member in self.members.values() {
+            let Some((vote, _)) = member.protocols.iter().find(|(name, _)| common.contains(&name)) else { continue };
             match votes.iter_mut().find(|(name, _)| name == vote) {
                 Some((_, count)) => *count += 1,
                 None => votes.push((vote.clone(), 1)),

@@ -1,10 +1,13 @@
 //! Offsets: committing, asking, and what a transaction holds back.
 
-use millstream_protocol::{ErrorCode, Str};
+use std::sync::Arc;
+
+use millstream_protocol::{ErrorCode, Str, TopicId};
 
 use super::classic::{Classic, Now, State};
 use super::record::{Key, OffsetValue};
 use super::{GROUP_ID_BYTES_MAX, Group, Groups, Kind};
+use crate::catalog::Topic;
 use crate::journal::Entry;
 use crate::partition::Acknowledged;
 
@@ -23,6 +26,8 @@ pub(crate) struct Committer {
 #[derive(Debug, Clone)]
 pub(crate) struct Commit {
     pub topic: Str,
+    /// The topic that was meant, or whichever has the name.
+    pub topic_id: Option<TopicId>,
     pub partition: i32,
     pub offset: i64,
     pub leader_epoch: i32,
@@ -74,23 +79,24 @@ impl Groups {
         if who.group_id.len() > GROUP_ID_BYTES_MAX {
             return Err(ErrorCode::INVALID_GROUP_ID);
         }
-        let act = |group: &mut Group, now: &Now, _: &mut Vec<Entry>| {
+        let act = |group: &mut Group, now: &Now| {
             check_committer(group, who, transaction.is_some(), now)?;
             self.append_commits(group, who, commits, retention_ms, transaction, now)
         };
-        if let Some((producer_id, _)) = transaction {
-            self.shelf.lock().note_holder(producer_id, &who.group_id);
-        }
-        if who.epoch < 0 {
+        let mut shelf = self.shelf.lock();
+        let committed = if who.epoch < 0 {
             // Whoever keeps offsets without being a member makes the group by that.
-            return self.with_new(&who.group_id, |now| Kind::Classic(Classic::new(now.wall_ms)), act);
-        }
-        let unknown = match transaction {
-            Some(_) => ErrorCode::UNKNOWN_MEMBER_ID,
-            None if who.version >= 9 => ErrorCode::GROUP_ID_NOT_FOUND,
-            None => ErrorCode::ILLEGAL_GENERATION,
+            let kind = |now: &Now| Kind::Classic(Classic::new(now.wall_ms));
+            self.with_new_locked(&mut shelf, &who.group_id, kind, |group, now, _: &mut Vec<Entry>| act(group, now))
+        } else {
+            let is_told = transaction.is_none() && who.version >= 9;
+            let unknown = if is_told { ErrorCode::GROUP_ID_NOT_FOUND } else { ErrorCode::ILLEGAL_GENERATION };
+            self.look_locked(&mut shelf, &who.group_id, act).unwrap_or(Err(unknown))
         };
-        self.with(&who.group_id, act).unwrap_or(Err(unknown))
+        if let (Some((producer_id, _)), Ok(_)) = (transaction, &committed) {
+            shelf.note_holder(producer_id, &who.group_id);
+        }
+        committed
     }
 
     fn append_commits(
@@ -105,7 +111,17 @@ impl Groups {
         let mut codes = Vec::with_capacity(commits.len());
         let mut entries = Vec::with_capacity(commits.len());
         let mut kept = Vec::with_capacity(commits.len());
+        let mut found: Option<(&Str, Option<Arc<Topic>>)> = None;
         for commit in commits {
+            // Looked up under the lock: a topic's end takes the offsets of it that it finds here, and later ones would stay.
+            if found.as_ref().is_none_or(|(name, _)| **name != commit.topic) {
+                found = Some((&commit.topic, self.catalog.get(&commit.topic)));
+            }
+            let topic = found.as_ref().and_then(|(_, topic)| topic.as_ref());
+            let Some(topic) = topic.filter(|topic| commit.topic_id.is_none_or(|asked| asked == topic.id)) else {
+                codes.push(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+                continue;
+            };
             let metadata = commit.metadata.as_deref().unwrap_or_default();
             // Counted in letters, as Kafka does.
             let is_long = |text: &str| text.len() > self.settings.metadata_max && text.encode_utf16().count() > self.settings.metadata_max;
@@ -120,6 +136,7 @@ impl Groups {
                 metadata: metadata.to_owned(),
                 commit_ms: now.wall_ms,
                 expire_ms: retention_ms.map(|retention_ms| now.wall_ms.saturating_add(retention_ms)),
+                topic_id: Some(topic.id.0),
             };
             let (topic, partition) = (commit.topic.to_string(), commit.partition);
             entries.push(Key::Offset { group: who.group_id.to_string(), topic: topic.clone(), partition }.set(&value));
@@ -141,27 +158,24 @@ impl Groups {
 
     /// A transaction has ended, and its marker is in the journal: what it committed counts, or is dropped.
     pub(crate) fn end_transaction(&self, producer_id: i64, is_commit: bool) {
-        let mut shelf = self.shelf.lock();
-        for id in shelf.holding.remove(&producer_id).unwrap_or_default() {
-            if let Some(group) = shelf.groups.get_mut(&id) {
-                group.offsets.end(producer_id, is_commit);
-            }
-        }
+        self.shelf.lock().end_transaction(producer_id, is_commit);
     }
 
     /// The offsets of a group, by topic. One that was never committed is told as -1, never as 0.
     pub(crate) fn offsets(&self, asked: &Asked) -> Result<Vec<(Str, Vec<Told>)>, ErrorCode> {
-        let found = self.with(&asked.group_id, |group, _, _| {
-            if let (Kind::Consumer(consumer), Some(member_id)) = (&group.kind, &asked.member_id) {
-                consumer.check_member(member_id, asked.epoch)?;
+        let found = self.look(&asked.group_id, |group, _| {
+            if let Kind::Consumer(consumer) = &group.kind {
+                consumer.check_reader(asked.member_id.as_ref(), asked.epoch)?;
             }
+            let id_of = |topic: &str| self.catalog.get(topic).map(|topic| topic.id);
             let wanted = match &asked.wanted {
                 Wanted::Partitions(topics) => topics.clone(),
-                Wanted::All => all_places(group),
+                Wanted::All => all_places(group, id_of),
             };
-            let tell = |topic: &Str, partition: i32| {
+            let tell = |topic: &Str, topic_id: Option<TopicId>, partition: i32| {
                 let held = asked.is_stable_required && group.offsets.is_held(topic, partition);
-                let value = group.offsets.get(topic, partition).filter(|_| !held);
+                // One of a topic that had the name before is nobody's.
+                let value = group.offsets.get(topic, partition).filter(|value| !held && value.is_of(topic_id));
                 Told {
                     partition,
                     offset: value.map_or(-1, |value| value.offset),
@@ -171,7 +185,8 @@ impl Groups {
                 }
             };
             let topics = wanted.into_iter().map(|(topic, partitions)| {
-                let told = partitions.iter().map(|partition| tell(&topic, *partition)).collect();
+                let topic_id = id_of(&topic);
+                let told = partitions.iter().map(|partition| tell(&topic, topic_id, *partition)).collect();
                 (topic, told)
             });
             Ok(topics.collect())
@@ -194,15 +209,19 @@ impl Groups {
 }
 
 /// Topics with a committed offset.
-fn all_places(group: &Group) -> Vec<(Str, Vec<i32>)> {
-    let mut places: Vec<(Str, Vec<i32>)> = Vec::new();
-    for ((topic, partition), _) in group.offsets.all() {
-        match places.last_mut() {
-            Some((last, partitions)) if *last == topic.as_str() => partitions.push(*partition),
-            _ => places.push((topic.into(), vec![*partition])),
+fn all_places(group: &Group, id_of: impl Fn(&str) -> Option<TopicId>) -> Vec<(Str, Vec<i32>)> {
+    let mut places: Vec<(Str, Option<TopicId>, Vec<i32>)> = Vec::new();
+    for ((topic, partition), value) in group.offsets.all() {
+        if places.last().is_none_or(|(last, ..)| *last != topic.as_str()) {
+            places.push((topic.into(), id_of(topic), Vec::new()));
+        }
+        if let Some((_, topic_id, partitions)) = places.last_mut()
+            && value.is_of(*topic_id)
+        {
+            partitions.push(*partition);
         }
     }
-    places
+    places.into_iter().filter(|(.., partitions)| !partitions.is_empty()).map(|(topic, _, partitions)| (topic, partitions)).collect()
 }
 
 /// Whether somebody may commit, as Kafka decides it.
@@ -237,7 +256,9 @@ fn check_committer(group: &mut Group, who: &Committer, is_transactional: bool, n
             if !is_transactional && classic.state == State::Completing {
                 return Err(ErrorCode::REBALANCE_IN_PROGRESS);
             }
-            classic.touch(&who.member_id, now);
+            if !is_transactional {
+                classic.touch(&who.member_id, now);
+            }
             Ok(())
         }
     }

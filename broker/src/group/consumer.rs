@@ -33,6 +33,41 @@ pub(super) enum MemberState {
     Waiting,
 }
 
+/// A subscription to all topics with such names.
+#[derive(Debug, Clone)]
+pub(super) struct Pattern {
+    pub text: Str,
+    regex: Regex,
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Pattern {
+    /// Kafka uses RE2J and matches whole names, as here.
+    fn new(text: &Str) -> Result<Self, Refused> {
+        let invalid = |error: String| {
+            let sentence = format!("SubscribedTopicRegex `{text}` is not a valid regular expression: {error}.");
+            refused(ErrorCode::INVALID_REGULAR_EXPRESSION, sentence)
+        };
+        if text.len() > PATTERN_BYTES_MAX {
+            return Err(invalid("it is too long".into()));
+        }
+        let build =
+            |pattern: &str| regex::RegexBuilder::new(pattern).size_limit(1 << 20).build().map_err(|error| invalid(error.to_string()));
+        // By itself first: `a)|(?:b` becomes one only by what is put around it.
+        build(text)?;
+        Ok(Pattern { text: text.detached(), regex: build(&format!("^(?:{text})$"))? })
+    }
+
+    fn matches<'t>(&self, topics: &'t Topics) -> impl Iterator<Item = &'t Str> {
+        topics.keys().filter(|name| self.regex.is_match(name) && !crate::journal::is_internal(name))
+    }
+}
+
 /// A member.
 #[derive(Debug, Clone)]
 pub(super) struct Member {
@@ -41,7 +76,7 @@ pub(super) struct Member {
     pub client: Client,
     pub rebalance_timeout_ms: i64,
     pub subscribed_names: BTreeSet<Str>,
-    pub subscribed_regex: Option<Str>,
+    pub subscribed_regex: Option<Pattern>,
     pub assignor: Option<Str>,
     pub epoch: i32,
     pub previous_epoch: i32,
@@ -73,6 +108,8 @@ pub(super) struct Consumer {
     pub members: BTreeMap<Str, Member>,
     pub targets: BTreeMap<Str, Partitions>,
     by_instance: HashMap<Str, Str>,
+    /// Nothing is due before this; it may be less than what is due first.
+    soonest_ms: Option<i64>,
     /// Who has a partition or has not given it up yet.
     owners: HashMap<(TopicId, i32), Str>,
     /// The topics as they were when the target was computed.
@@ -146,27 +183,13 @@ pub(super) fn check(request: &ConsumerGroupHeartbeatRequest, version: i16, assig
         return Err(refused(ErrorCode::UNSUPPORTED_ASSIGNOR, sentence));
     }
     if let Some(pattern) = request.subscribed_topic_regex.as_ref().filter(|pattern| !pattern.is_empty()) {
-        compile(pattern)?;
+        Pattern::new(pattern)?;
     }
     Ok(())
 }
 
 /// A pattern costs memory when it is compiled; matching takes time that is linear in the name, whatever the pattern.
 const PATTERN_BYTES_MAX: usize = 64 * 1024;
-
-/// Compiles a subscription. Kafka uses RE2J and matches whole names, as here.
-fn compile(pattern: &str) -> Result<Regex, Refused> {
-    let invalid = |error: String| {
-        refused(
-            ErrorCode::INVALID_REGULAR_EXPRESSION,
-            format!("SubscribedTopicRegex `{pattern}` is not a valid regular expression: {error}."),
-        )
-    };
-    if pattern.len() > PATTERN_BYTES_MAX {
-        return Err(invalid("it is too long".into()));
-    }
-    regex::RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(1 << 20).build().map_err(|error| invalid(error.to_string()))
-}
 
 impl Consumer {
     pub(super) fn new() -> Self {
@@ -176,6 +199,7 @@ impl Consumer {
             members: BTreeMap::new(),
             targets: BTreeMap::new(),
             by_instance: HashMap::new(),
+            soonest_ms: None,
             owners: HashMap::new(),
             topics: BTreeMap::new(),
             topics_version: 0,
@@ -187,23 +211,35 @@ impl Consumer {
         self.members.is_empty() && self.epoch <= 1
     }
 
-    fn names_of<'t>(&self, member: &Member, topics: &'t Topics) -> BTreeSet<&'t Str> {
-        let regex = member.subscribed_regex.as_ref().filter(|pattern| !pattern.is_empty()).and_then(|pattern| compile(pattern).ok());
-        let is_wanted = |name: &&Str| {
-            member.subscribed_names.contains(*name)
-                || (regex.as_ref().is_some_and(|regex| regex.is_match(name)) && !crate::journal::is_internal(name))
-        };
-        topics.keys().filter(is_wanted).collect()
+    /// What the members' patterns match: members mostly have the same one, and each is looked at once.
+    fn matched<'t>(&self, topics: &'t Topics) -> HashMap<&Str, Vec<&'t Str>> {
+        let mut matched = HashMap::new();
+        for pattern in self.members.values().filter_map(|member| member.subscribed_regex.as_ref()) {
+            matched.entry(&pattern.text).or_insert_with(|| pattern.matches(topics).collect());
+        }
+        matched
     }
 
     /// The topics that some member wants, and how many partitions they have.
     fn wanted(&self, topics: &Topics) -> BTreeMap<TopicId, i32> {
-        self.members.values().flat_map(|member| self.names_of(member, topics)).map(|name| topics[name]).collect()
+        let named = self.members.values().flat_map(|member| &member.subscribed_names).filter_map(|name| topics.get(name));
+        let matched = self.matched(topics);
+        named.chain(matched.values().flatten().filter_map(|name| topics.get(*name))).copied().collect()
     }
 
-    /// Whether a member's subscription names a topic.
-    pub(super) fn is_subscribed(&self, topic: &str, topics: &Topics) -> bool {
-        self.members.values().any(|member| self.names_of(member, topics).iter().any(|name| **name == topic))
+    /// The topics of the target, and how many of their partitions it gives out, which is all that there were.
+    fn given_out(&self) -> BTreeMap<TopicId, i32> {
+        let mut counts = BTreeMap::new();
+        for (topic, partitions) in self.targets.values().flatten().filter(|(_, partitions)| !partitions.is_empty()) {
+            *counts.entry(*topic).or_default() += partitions.len() as i32;
+        }
+        counts
+    }
+
+    /// The names that the members are subscribed to.
+    pub(super) fn subscribed(&self, topics: &Topics) -> BTreeSet<Str> {
+        let named = self.members.values().flat_map(|member| &member.subscribed_names);
+        named.chain(self.matched(topics).into_values().flatten()).cloned().collect()
     }
 
     /// The state, as it is described.
@@ -258,6 +294,7 @@ impl Consumer {
         });
         update(&mut member, request, client);
         member.session_ends_ms = world.now_ms + world.session_timeout_ms;
+        self.expect(member.session_ends_ms);
         let is_kept = before.as_ref().is_some_and(|before| before.has_same_wishes(&member));
         if !is_kept {
             changes.members.insert(id.clone());
@@ -265,11 +302,15 @@ impl Consumer {
         let is_changed = match &before {
             // Who wants nothing changes nothing for the others.
             None => {
-                !member.subscribed_names.is_empty()
-                    || (member.subscribed_regex.is_some() && !self.names_of(&member, &world.listing.topics).is_empty())
+                let matched = member.subscribed_regex.as_ref().and_then(|pattern| pattern.matches(&world.listing.topics).next());
+                !member.subscribed_names.is_empty() || matched.is_some()
             }
             Some(before) => before.subscribed_names != member.subscribed_names || before.subscribed_regex != member.subscribed_regex,
         };
+        let renamed = before.as_ref().filter(|before| before.instance_id != member.instance_id);
+        if let Some(left_behind) = renamed.and_then(|before| before.instance_id.as_ref()) {
+            self.release(left_behind, &id);
+        }
         if let Some(instance_id) = &member.instance_id {
             self.by_instance.insert(instance_id.clone(), id.clone());
         }
@@ -317,6 +358,10 @@ impl Consumer {
                     if !is_away {
                         let sentence =
                             format!("Static member {id} with instance id {instance_id} cannot join: {known} has it and has not left.");
+                        return Err(refused(ErrorCode::UNRELEASED_INSTANCE_ID, sentence));
+                    }
+                    if self.members.contains_key(&id) {
+                        let sentence = format!("Member {id} is in the group already, and cannot take the place of {known}.");
                         return Err(refused(ErrorCode::UNRELEASED_INSTANCE_ID, sentence));
                     }
                     self.rename(&known, &id, changes);
@@ -374,6 +419,13 @@ impl Consumer {
         changes.members.extend([old_id.clone(), new_id.clone()]);
     }
 
+    /// A lasting name is free again, if it is still this member's.
+    fn release(&mut self, instance_id: &Str, id: &Str) {
+        if self.by_instance.get(instance_id) == Some(id) {
+            self.by_instance.remove(instance_id);
+        }
+    }
+
     fn bump(&mut self, changes: &mut Changes) {
         self.epoch += 1;
         changes.is_group_changed = true;
@@ -386,11 +438,13 @@ impl Consumer {
         }
         let topics = &world.listing.topics;
         self.topics = self.wanted(topics);
-        let wishes: BTreeMap<&Str, BTreeSet<TopicId>> = self
-            .members
-            .iter()
-            .map(|(id, member)| (id, self.names_of(member, topics).into_iter().map(|name| topics[name].0).collect()))
-            .collect();
+        let matched = self.matched(topics);
+        let wishes = |member: &Member| {
+            let of_pattern = member.subscribed_regex.as_ref().and_then(|pattern| matched.get(&pattern.text));
+            let names = member.subscribed_names.iter().chain(of_pattern.into_iter().flatten().copied());
+            names.filter_map(|name| topics.get(name)).map(|(topic, _)| *topic).collect()
+        };
+        let wishes: BTreeMap<&Str, BTreeSet<TopicId>> = self.members.iter().map(|(id, member)| (id, wishes(member))).collect();
         let nothing = Partitions::new();
         let candidates: Vec<Candidate<'_>> = self
             .members
@@ -448,6 +502,7 @@ impl Consumer {
             member.revoking = given_up;
             member.state = MemberState::Revoking;
             member.revoke_ends_ms = Some(world.now_ms + member.rebalance_timeout_ms);
+            self.expect(world.now_ms + member.rebalance_timeout_ms);
             return;
         }
         flat(&given_up).for_each(|partition| {
@@ -489,6 +544,7 @@ impl Consumer {
         if request.member_epoch == LEAVE_STATIC {
             member.epoch = LEAVE_STATIC;
             member.state = MemberState::Stable;
+            member.revoke_ends_ms = None;
             let given_up = std::mem::take(&mut member.revoking);
             flat(&given_up).for_each(|partition| {
                 self.owners.remove(&partition);
@@ -502,8 +558,8 @@ impl Consumer {
 
     fn remove(&mut self, id: &Str, changes: &mut Changes) {
         let Some(member) = self.members.remove(id) else { return };
-        if let Some(instance_id) = member.instance_id {
-            self.by_instance.remove(&instance_id);
+        if let Some(instance_id) = &member.instance_id {
+            self.release(instance_id, id);
         }
         self.targets.remove(id);
         self.owners.retain(|_, owner| owner != id);
@@ -511,9 +567,19 @@ impl Consumer {
         self.bump(changes);
     }
 
-    /// When something is due.
+    /// Something is due then.
+    fn expect(&mut self, due_ms: i64) {
+        self.soonest_ms = Some(self.soonest_ms.map_or(due_ms, |soonest_ms| soonest_ms.min(due_ms)));
+    }
+
+    /// When to look whether something is due. Every heartbeat puts its member's time off: they are gone through only then.
     pub(super) fn next_deadline_ms(&self) -> Option<i64> {
-        self.members.values().flat_map(|member| member.revoke_ends_ms.into_iter().chain([member.session_ends_ms])).min()
+        self.soonest_ms
+    }
+
+    fn look_for_the_soonest(&mut self) {
+        let due = self.members.values().flat_map(|member| member.revoke_ends_ms.into_iter().chain([member.session_ends_ms]));
+        self.soonest_ms = due.min();
     }
 
     /// Time has passed: who was silent, or did not give up in time, is out.
@@ -521,15 +587,28 @@ impl Consumer {
         let is_over = |member: &Member| member.session_ends_ms <= now_ms || member.revoke_ends_ms.is_some_and(|ends_ms| ends_ms <= now_ms);
         let gone: Vec<Str> = self.members.iter().filter(|(_, member)| is_over(member)).map(|(id, _)| id.clone()).collect();
         gone.iter().for_each(|id| self.remove(id, changes));
+        self.look_for_the_soonest();
     }
 
-    /// Whether an offset may be committed or asked for by a member of this epoch.
+    /// Whether an offset may be committed by a member of this epoch.
     pub(super) fn check_member(&self, member_id: &str, epoch: i32) -> Result<(), ErrorCode> {
         // An administrator may, while there are no members.
         if epoch < 0 && self.members.is_empty() {
             return Ok(());
         }
         match self.members.get(&Str::from(member_id)) {
+            None => Err(ErrorCode::UNKNOWN_MEMBER_ID),
+            Some(member) if member.epoch != epoch => Err(ErrorCode::STALE_MEMBER_EPOCH),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Whether offsets may be asked for: by who says nothing of itself, or by a member that knows its epoch.
+    pub(super) fn check_reader(&self, member_id: Option<&Str>, epoch: i32) -> Result<(), ErrorCode> {
+        if member_id.is_none() && epoch < 0 {
+            return Ok(());
+        }
+        match member_id.and_then(|member_id| self.members.get(member_id)) {
             None => Err(ErrorCode::UNKNOWN_MEMBER_ID),
             Some(member) if member.epoch != epoch => Err(ErrorCode::STALE_MEMBER_EPOCH),
             Some(_) => Ok(()),
@@ -547,7 +626,7 @@ impl Consumer {
             client_host: member.client.host.to_string(),
             rebalance_timeout_ms: member.rebalance_timeout_ms,
             subscribed_names: member.subscribed_names.iter().map(ToString::to_string).collect(),
-            subscribed_regex: text(&member.subscribed_regex),
+            subscribed_regex: member.subscribed_regex.as_ref().map(|pattern| pattern.text.to_string()),
             assignor: text(&member.assignor),
             epoch: member.epoch,
             previous_epoch: member.previous_epoch,
@@ -557,13 +636,11 @@ impl Consumer {
         })
     }
 
-    /// Takes a member back as an earlier process kept it. It has a whole session to show that it is there.
+    /// Takes a member back as an earlier process kept it, which may have kept it anew later: what follows from all members is for
+    /// [`Consumer::settle`]. It has a whole session to show that it is there.
     pub(super) fn restore(&mut self, id: &str, value: ConsumerMemberValue, now_ms: i64, session_timeout_ms: i64) {
         let id = Str::from(id);
         let (assigned, revoking) = (of_value(value.assigned), of_value(value.revoking));
-        flat(&assigned).chain(flat(&revoking)).for_each(|partition| {
-            self.owners.insert(partition, id.clone());
-        });
         let target = of_value(value.target);
         let state = if !revoking.is_empty() {
             MemberState::Revoking
@@ -572,18 +649,14 @@ impl Consumer {
         } else {
             MemberState::Waiting
         };
-        let instance_id = value.instance_id.map(Str::from);
-        if let Some(instance_id) = &instance_id {
-            self.by_instance.insert(instance_id.clone(), id.clone());
-        }
         self.targets.insert(id.clone(), target);
         let member = Member {
-            instance_id,
+            instance_id: value.instance_id.map(Str::from),
             rack_id: value.rack_id.map(Into::into),
             client: Client { id: value.client_id.into(), host: value.client_host.into() },
             rebalance_timeout_ms: value.rebalance_timeout_ms,
             subscribed_names: value.subscribed_names.into_iter().map(Str::from).collect(),
-            subscribed_regex: value.subscribed_regex.map(Into::into),
+            subscribed_regex: value.subscribed_regex.and_then(|pattern| Pattern::new(&pattern.into()).ok()),
             assignor: value.assignor.map(Into::into),
             epoch: value.epoch,
             previous_epoch: value.previous_epoch,
@@ -596,15 +669,24 @@ impl Consumer {
         self.members.insert(id, member);
     }
 
-    /// After everything was taken back: the topics are taken as they are now.
+    /// After everything was taken back: who has what follows from what the members have in the end. The next heartbeat compares
+    /// the topics as they are with those that the target gives out, and sees what changed while nobody looked.
     pub(super) fn settle(&mut self, listing: &Listing) {
-        self.topics = self.wanted(&listing.topics);
-        self.topics_version = listing.version;
+        for (id, member) in &self.members {
+            self.by_instance.extend(member.instance_id.iter().map(|instance_id| (instance_id.clone(), id.clone())));
+            self.owners.extend(flat(&member.assigned).chain(flat(&member.revoking)).map(|partition| (partition, id.clone())));
+        }
+        // A target that is too old is computed anew in any case.
+        let is_current = self.target_epoch >= self.epoch;
+        self.topics = if is_current { self.given_out() } else { self.wanted(&listing.topics) };
+        self.look_for_the_soonest();
     }
 
     /// A member that an earlier process knew had left.
     pub(super) fn forget(&mut self, id: &str) {
-        self.remove(&Str::from(id), &mut Changes::default());
+        let id = Str::from(id);
+        self.members.remove(&id);
+        self.targets.remove(&id);
     }
 
     /// An administrator removes a member.
@@ -639,8 +721,11 @@ fn update(member: &mut Member, request: &ConsumerGroupHeartbeatRequest, client: 
     if let Some(names) = &request.subscribed_topic_names {
         member.subscribed_names = names.iter().map(Str::detached).collect();
     }
-    if let Some(pattern) = &request.subscribed_topic_regex {
-        member.subscribed_regex = taken(pattern).filter(|pattern| !pattern.is_empty());
+    if let Some(pattern) = &request.subscribed_topic_regex
+        && member.subscribed_regex.as_ref().is_none_or(|known| known.text != *pattern)
+    {
+        // It was checked before.
+        member.subscribed_regex = Pattern::new(pattern).ok().filter(|_| !pattern.is_empty());
     }
     member.client = client;
 }

@@ -1,19 +1,20 @@
 //! What is told of groups, and forgetting them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use millstream_protocol::message::consumer_group_describe::{
     DescribedConsumer, DescribedConsumerGroup, NamedAssignment, NamedTopicPartitions,
 };
 use millstream_protocol::message::consumer_protocol::Subscription;
 use millstream_protocol::message::describe_groups::{DescribedGroup, DescribedMember};
-use millstream_protocol::{ErrorCode, Str};
+use millstream_protocol::{ErrorCode, Str, TopicId};
 
 use super::assignor::Partitions;
 use super::classic::{Classic, State};
 use super::consumer::{Consumer, union};
+use super::offsets::Place;
 use super::record::Key;
-use super::{Group, Groups, Kind};
+use super::{Group, Groups, Kind, forgetting};
 use crate::catalog::Listing;
 use crate::journal::Entry;
 
@@ -52,7 +53,7 @@ impl Groups {
 
     /// A classic group. One that is not known is dead, and from version 6 on an error.
     pub(crate) fn describe_classic(&self, id: &Str, version: i16) -> DescribedGroup {
-        let described = self.with(id, |group, _, _| match &group.kind {
+        let described = self.look(id, |group, _| match &group.kind {
             Kind::Classic(classic) => Ok(described_classic(id, classic)),
             Kind::Consumer(_) => Err("is not a classic group"),
         });
@@ -80,7 +81,7 @@ impl Groups {
             group_id: id.clone(),
             ..Default::default()
         };
-        let described = self.with(id, |group, _, _| match &group.kind {
+        let described = self.look(id, |group, _| match &group.kind {
             Kind::Consumer(consumer) => described_consumer(id, consumer, &listing, &self.settings.assignors),
             Kind::Classic(_) => failed(format!("Group {id} is not a consumer group.")),
         });
@@ -94,10 +95,7 @@ impl Groups {
             None => return ErrorCode::GROUP_ID_NOT_FOUND,
             Some(group) if group.has_members() => return ErrorCode::NON_EMPTY_GROUP,
             Some(group) => {
-                let places = group.offsets.every_place().into_iter();
-                let offsets = places.map(|(topic, partition)| Key::Offset { group: id.to_string(), topic, partition }.forget());
-                let entries: Vec<Entry> = offsets.chain([Key::Group { group: id.to_string() }.forget()]).collect();
-                if let Err(code) = self.journal.append(&entries, None, self.clock.now_ms()) {
+                if let Err(code) = self.take_back(&forgetting_group(id, group), self.clock.now_ms()) {
                     return code;
                 }
             }
@@ -112,39 +110,50 @@ impl Groups {
             return Err(ErrorCode::INVALID_GROUP_ID);
         }
         let listing = self.catalog.listing();
-        let deleted = self.with(id, |group, _, entries| {
+        let deleted = self.with(id, |group, now, _| {
             if let Kind::Classic(classic) = &group.kind
                 && classic.state != State::Empty
                 && classic.protocol_type.as_deref() != Some(CONSUMER)
             {
                 return Err(ErrorCode::NON_EMPTY_GROUP);
             }
-            let mut codes = Vec::new();
-            for (topic, partition) in places {
+            let subscribed = subscriptions(group, &listing);
+            let code = |(topic, partition): &(Str, i32)| {
                 let is_known = listing.topics.get(topic).is_some_and(|(_, count)| (0..*count).contains(partition));
-                codes.push(if !is_known {
+                if !is_known {
                     ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
-                } else if is_subscribed(group, topic, &listing) {
+                } else if subscribed.as_ref().is_none_or(|topics| topics.contains(topic)) {
                     ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC
                 } else {
-                    forget(group, id, topic, *partition, entries);
                     ErrorCode::NONE
-                });
-            }
+                }
+            };
+            let codes: Vec<ErrorCode> = places.iter().map(code).collect();
+            let deleted = places.iter().zip(&codes).filter(|(_, code)| code.is_none());
+            let deleted = deleted.map(|((topic, partition), _)| (topic.to_string(), *partition)).filter(|place| group.offsets.has(place));
+            let deleted: Vec<Place> = deleted.collect();
+            self.take_back(&forgetting(id, &deleted).collect::<Vec<_>>(), now.wall_ms)?;
+            deleted.iter().for_each(|place| group.offsets.forget(place));
             Ok(codes)
         });
         deleted.unwrap_or(Err(ErrorCode::GROUP_ID_NOT_FOUND))
     }
 
     /// A topic is gone, and with it how far anybody had come.
-    pub(crate) fn forget_topic(&self, topic: &str) {
-        let ids: Vec<Str> = self.shelf.lock().groups.keys().cloned().collect();
-        for id in ids {
-            self.with(&id, |group, _, entries| {
-                for (topic, partition) in group.offsets.every_place().into_iter().filter(|(name, _)| name == topic) {
-                    forget(group, &id, &topic, partition, entries);
-                }
-            });
+    pub(crate) fn forget_topic(&self, name: &str, id: TopicId) {
+        let mut shelf = self.shelf.lock();
+        let found = shelf.groups.iter().map(|(group_id, group)| (group_id.clone(), group.offsets.places_of(name, id)));
+        let found: Vec<(Str, BTreeSet<Place>)> = found.filter(|(_, places)| !places.is_empty()).collect();
+        let entries: Vec<Entry> = found.iter().flat_map(|(group_id, places)| forgetting(group_id, places)).collect();
+        if let Err(code) = self.take_back(&entries, self.clock.now_ms()) {
+            // They are of no topic that exists, so nobody is told of them, and the next start removes them.
+            tracing::warn!(topic = name, "the offsets of a topic that is gone could not be removed: {code}");
+            return;
+        }
+        for (group_id, places) in found {
+            if let Some(group) = shelf.groups.get_mut(&group_id) {
+                places.iter().for_each(|place| group.offsets.forget(place));
+            }
         }
     }
 
@@ -153,77 +162,78 @@ impl Groups {
         let listing = self.catalog.listing();
         let ids: Vec<Str> = self.shelf.lock().groups.keys().cloned().collect();
         for id in ids {
-            let is_gone = self.with(&id, |group, now, entries| {
-                let retention_ms = self.settings.offsets_retention_ms;
-                // Of a group that had members the time since the last one left counts, else each offset's own.
-                let is_simple = matches!(&group.kind, Kind::Classic(classic) if classic.protocol_type.is_none());
-                let (has_members, emptied_ms) = (group.has_members(), group.emptied_ms);
-                let subscribed: BTreeSet<String> = group
-                    .offsets
-                    .all()
-                    .map(|((topic, _), _)| topic)
-                    .filter(|topic| has_members && may_be_read(group, topic, &listing))
-                    .cloned()
-                    .collect();
-                let old = group.offsets.places(|topic, value| {
-                    let since_ms = match value.expire_ms {
-                        Some(expire_ms) => return now.wall_ms >= expire_ms,
-                        None if has_members && subscribed.contains(topic) => return false,
-                        None if has_members || is_simple => value.commit_ms,
-                        None => value.commit_ms.max(emptied_ms),
-                    };
-                    now.wall_ms.saturating_sub(since_ms) >= retention_ms
-                });
-                for (topic, partition) in old {
-                    forget(group, &id, &topic, partition, entries);
-                }
-                !group.has_members() && group.offsets.is_empty()
-            });
-            if is_gone == Some(true) {
-                let code = self.delete(&id);
-                if !code.is_none() {
-                    tracing::warn!(group = %id, "cannot forget a group that is empty: {code}");
-                }
+            let mut shelf = self.shelf.lock();
+            let Some(group) = shelf.groups.get_mut(&id) else { continue };
+            let wall_ms = self.clock.now_ms();
+            let old = expired(group, wall_ms, self.settings.offsets_retention_ms, &listing);
+            let is_over = !group.has_members() && group.offsets.is_empty_without(old.len());
+            let entries = if is_over { forgetting_group(&id, group) } else { forgetting(&id, &old).collect() };
+            if let Err(code) = self.take_back(&entries, wall_ms) {
+                tracing::warn!(group = %id, "offsets whose time is over could not be removed: {code}");
+                return;
+            }
+            old.iter().for_each(|place| group.offsets.forget(place));
+            if is_over {
+                shelf.remove(&id);
             }
         }
     }
 }
 
-fn forget(group: &mut Group, id: &str, topic: &str, partition: i32, entries: &mut Vec<Entry>) {
-    if group.offsets.forget(topic, partition) {
-        entries.push(Key::Offset { group: id.to_owned(), topic: topic.to_owned(), partition }.forget());
+/// The offsets of a group whose time is over.
+fn expired(group: &Group, wall_ms: i64, retention_ms: i64, listing: &Listing) -> Vec<Place> {
+    // Of a classic group that had members the time since the last one left counts, else each offset's own.
+    let emptied_ms = match &group.kind {
+        Kind::Consumer(_) => None,
+        Kind::Classic(classic) if classic.protocol_type.is_none() => None,
+        Kind::Classic(classic) if classic.members.is_empty() => Some(group.emptied_ms),
+        Kind::Classic(classic) if classic.protocol_type.as_deref() == Some(CONSUMER) && classic.state == State::Stable => None,
+        // Nobody can tell what is read, or what will be in a moment.
+        Kind::Classic(_) => return Vec::new(),
+    };
+    let mut old = group.offsets.places(|value| match value.expire_ms {
+        Some(expire_ms) => wall_ms >= expire_ms,
+        None => wall_ms.saturating_sub(emptied_ms.map_or(value.commit_ms, |ms| ms.max(value.commit_ms))) >= retention_ms,
+    });
+    if !old.is_empty() {
+        let subscribed = subscriptions(group, listing);
+        old.retain(|(topic, _)| subscribed.as_ref().is_some_and(|topics| !topics.contains(&Str::from(topic))));
     }
+    old
 }
 
-/// Whether a member's subscription names the topic.
-fn is_subscribed(group: &Group, topic: &str, listing: &Listing) -> bool {
+/// The entries that forget a group, its members that the journal may know, and its offsets.
+fn forgetting_group(id: &str, group: &Group) -> Vec<Entry> {
+    let members = group.unkept.iter().flat_map(|unkept| &unkept.members);
+    let members = members.map(|member| Key::Member { group: id.to_owned(), member: member.to_string() }.forget());
+    let places = group.offsets.every_place();
+    forgetting(id, &places).chain(members).chain([Key::Group { group: id.to_owned() }.forget()]).collect()
+}
+
+/// What the members are subscribed to, if they are consumers; `None` if nobody can tell.
+fn subscriptions(group: &Group, listing: &Listing) -> Option<BTreeSet<Str>> {
     match &group.kind {
-        Kind::Consumer(consumer) => consumer.is_subscribed(topic, &listing.topics),
-        Kind::Classic(classic) => subscriptions(classic).is_some_and(|topics| topics.contains(topic)),
+        Kind::Consumer(consumer) => Some(consumer.subscribed(&listing.topics)),
+        Kind::Classic(classic) if classic.protocol_type.as_deref() != Some(CONSUMER) || classic.members.is_empty() => Some(BTreeSet::new()),
+        Kind::Classic(classic) => {
+            let protocol = classic.protocol_name.as_ref()?;
+            let mut topics = BTreeSet::new();
+            for member in classic.members.values() {
+                topics.extend(subscribed_topics(&member.metadata(protocol))?);
+            }
+            Some(topics)
+        }
     }
 }
 
-/// The same, where not knowing means that it may be.
-fn may_be_read(group: &Group, topic: &str, listing: &Listing) -> bool {
-    match &group.kind {
-        Kind::Classic(classic) => subscriptions(classic).is_none_or(|topics| topics.contains(topic)),
-        Kind::Consumer(_) => is_subscribed(group, topic, listing),
-    }
-}
-
-/// What the members of a classic group of consumers are subscribed to; `None` if nobody can tell.
-fn subscriptions(classic: &Classic) -> Option<BTreeSet<String>> {
-    if classic.protocol_type.as_deref() != Some(CONSUMER) {
+/// Version 0 is how all others begin, those to come as well.
+fn subscribed_topics(metadata: &[u8]) -> Option<Vec<Str>> {
+    let (version, rest) = metadata.split_first_chunk()?;
+    if i16::from_be_bytes(*version) < 0 {
         return None;
     }
-    let mut topics = BTreeSet::new();
-    for member in classic.members.values() {
-        let Some((_, metadata)) = member.protocols.first() else { continue };
-        // Who cannot be understood is subscribed to nothing.
-        let Ok(subscription) = Subscription::read(metadata.clone()) else { continue };
-        topics.extend(subscription.topics.iter().map(ToString::to_string));
-    }
-    Some(topics)
+    let first = [&[0, 0], rest].concat();
+    Subscription::read(first.into()).ok().map(|subscription| subscription.topics)
 }
 
 fn described_classic(id: &Str, classic: &Classic) -> DescribedGroup {
@@ -249,14 +259,15 @@ fn described_classic(id: &Str, classic: &Classic) -> DescribedGroup {
 }
 
 fn described_consumer(id: &Str, consumer: &Consumer, listing: &Listing, assignors: &[String]) -> DescribedConsumerGroup {
+    let names: HashMap<TopicId, &Str> = listing.topics.iter().map(|(name, (topic_id, _))| (*topic_id, name)).collect();
     let named = |partitions: &Partitions| NamedAssignment {
         topic_partitions: partitions
             .iter()
             .filter(|(_, partitions)| !partitions.is_empty())
             .filter_map(|(topic_id, partitions)| {
-                let (topic_name, _) = listing.topics.iter().find(|(_, (id, _))| id == topic_id)?;
+                let topic_name = (*names.get(topic_id)?).clone();
                 let partitions = partitions.iter().copied().collect();
-                Some(NamedTopicPartitions { topic_id: *topic_id, topic_name: topic_name.clone(), partitions })
+                Some(NamedTopicPartitions { topic_id: *topic_id, topic_name, partitions })
             })
             .collect(),
     };
@@ -268,7 +279,7 @@ fn described_consumer(id: &Str, consumer: &Consumer, listing: &Listing, assignor
         client_id: member.client.id.clone(),
         client_host: member.client.host.clone(),
         subscribed_topic_names: member.subscribed_names.iter().cloned().collect(),
-        subscribed_topic_regex: Some(member.subscribed_regex.clone().unwrap_or_default()),
+        subscribed_topic_regex: Some(member.subscribed_regex.as_ref().map(|pattern| pattern.text.clone()).unwrap_or_default()),
         // What it has to give up is its own until it says that it did.
         assignment: named(&union(&member.assigned, &member.revoking)),
         target_assignment: consumer.targets.get(id).map(named).unwrap_or_default(),

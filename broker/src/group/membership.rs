@@ -71,7 +71,7 @@ impl Groups {
         if !is_group_id(&request.group_id) {
             return ErrorCode::INVALID_GROUP_ID;
         }
-        let code = self.with(&request.group_id, |group, now, _| match &mut group.kind {
+        let code = self.look(&request.group_id, |group, now| match &mut group.kind {
             Kind::Classic(classic) => classic.heartbeat(&request.member_id, request.group_instance_id.as_ref(), request.generation_id, now),
             Kind::Consumer(_) => ErrorCode::UNKNOWN_MEMBER_ID,
         });
@@ -162,9 +162,10 @@ impl Groups {
                 ..Default::default()
             });
         }
-        let listing = self.catalog.listing();
         let member_id = if request.member_id.is_empty() { TopicId(rand::random()).to_string().into() } else { request.member_id.clone() };
         let act = |group: &mut Group, now: &super::Now, entries: &mut Vec<_>| {
+            // Of two requests the later one knows no older topics.
+            let listing = self.catalog.listing();
             let world = World {
                 now_ms: now.ms,
                 listing: &listing,
@@ -173,7 +174,8 @@ impl Groups {
                 size_max: self.settings.consumer_size_max,
                 assignors: &self.settings.assignors,
             };
-            let is_free = matches!(&group.kind, Kind::Classic(classic) if classic.is_unused());
+            // Who was only told an id is no member yet.
+            let is_free = matches!(&group.kind, Kind::Classic(classic) if classic.members.is_empty());
             if is_free && request.member_epoch == 0 {
                 group.kind = Kind::Consumer(Consumer::new());
             }

@@ -28,10 +28,10 @@ use crate::clock::Clock;
 use crate::config::GroupSettings;
 use crate::journal::{Entry, Journal, Replayed};
 use crate::partition::Acknowledged;
-use classic::{Change, Classic, Now};
+use classic::{Change, Classic, Now, State};
 use consumer::{Changes, Consumer, World};
-use offsets::Offsets;
-use record::{ConsumerMemberValue, GroupValue, Key, OffsetValue, read_value};
+use offsets::{Offsets, Place};
+use record::{ConsumerMemberValue, GroupValue, Key, OffsetValue, Value};
 
 pub(crate) use commit::{Asked, Commit, Committer, Told, Wanted};
 pub(crate) use describe::Listed;
@@ -70,15 +70,27 @@ struct Group {
     offsets: Offsets,
     /// As it stands among the deadlines.
     deadline_ms: Option<i64>,
-    /// When its last member left, as far as this process knows; wall clock.
+    /// Of a classic group: when its last member left, as far as is known; wall clock.
     emptied_ms: i64,
     /// Somebody has kept something in it: it stays until it is deleted or its time is over.
     is_kept: bool,
+    unkept: Option<Unkept>,
 }
+
+/// What the journal says of a group's members is not how it is: an append failed.
+#[derive(Debug)]
+struct Unkept {
+    /// Members that the journal may know.
+    members: BTreeSet<Str>,
+    retry_ms: i64,
+}
+
+/// Appends that failed are tried again no sooner than this, unless there is more to be kept.
+const RETRY_MS: i64 = 1000;
 
 impl Group {
     fn new(kind: Kind, wall_ms: i64) -> Self {
-        Group { kind, offsets: Offsets::default(), deadline_ms: None, emptied_ms: wall_ms, is_kept: false }
+        Group { kind, offsets: Offsets::default(), deadline_ms: None, emptied_ms: wall_ms, is_kept: false, unkept: None }
     }
 
     fn has_members(&self) -> bool {
@@ -94,13 +106,31 @@ impl Group {
             Kind::Classic(classic) => classic.is_unused() && classic.generation == 0,
             Kind::Consumer(consumer) => consumer.is_unused(),
         };
-        is_unused && self.offsets.is_empty() && !self.is_kept
+        is_unused && self.offsets.is_empty() && !self.is_kept && self.unkept.is_none()
     }
 
     fn next_deadline_ms(&self) -> Option<i64> {
         match &self.kind {
             Kind::Classic(classic) => classic.next_deadline_ms(),
             Kind::Consumer(consumer) => consumer.next_deadline_ms(),
+        }
+    }
+
+    /// Everything that is to be kept of its members, after appends that failed; nothing while it is between two generations.
+    fn members_anew(&self, id: &str, unkept: &Unkept) -> Vec<Entry> {
+        let member = |member: &Str| Key::Member { group: id.to_owned(), member: member.to_string() }.forget();
+        match &self.kind {
+            Kind::Classic(classic) if matches!(classic.state, State::Preparing | State::Completing) => Vec::new(),
+            Kind::Classic(classic) => {
+                let key = Key::Group { group: id.to_owned() };
+                let is_known = classic.generation > 0;
+                let group = if is_known { key.set(&GroupValue::Classic(classic.to_value())) } else { key.forget() };
+                unkept.members.iter().map(member).chain([group]).collect()
+            }
+            Kind::Consumer(consumer) => {
+                let members = unkept.members.iter().chain(consumer.members.keys()).cloned().collect();
+                consumer_entries(id, consumer, Changes { is_group_changed: true, members })
+            }
         }
     }
 }
@@ -131,6 +161,14 @@ impl Shelf {
         self.holding.entry(producer_id).or_default().insert(id.detached());
     }
 
+    fn end_transaction(&mut self, producer_id: i64, is_commit: bool) {
+        for id in self.holding.remove(&producer_id).unwrap_or_default() {
+            if let Some(group) = self.groups.get_mut(&id) {
+                group.offsets.end(producer_id, is_commit);
+            }
+        }
+    }
+
     fn remove(&mut self, id: &Str) {
         if let Some(deadline_ms) = self.groups.remove(id).and_then(|group| group.deadline_ms) {
             self.deadlines.remove(&(deadline_ms, id.clone()));
@@ -153,17 +191,13 @@ impl Groups {
     /// Reads what an earlier process knew.
     pub(crate) fn open(journal: Journal, catalog: Arc<Catalog>, clock: Clock, settings: GroupSettings) -> Self {
         let (now_ms, wall_ms) = (clock.monotonic_ms(), clock.now_ms());
-        let mut groups: HashMap<Str, Group> = HashMap::new();
+        let mut shelf = Shelf::default();
         let mut damaged = 0;
         journal.replay(|replayed| match replayed {
-            Replayed::Ended { producer_id, is_commit } => {
-                groups.values_mut().for_each(|group| {
-                    group.offsets.end(producer_id, is_commit);
-                });
-            }
+            Replayed::Ended { producer_id, is_commit } => shelf.end_transaction(producer_id, is_commit),
             Replayed::Entry { key, value, producer_id } => match Key::read(&key) {
                 Ok(key) => {
-                    let restored = restore(&mut groups, key, value.as_deref(), producer_id, &settings, (now_ms, wall_ms));
+                    let restored = restore(&mut shelf, key, value.as_deref(), producer_id, &settings, (now_ms, wall_ms));
                     damaged += u64::from(restored.is_err());
                 }
                 Err(_) => damaged += 1,
@@ -173,19 +207,24 @@ impl Groups {
             tracing::error!("{damaged} entries of the journal of groups cannot be read: offsets or members may be missing");
         }
         let listing = catalog.listing();
-        groups.retain(|_, group| {
+        // Of topics that are gone, whose own end the journal did not see.
+        let mut orphans = Vec::new();
+        shelf.groups.retain(|id, group| {
             if let Kind::Consumer(consumer) = &mut group.kind {
                 consumer.settle(&listing);
             }
+            let places = group.offsets.orphans(|name| listing.topics.get(name.as_bytes()).map(|(topic_id, _)| *topic_id));
+            orphans.extend(forgetting(id, &places));
+            places.iter().for_each(|place| group.offsets.forget(place));
             !group.is_unused()
         });
-        let mut shelf = Shelf { groups, ..Shelf::default() };
-        let ids: Vec<Str> = shelf.groups.keys().cloned().collect();
-        for id in &ids {
-            shelf.note_deadline(id);
-            let holders: Vec<i64> = shelf.groups[id].offsets.holders().collect();
-            holders.into_iter().for_each(|producer_id| shelf.note_holder(producer_id, id));
+        if !orphans.is_empty()
+            && let Err(code) = journal.append(&orphans, None, wall_ms)
+        {
+            tracing::warn!("the offsets of topics that are gone could not be removed, and are left for the next start: {code}");
         }
+        let ids: Vec<Str> = shelf.groups.keys().cloned().collect();
+        ids.iter().for_each(|id| shelf.note_deadline(id));
         Groups { journal, catalog, clock, settings, shelf: Mutex::new(shelf), woken: Notify::new() }
     }
 
@@ -196,6 +235,11 @@ impl Groups {
             initial_delay_ms: self.settings.initial_rebalance_delay_ms,
             size_max: self.settings.size_max,
         }
+    }
+
+    /// Forgets what the journal holds; what it does not take is still there after a restart, and so it has to stay here, too.
+    fn take_back(&self, entries: &[Entry], wall_ms: i64) -> Result<(), ErrorCode> {
+        if entries.is_empty() { Ok(()) } else { self.journal.append(entries, None, wall_ms).map(drop) }
     }
 
     /// Makes the journal's topic, so that whoever looks for the coordinator finds it ready.
@@ -214,13 +258,37 @@ impl Groups {
         self.with_locked(&mut shelf, id, act)
     }
 
-    /// The same, for a group that is made if it is not there.
+    /// Does something to a group that is there, which neither changes what is kept of its members nor brings anything due nearer.
+    fn look<R>(&self, id: &Str, act: impl FnOnce(&mut Group, &Now) -> R) -> Option<R> {
+        let mut shelf = self.shelf.lock();
+        self.look_locked(&mut shelf, id, act)
+    }
+
+    fn look_locked<R>(&self, shelf: &mut Shelf, id: &Str, act: impl FnOnce(&mut Group, &Now) -> R) -> Option<R> {
+        let now = self.now();
+        let group = shelf.groups.get_mut(id)?;
+        let result = act(group, &now);
+        self.keep(id, group, Vec::new(), &now);
+        Some(result)
+    }
+
+    /// Does something to a group that is made if it is not there.
     fn with_new<R>(&self, id: &Str, kind: impl FnOnce(&Now) -> Kind, act: impl FnOnce(&mut Group, &Now, &mut Vec<Entry>) -> R) -> R {
         let mut shelf = self.shelf.lock();
+        self.with_new_locked(&mut shelf, id, kind, act)
+    }
+
+    fn with_new_locked<R>(
+        &self,
+        shelf: &mut Shelf,
+        id: &Str,
+        kind: impl FnOnce(&Now) -> Kind,
+        act: impl FnOnce(&mut Group, &Now, &mut Vec<Entry>) -> R,
+    ) -> R {
         let now = self.now();
         let id = id.detached();
         shelf.groups.entry(id.clone()).or_insert_with(|| Group::new(kind(&now), now.wall_ms));
-        self.with_locked(&mut shelf, &id, act).expect("it was made above")
+        self.with_locked(shelf, &id, act).expect("it was made above")
     }
 
     fn with_locked<R>(&self, shelf: &mut Shelf, id: &Str, act: impl FnOnce(&mut Group, &Now, &mut Vec<Entry>) -> R) -> Option<R> {
@@ -232,8 +300,8 @@ impl Groups {
         if had_members && !group.has_members() {
             group.emptied_ms = now.wall_ms;
         }
+        self.keep(id, group, entries, &now);
         let is_unused = group.is_unused();
-        self.keep(&entries, now.wall_ms);
         let earliest = shelf.deadlines.first().map(|(ms, _)| *ms);
         if is_unused {
             shelf.remove(id);
@@ -247,12 +315,33 @@ impl Groups {
         Some(result)
     }
 
-    /// Membership that cannot be kept is forgotten with the process, and its members join again; it is not promised more.
-    fn keep(&self, entries: &[Entry], wall_ms: i64) {
-        if !entries.is_empty()
-            && let Err(code) = self.journal.append(entries, None, wall_ms)
-        {
-            tracing::warn!("the members of a group could not be kept: {code}");
+    /// Membership that cannot be kept goes on in memory: it is not promised. The journal gets it as a whole as soon as it takes
+    /// something, since with some of it two members would have the same partition after a restart.
+    fn keep(&self, id: &Str, group: &mut Group, mut entries: Vec<Entry>, now: &Now) {
+        if let Some(unkept) = &group.unkept {
+            if entries.is_empty() && now.ms < unkept.retry_ms {
+                return;
+            }
+            entries = group.members_anew(id, unkept);
+        }
+        if entries.is_empty() {
+            return;
+        }
+        let Err(code) = self.journal.append(&entries, None, now.wall_ms) else {
+            group.unkept = None;
+            return;
+        };
+        tracing::warn!("the members of a group could not be kept: {code}");
+        let retry_ms = now.ms + RETRY_MS;
+        match &mut group.unkept {
+            Some(unkept) => unkept.retry_ms = retry_ms,
+            None => {
+                let mut members: BTreeSet<Str> = entries.iter().filter_map(|entry| Key::read(&entry.key).ok()?.member()).collect();
+                if let Kind::Consumer(consumer) = &group.kind {
+                    members.extend(consumer.members.keys().cloned());
+                }
+                group.unkept = Some(Unkept { members, retry_ms });
+            }
         }
     }
 
@@ -310,9 +399,15 @@ fn consumer_entries(id: &str, consumer: &Consumer, changes: Changes) -> Vec<Entr
     entries
 }
 
+/// The entries that forget offsets.
+fn forgetting<'a>(group: &'a str, places: impl IntoIterator<Item = &'a Place>) -> impl Iterator<Item = Entry> {
+    let key = |(topic, partition): &Place| Key::Offset { group: group.to_owned(), topic: topic.clone(), partition: *partition };
+    places.into_iter().map(move |place| key(place).forget())
+}
+
 /// Takes an entry of the journal over.
 fn restore(
-    groups: &mut HashMap<Str, Group>,
+    shelf: &mut Shelf,
     key: Key,
     value: Option<&[u8]>,
     producer_id: Option<i64>,
@@ -320,20 +415,21 @@ fn restore(
     (now_ms, wall_ms): (i64, i64),
 ) -> Result<(), crate::durable::DurableError> {
     let id = Str::from(key.group());
-    let group = groups.entry(id).or_insert_with(|| Group::new(Kind::Classic(Classic::new(wall_ms)), wall_ms));
+    if let Some(producer_id) = producer_id {
+        shelf.note_holder(producer_id, &id);
+    }
+    let group = shelf.groups.entry(id).or_insert_with(|| Group::new(Kind::Classic(Classic::new(wall_ms)), wall_ms));
     match (key, value) {
         (Key::Offset { topic, partition, .. }, Some(value)) => {
-            let value: OffsetValue = read_value(value)?;
+            let value = OffsetValue::read(value)?;
             match producer_id {
                 None => group.offsets.commit((topic, partition), value),
                 Some(producer_id) => group.offsets.hold(producer_id, (topic, partition), value),
             }
         }
-        (Key::Offset { topic, partition, .. }, None) => {
-            group.offsets.forget(&topic, partition);
-        }
+        (Key::Offset { topic, partition, .. }, None) => group.offsets.forget(&(topic, partition)),
         (Key::Group { .. }, Some(value)) => {
-            let restored: GroupValue = read_value(value)?;
+            let restored = GroupValue::read(value)?;
             match (restored, &mut group.kind) {
                 (GroupValue::Classic(value), kind) => {
                     group.emptied_ms = value.changed_ms;
@@ -352,19 +448,18 @@ fn restore(
         (Key::Group { .. }, None) => {
             group.kind = Kind::Classic(Classic::new(wall_ms));
         }
-        (Key::Member { member, .. }, value) => {
+        (Key::Member { member, .. }, Some(value)) => {
             if !matches!(group.kind, Kind::Consumer(_)) {
                 // The entry of its group follows.
                 group.kind = Kind::Consumer(Consumer::new());
             }
             if let Kind::Consumer(consumer) = &mut group.kind {
-                match value {
-                    Some(value) => {
-                        let value: ConsumerMemberValue = read_value(value)?;
-                        consumer.restore(&member, value, now_ms, settings.consumer_session_timeout_ms);
-                    }
-                    None => consumer.forget(&member),
-                }
+                consumer.restore(&member, ConsumerMemberValue::read(value)?, now_ms, settings.consumer_session_timeout_ms);
+            }
+        }
+        (Key::Member { member, .. }, None) => {
+            if let Kind::Consumer(consumer) = &mut group.kind {
+                consumer.forget(&member);
             }
         }
     }

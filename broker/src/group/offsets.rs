@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use millstream_protocol::TopicId;
+
 use super::record::OffsetValue;
 
 /// Topic and partition.
@@ -53,11 +55,6 @@ impl Offsets {
         true
     }
 
-    /// The producers whose open transactions hold something.
-    pub(super) fn holders(&self) -> impl Iterator<Item = i64> + '_ {
-        self.held.keys().copied()
-    }
-
     pub(super) fn get(&self, topic: &str, partition: i32) -> Option<&OffsetValue> {
         self.committed.get(&(topic.to_owned(), partition)).map(|kept| &kept.value)
     }
@@ -77,24 +74,45 @@ impl Offsets {
         self.committed.keys().chain(self.held.values().flat_map(BTreeMap::keys)).cloned().collect()
     }
 
-    /// Forgets an offset, and what a transaction would make of it. Says whether there was any.
-    pub(super) fn forget(&mut self, topic: &str, partition: i32) -> bool {
-        let place = (topic.to_owned(), partition);
-        let mut was_there = self.committed.remove(&place).is_some();
-        for held in self.held.values_mut() {
-            was_there |= held.remove(&place).is_some();
-        }
+    /// Forgets an offset, and what a transaction would make of it.
+    pub(super) fn forget(&mut self, place: &Place) {
+        self.committed.remove(place);
+        self.held.values_mut().for_each(|held| drop(held.remove(place)));
         self.held.retain(|_, held| !held.is_empty());
-        was_there
     }
 
-    /// The places for which `is_old` says so.
-    pub(super) fn places(&self, mut is_old: impl FnMut(&str, &OffsetValue) -> bool) -> Vec<Place> {
-        self.committed.iter().filter(|((topic, _), kept)| is_old(topic, &kept.value)).map(|(place, _)| place.clone()).collect()
+    /// The places with an offset for which `is_old` says so, and that no open transaction may change.
+    pub(super) fn places(&self, mut is_old: impl FnMut(&OffsetValue) -> bool) -> Vec<Place> {
+        let old = self.committed.iter().filter(|(_, kept)| is_old(&kept.value)).map(|(place, _)| place);
+        old.filter(|(topic, partition)| !self.is_held(topic, *partition)).cloned().collect()
+    }
+
+    /// The places of a topic that is gone: those of one that had its name before or has it now are others.
+    pub(super) fn places_of(&self, name: &str, id: TopicId) -> BTreeSet<Place> {
+        self.places_that(|(topic, _), value| topic == name && value.is_of(Some(id)))
+    }
+
+    /// The places of topics that do not exist, which `id_of` looks up.
+    pub(super) fn orphans(&self, id_of: impl Fn(&str) -> Option<TopicId>) -> BTreeSet<Place> {
+        self.places_that(|(topic, _), value| !value.is_of(id_of(topic)))
+    }
+
+    fn places_that(&self, is_meant: impl Fn(&Place, &OffsetValue) -> bool) -> BTreeSet<Place> {
+        let all = self.committed.iter().chain(self.held.values().flatten());
+        all.filter(|(place, kept)| is_meant(place, &kept.value)).map(|(place, _)| place.clone()).collect()
+    }
+
+    pub(super) fn has(&self, place: &Place) -> bool {
+        self.committed.contains_key(place) || self.held.values().any(|held| held.contains_key(place))
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.committed.is_empty() && self.held.is_empty()
+    }
+
+    /// Whether nothing would be left without so many of the committed ones.
+    pub(super) fn is_empty_without(&self, count: usize) -> bool {
+        self.committed.len() == count && self.held.is_empty()
     }
 }
 
@@ -103,7 +121,7 @@ mod tests {
     use super::*;
 
     fn value(offset: i64) -> OffsetValue {
-        OffsetValue { offset, leader_epoch: -1, metadata: String::new(), commit_ms: 0, expire_ms: None }
+        OffsetValue { offset, leader_epoch: -1, metadata: String::new(), commit_ms: 0, expire_ms: None, topic_id: None }
     }
 
     #[test]

@@ -1,12 +1,21 @@
 //! What the journal of groups holds: keys, and the values under them.
 
-use serde::de::DeserializeOwned;
+use millstream_protocol::{Str, TopicId};
 use serde::{Deserialize, Serialize};
 
 use crate::durable::{self, DurableError};
 use crate::journal::Entry;
 
 const VERSION: u8 = 1;
+
+/// What stands under a key.
+pub(super) trait Value: Serialize + Sized {
+    /// As it is written.
+    const VERSION: u8;
+
+    /// As it was written by this version of the program or by an earlier one.
+    fn read(bytes: &[u8]) -> Result<Self, DurableError>;
+}
 
 /// What an entry is about.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -28,6 +37,35 @@ pub(super) struct OffsetValue {
     pub commit_ms: i64,
     /// Set by old clients that say how long to keep it.
     pub expire_ms: Option<i64>,
+    /// The topic that had the name when this was committed; not known of what version 1 kept.
+    pub topic_id: Option<[u8; 16]>,
+}
+
+impl OffsetValue {
+    /// Whether it is of the topic that has the name now.
+    pub(super) fn is_of(&self, topic_id: Option<TopicId>) -> bool {
+        topic_id.is_some_and(|topic_id| self.topic_id.is_none_or(|known| known == topic_id.0))
+    }
+}
+
+impl Value for OffsetValue {
+    const VERSION: u8 = 2;
+
+    fn read(bytes: &[u8]) -> Result<Self, DurableError> {
+        #[derive(Deserialize)]
+        struct First {
+            offset: i64,
+            leader_epoch: i32,
+            metadata: String,
+            commit_ms: i64,
+            expire_ms: Option<i64>,
+        }
+        if bytes.first() != Some(&1) {
+            return durable::decode(Self::VERSION, bytes);
+        }
+        let First { offset, leader_epoch, metadata, commit_ms, expire_ms } = durable::decode(1, bytes)?;
+        Ok(OffsetValue { offset, leader_epoch, metadata, commit_ms, expire_ms, topic_id: None })
+    }
 }
 
 /// A group.
@@ -35,6 +73,14 @@ pub(super) struct OffsetValue {
 pub(super) enum GroupValue {
     Classic(ClassicValue),
     Consumer(ConsumerValue),
+}
+
+impl Value for GroupValue {
+    const VERSION: u8 = 1;
+
+    fn read(bytes: &[u8]) -> Result<Self, DurableError> {
+        durable::decode(Self::VERSION, bytes)
+    }
 }
 
 /// A classic group, as its last generation settled.
@@ -89,6 +135,14 @@ pub(super) struct ConsumerMemberValue {
     pub target: PartitionsValue,
 }
 
+impl Value for ConsumerMemberValue {
+    const VERSION: u8 = 1;
+
+    fn read(bytes: &[u8]) -> Result<Self, DurableError> {
+        durable::decode(Self::VERSION, bytes)
+    }
+}
+
 impl Key {
     /// The group that it is about.
     pub(super) fn group(&self) -> &str {
@@ -97,8 +151,16 @@ impl Key {
         }
     }
 
-    pub(super) fn set<T: Serialize>(&self, value: &T) -> Entry {
-        Entry { key: durable::encode(VERSION, self), value: Some(durable::encode(VERSION, value)) }
+    /// The member that it is about.
+    pub(super) fn member(self) -> Option<Str> {
+        match self {
+            Key::Member { member, .. } => Some(member.into()),
+            Key::Offset { .. } | Key::Group { .. } => None,
+        }
+    }
+
+    pub(super) fn set<T: Value>(&self, value: &T) -> Entry {
+        Entry { key: durable::encode(VERSION, self), value: Some(durable::encode(T::VERSION, value)) }
     }
 
     pub(super) fn forget(&self) -> Entry {
@@ -108,8 +170,4 @@ impl Key {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, DurableError> {
         durable::decode(VERSION, bytes)
     }
-}
-
-pub(super) fn read_value<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, DurableError> {
-    durable::decode(VERSION, bytes)
 }

@@ -49,7 +49,7 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
     ("silence", "c", "who joins again over another connection leaves the first one answered, and not without an answer for ever"),
     ("OffsetCommit v9: the epoch before, partitions that are still its own", "", "an epoch that is not the member's is stale"),
     ("OffsetCommit v10: the epoch before, partitions that are still its own", "", "see above"),
-    ("OffsetFetch v9: no member, the epoch", "", "without a member there is no epoch to compare"),
+    ("OffsetFetch v9: no member, the epoch", "", "a member without an id is an unknown one, and no unexpected error"),
     ("OffsetFetch v10: no member, the epoch", "", "see above"),
     ("DeleteGroups v", "/results/error_code", "another scenario of the recording has made that group"),
     ("DescribeGroups v", "/groups/group_state", "see above"),
