@@ -5,6 +5,7 @@ use std::sync::Arc;
 use millstream_protocol::{ErrorCode, Str, TopicId};
 
 use super::classic::{Classic, Now, State};
+use super::consumer::Scope;
 use super::record::{Key, OffsetValue};
 use super::{GROUP_ID_BYTES_MAX, Group, Groups, Kind};
 use crate::catalog::Topic;
@@ -80,8 +81,8 @@ impl Groups {
             return Err(ErrorCode::INVALID_GROUP_ID);
         }
         let act = |group: &mut Group, now: &Now| {
-            check_committer(group, who, transaction.is_some(), now)?;
-            self.append_commits(group, who, commits, retention_ms, transaction, now)
+            let scope = check_committer(group, who, transaction.is_some(), now)?;
+            self.append_commits(group, who, commits, &scope, retention_ms, transaction, now)
         };
         let mut shelf = self.shelf.lock();
         let committed = if who.epoch < 0 {
@@ -104,6 +105,7 @@ impl Groups {
         group: &mut Group,
         who: &Committer,
         commits: &[Commit],
+        scope: &Scope,
         retention_ms: Option<i64>,
         transaction: Option<Transaction>,
         now: &Now,
@@ -128,6 +130,10 @@ impl Groups {
             if is_long(metadata) {
                 codes.push(ErrorCode::OFFSET_METADATA_TOO_LARGE);
                 continue;
+            }
+            if !scope.has(topic.id, commit.partition) {
+                // One is enough, and nothing is committed.
+                return Err(if transaction.is_some() { ErrorCode::ILLEGAL_GENERATION } else { ErrorCode::STALE_MEMBER_EPOCH });
             }
             codes.push(ErrorCode::NONE);
             let value = OffsetValue {
@@ -224,18 +230,18 @@ fn all_places(group: &Group, id_of: impl Fn(&str) -> Option<TopicId>) -> Vec<(St
     places.into_iter().filter(|(.., partitions)| !partitions.is_empty()).map(|(topic, _, partitions)| (topic, partitions)).collect()
 }
 
-/// Whether somebody may commit, as Kafka decides it.
-fn check_committer(group: &mut Group, who: &Committer, is_transactional: bool, now: &Now) -> Result<(), ErrorCode> {
+/// Whether somebody may commit, and what, as Kafka decides it.
+fn check_committer(group: &mut Group, who: &Committer, is_transactional: bool, now: &Now) -> Result<Scope, ErrorCode> {
     match &mut group.kind {
         Kind::Consumer(consumer) => {
-            if is_transactional && who.epoch < 0 && who.member_id.is_empty() {
-                return Ok(());
+            if is_transactional && who.epoch < 0 && who.member_id.is_empty() && who.instance_id.is_none() {
+                return Ok(Scope::Everything);
             }
-            let checked = consumer.check_member(&who.member_id, who.epoch);
+            let checked = consumer.check_committer(&who.member_id, who.epoch);
             match checked {
                 Err(ErrorCode::STALE_MEMBER_EPOCH) if is_transactional => Err(ErrorCode::ILLEGAL_GENERATION),
                 // Old requests cannot say which epoch they mean.
-                Ok(()) | Err(ErrorCode::STALE_MEMBER_EPOCH) if !is_transactional && who.version < 9 && !consumer.members.is_empty() => {
+                Ok(_) | Err(ErrorCode::STALE_MEMBER_EPOCH) if !is_transactional && who.version < 9 && !consumer.members.is_empty() => {
                     Err(ErrorCode::UNSUPPORTED_VERSION)
                 }
                 checked => checked,
@@ -243,7 +249,7 @@ fn check_committer(group: &mut Group, who: &Committer, is_transactional: bool, n
         }
         Kind::Classic(classic) => {
             if who.epoch < 0 && classic.state == State::Empty {
-                return Ok(());
+                return Ok(Scope::Everything);
             }
             if who.epoch >= 0 || !who.member_id.is_empty() || who.instance_id.is_some() {
                 classic.check_member(&who.member_id, who.instance_id.as_ref())?;
@@ -259,7 +265,7 @@ fn check_committer(group: &mut Group, who: &Committer, is_transactional: bool, n
             if !is_transactional {
                 classic.touch(&who.member_id, now);
             }
-            Ok(())
+            Ok(Scope::Everything)
         }
     }
 }

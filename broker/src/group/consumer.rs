@@ -14,7 +14,7 @@ use regex::Regex;
 
 use super::Client;
 use super::assignor::{Assignor, Candidate, Partitions};
-use super::record::{ConsumerMemberValue, PartitionsValue};
+use super::record::{ConsumerMemberValue, PartitionsValue, SinceValue};
 use crate::catalog::{Listing, Topics};
 
 /// Leaves.
@@ -83,6 +83,8 @@ pub(super) struct Member {
     pub state: MemberState,
     pub assigned: Partitions,
     pub revoking: Partitions,
+    /// In which epoch it got each of these.
+    since: BTreeMap<(TopicId, i32), i32>,
     session_ends_ms: i64,
     revoke_ends_ms: Option<i64>,
 }
@@ -133,6 +135,23 @@ pub(super) type Refused = (ErrorCode, String);
 
 fn refused(code: ErrorCode, sentence: impl Into<String>) -> Refused {
     (code, sentence.into())
+}
+
+/// What a member may commit.
+#[derive(Debug)]
+pub(super) enum Scope {
+    Everything,
+    /// With an epoch that is over: what it has had since then or longer (KIP-1251).
+    Since(i32, BTreeMap<(TopicId, i32), i32>),
+}
+
+impl Scope {
+    pub(super) fn has(&self, topic: TopicId, partition: i32) -> bool {
+        match self {
+            Scope::Everything => true,
+            Scope::Since(epoch, since) => since.get(&(topic, partition)).is_some_and(|since| since <= epoch),
+        }
+    }
 }
 
 /// What has to be kept.
@@ -289,6 +308,7 @@ impl Consumer {
             state: MemberState::Stable,
             assigned: Partitions::new(),
             revoking: Partitions::new(),
+            since: BTreeMap::new(),
             session_ends_ms: 0,
             revoke_ends_ms: None,
         });
@@ -508,6 +528,7 @@ impl Consumer {
         flat(&given_up).for_each(|partition| {
             self.owners.remove(&partition);
         });
+        member.since.retain(|partition, _| has(&member.assigned, partition));
         let missing = without(target, &member.assigned);
         let mut is_waiting = false;
         for (topic, partition) in flat(&missing) {
@@ -515,6 +536,7 @@ impl Consumer {
                 Some(owner) if owner != id => is_waiting = true,
                 _ => {
                     member.assigned.entry(topic).or_default().insert(partition);
+                    member.since.insert((topic, partition), self.target_epoch);
                     self.owners.insert((topic, partition), id.clone());
                 }
             }
@@ -549,6 +571,8 @@ impl Consumer {
             flat(&given_up).for_each(|partition| {
                 self.owners.remove(&partition);
             });
+            // Whoever takes its place may still know an older epoch.
+            member.since = flat(&member.assigned).map(|partition| (partition, 0)).collect();
             changes.members.insert(id);
         } else {
             self.remove(&id, changes);
@@ -590,16 +614,17 @@ impl Consumer {
         self.look_for_the_soonest();
     }
 
-    /// Whether an offset may be committed by a member of this epoch.
-    pub(super) fn check_member(&self, member_id: &str, epoch: i32) -> Result<(), ErrorCode> {
+    /// What may be committed by a member of this epoch.
+    pub(super) fn check_committer(&self, member_id: &Str, epoch: i32) -> Result<Scope, ErrorCode> {
         // An administrator may, while there are no members.
         if epoch < 0 && self.members.is_empty() {
-            return Ok(());
+            return Ok(Scope::Everything);
         }
-        match self.members.get(&Str::from(member_id)) {
+        match self.members.get(member_id) {
             None => Err(ErrorCode::UNKNOWN_MEMBER_ID),
-            Some(member) if member.epoch != epoch => Err(ErrorCode::STALE_MEMBER_EPOCH),
-            Some(_) => Ok(()),
+            Some(member) if epoch > member.epoch => Err(ErrorCode::STALE_MEMBER_EPOCH),
+            Some(member) if epoch < member.epoch => Ok(Scope::Since(epoch, member.since.clone())),
+            Some(_) => Ok(Scope::Everything),
         }
     }
 
@@ -633,6 +658,7 @@ impl Consumer {
             assigned: to_value(&member.assigned),
             revoking: to_value(&member.revoking),
             target: self.targets.get(id).map(to_value).unwrap_or_default(),
+            since: to_since(&member.since),
         })
     }
 
@@ -664,6 +690,7 @@ impl Consumer {
             assigned,
             revoke_ends_ms: (!revoking.is_empty()).then_some(now_ms + value.rebalance_timeout_ms),
             revoking,
+            since: of_since(value.since),
             session_ends_ms: now_ms + session_timeout_ms,
         };
         self.members.insert(id, member);
@@ -748,6 +775,24 @@ fn to_value(partitions: &Partitions) -> PartitionsValue {
 
 fn of_value(value: PartitionsValue) -> Partitions {
     value.into_iter().map(|(topic, partitions)| (TopicId(topic), partitions.into_iter().collect())).collect()
+}
+
+fn to_since(since: &BTreeMap<(TopicId, i32), i32>) -> SinceValue {
+    let mut value = SinceValue::new();
+    for ((topic, partition), epoch) in since {
+        match value.last_mut() {
+            Some((last, epochs)) if *last == topic.0 => epochs.push((*partition, *epoch)),
+            _ => value.push((topic.0, vec![(*partition, *epoch)])),
+        }
+    }
+    value
+}
+
+fn of_since(value: SinceValue) -> BTreeMap<(TopicId, i32), i32> {
+    let topic = |(topic, epochs): ([u8; 16], Vec<(i32, i32)>)| {
+        epochs.into_iter().map(move |(partition, epoch)| ((TopicId(topic), partition), epoch))
+    };
+    value.into_iter().flat_map(topic).collect()
 }
 
 fn flat(partitions: &Partitions) -> impl Iterator<Item = (TopicId, i32)> + '_ {

@@ -133,13 +133,56 @@ pub(super) struct ConsumerMemberValue {
     pub assigned: PartitionsValue,
     pub revoking: PartitionsValue,
     pub target: PartitionsValue,
+    /// In which epoch it got each partition that is assigned or revoking.
+    pub since: SinceValue,
 }
 
+/// An epoch for each partition, by topic id.
+pub(super) type SinceValue = Vec<([u8; 16], Vec<(i32, i32)>)>;
+
 impl Value for ConsumerMemberValue {
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
 
     fn read(bytes: &[u8]) -> Result<Self, DurableError> {
-        durable::decode(Self::VERSION, bytes)
+        #[derive(Deserialize)]
+        struct First {
+            instance_id: Option<String>,
+            rack_id: Option<String>,
+            client_id: String,
+            client_host: String,
+            rebalance_timeout_ms: i64,
+            subscribed_names: Vec<String>,
+            subscribed_regex: Option<String>,
+            assignor: Option<String>,
+            epoch: i32,
+            previous_epoch: i32,
+            assigned: PartitionsValue,
+            revoking: PartitionsValue,
+            target: PartitionsValue,
+        }
+        if bytes.first() != Some(&1) {
+            return durable::decode(Self::VERSION, bytes);
+        }
+        let first: First = durable::decode(1, bytes)?;
+        // When it got what it has was not kept: it is taken as new.
+        let epoch = first.epoch.max(0);
+        let since = |(topic, partitions): &([u8; 16], Vec<i32>)| (*topic, partitions.iter().map(|partition| (*partition, epoch)).collect());
+        Ok(ConsumerMemberValue {
+            since: first.assigned.iter().chain(&first.revoking).map(since).collect(),
+            instance_id: first.instance_id,
+            rack_id: first.rack_id,
+            client_id: first.client_id,
+            client_host: first.client_host,
+            rebalance_timeout_ms: first.rebalance_timeout_ms,
+            subscribed_names: first.subscribed_names,
+            subscribed_regex: first.subscribed_regex,
+            assignor: first.assignor,
+            epoch: first.epoch,
+            previous_epoch: first.previous_epoch,
+            assigned: first.assigned,
+            revoking: first.revoking,
+            target: first.target,
+        })
     }
 }
 

@@ -98,6 +98,24 @@ impl World {
         if answer.error_code.is_none() { answer.topics[0].partitions[0].error_code } else { answer.error_code }
     }
 
+    /// A member's commit, and what became of each partition.
+    async fn commit_of(&self, group: &str, member: &str, epoch: i32, places: &[(&str, i32)]) -> Vec<ErrorCode> {
+        let topic = |(name, partition_index): &(&str, i32)| OffsetCommitTopic {
+            name: (*name).into(),
+            partitions: vec![OffsetCommitPartition { partition_index: *partition_index, committed_offset: 1, ..Default::default() }],
+            ..Default::default()
+        };
+        let request = OffsetCommitRequest {
+            group_id: group.into(),
+            generation_id_or_member_epoch: epoch,
+            member_id: member.into(),
+            topics: places.iter().map(topic).collect(),
+            ..Default::default()
+        };
+        let Response::OffsetCommit(answer) = self.ask(9, request).await else { panic!() };
+        answer.topics.iter().map(|topic| topic.partitions[0].error_code).collect()
+    }
+
     /// A commit as old clients make it, who say for how long it is to be kept.
     async fn commit_for(&self, group: &str, member: &str, generation: i32, retention_time_ms: i64) -> ErrorCode {
         let partition = OffsetCommitPartition { committed_offset: 5, ..Default::default() };
@@ -401,5 +419,26 @@ async fn offsets_are_asked_for_by_members_or_by_who_claims_nothing() {
         let groups = vec![OffsetFetchGroup { group_id: "g".into(), member_id, member_epoch, ..Default::default() }];
         let Response::OffsetFetch(answer) = world.ask(9, OffsetFetchRequest { groups, ..Default::default() }).await else { panic!() };
         assert_eq!(answer.groups[0].error_code, code, "{member_epoch}");
+    }
+}
+
+/// With an epoch that is over a member commits what it has had since then, and nothing that it got later or that is another's.
+#[tokio::test]
+async fn an_epoch_that_is_over_is_good_for_what_a_member_still_has() {
+    let (disk, clock) = (SimulatedDisk::new(), Clock::manual(NOW_MS));
+    let mut world = World::of_groups(&disk, &clock);
+    world.create("a", 2, &[]).await;
+    world.create("b", 1, &[]).await;
+    let first = world.epoch(joining("g", "A", &["a"])).await;
+    let both = joining("g", "A", &["a", "b"]);
+    let second = world.epoch(ConsumerGroupHeartbeatRequest { member_epoch: first, topic_partitions: None, ..both }).await;
+    assert!(second > first);
+    for _ in 0..2 {
+        assert_eq!(world.commit_of("g", "A", first, &[("a", 0), ("a", 1)]).await, [ErrorCode::NONE; 2], "it still has them");
+        assert_eq!(world.commit_of("g", "A", first, &[("a", 0), ("b", 0)]).await, [ErrorCode::STALE_MEMBER_EPOCH; 2], "one came later");
+        assert_eq!(world.commit_of("g", "A", second, &[("a", 0), ("b", 0)]).await, [ErrorCode::NONE; 2]);
+        assert_eq!(world.commit_of("g", "A", second + 1, &[("a", 0)]).await, [ErrorCode::STALE_MEMBER_EPOCH]);
+        drop(world);
+        world = World::of_groups(&disk, &clock);
     }
 }

@@ -47,8 +47,6 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
     ("Fetch v", "/records/pieces", "the time of a marker is of one run"),
     ("FindCoordinator v6: share", "", "there are no queues yet"),
     ("silence", "c", "who joins again over another connection leaves the first one answered, and not without an answer for ever"),
-    ("OffsetCommit v9: the epoch before, partitions that are still its own", "", "an epoch that is not the member's is stale"),
-    ("OffsetCommit v10: the epoch before, partitions that are still its own", "", "see above"),
     ("OffsetFetch v9: no member, the epoch", "", "a member without an id is an unknown one, and no unexpected error"),
     ("OffsetFetch v10: no member, the epoch", "", "see above"),
     ("DeleteGroups v", "/results/error_code", "another scenario of the recording has made that group"),
