@@ -26,6 +26,8 @@ use rand::{Rng, SeedableRng};
 
 #[path = "coordination/groups.rs"]
 mod groups;
+#[path = "coordination/mixed.rs"]
+mod mixed;
 
 const NOW_MS: i64 = 1_770_000_000_000;
 

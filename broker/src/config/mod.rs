@@ -189,6 +189,10 @@ pub(crate) struct GroupSettings {
     pub consumer_session_timeout_ms: i64,
     pub consumer_heartbeat_ms: i32,
     pub consumer_size_max: usize,
+    /// Whether classic groups with members become consumer groups when a consumer joins.
+    pub is_upgrade_allowed: bool,
+    /// Whether consumer groups become classic ones when the last consumer has gone.
+    pub is_downgrade_allowed: bool,
     pub assignors: Vec<String>,
 }
 
@@ -253,6 +257,8 @@ impl BrokerSettings {
                 consumer_session_timeout_ms: number("group.consumer.session.timeout.ms"),
                 consumer_heartbeat_ms: number("group.consumer.heartbeat.interval.ms") as i32,
                 consumer_size_max: number("group.consumer.max.size") as usize,
+                is_upgrade_allowed: matches!(text("group.consumer.migration.policy"), "bidirectional" | "upgrade"),
+                is_downgrade_allowed: matches!(text("group.consumer.migration.policy"), "bidirectional" | "downgrade"),
                 assignors: text("group.consumer.assignors").split(',').map(|name| name.trim().to_owned()).collect(),
             },
             transactions: TransactionSettings {

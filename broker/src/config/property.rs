@@ -203,8 +203,8 @@ pub const BROKER: &[Property] = &[
     broker("group.consumer.max.size", Kind::Int(1), "2147483647", "The most members of a consumer group."),
     broker(
         "group.consumer.migration.policy",
-        Kind::Choice(&["disabled"]),
-        "disabled",
+        Kind::Choice(&["bidirectional", "upgrade", "downgrade", "disabled"]),
+        "bidirectional",
         "Whether a group may move between the classic and the consumer protocol while it has members.",
     ),
     broker(

@@ -145,7 +145,7 @@ pub(super) struct Joining<'a> {
 
 impl Joining<'_> {
     /// From this version on a member is told its id before it counts (KIP-394).
-    fn needs_known_id(&self) -> bool {
+    pub(super) fn needs_known_id(&self) -> bool {
         self.version >= 4 && self.request.group_instance_id.is_none()
     }
 }
@@ -435,7 +435,20 @@ impl Classic {
         }
     }
 
-    fn prepare(&mut self, now: &Now) -> Change {
+    /// Whoever waits for an answer gets this one.
+    pub(super) fn refuse_waiting(&mut self, code: ErrorCode) {
+        for (id, member) in &mut self.members {
+            if let Some(joining) = member.joining.take() {
+                let _ = joining.send(join_failed(id, code));
+            }
+            if let Some(syncing) = member.syncing.take() {
+                let _ = syncing.send(sync_failed(code));
+            }
+        }
+    }
+
+    /// A rebalance begins.
+    pub(super) fn prepare(&mut self, now: &Now) -> Change {
         for member in self.members.values_mut() {
             member.has_synced = false;
             if let Some(syncing) = member.syncing.take() {
@@ -529,7 +542,7 @@ impl Classic {
     }
 
     /// Each member votes for the first of its protocols that all know.
-    fn selected_protocol(&self) -> Option<Str> {
+    pub(super) fn selected_protocol(&self) -> Option<Str> {
         let mut votes: Vec<(Str, usize)> = Vec::new();
         let mut common: Vec<&Str> = self.members.values().next()?.protocols.iter().map(|(name, _)| name).collect();
         for member in self.members.values() {
@@ -708,16 +721,16 @@ impl Classic {
     }
 }
 
-fn rebalance_timeout_ms(request: &JoinGroupRequest) -> i64 {
+pub(super) fn rebalance_timeout_ms(request: &JoinGroupRequest) -> i64 {
     // Version 0 has none.
     if request.rebalance_timeout_ms < 0 { request.session_timeout_ms.into() } else { request.rebalance_timeout_ms.into() }
 }
 
-fn protocols(request: &JoinGroupRequest) -> Vec<(Str, Bytes)> {
+pub(super) fn protocols(request: &JoinGroupRequest) -> Vec<(Str, Bytes)> {
     request.protocols.iter().map(|protocol| (protocol.name.detached(), Bytes::copy_from_slice(&protocol.metadata))).collect()
 }
 
-fn knows(protocols: &[(Str, Bytes)], name: &Str) -> bool {
+pub(super) fn knows(protocols: &[(Str, Bytes)], name: &Str) -> bool {
     protocols.iter().any(|(known, _)| known == name)
 }
 

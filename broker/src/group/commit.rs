@@ -80,10 +80,7 @@ impl Groups {
         if who.group_id.len() > GROUP_ID_BYTES_MAX {
             return Err(ErrorCode::INVALID_GROUP_ID);
         }
-        let act = |group: &mut Group, now: &Now| {
-            let scope = check_committer(group, who, transaction.is_some(), now)?;
-            self.append_commits(group, who, commits, &scope, retention_ms, transaction, now)
-        };
+        let act = |group: &mut Group, now: &Now| self.append_commits(group, who, commits, retention_ms, transaction, now);
         let mut shelf = self.shelf.lock();
         let committed = if who.epoch < 0 {
             // Whoever keeps offsets without being a member makes the group by that.
@@ -105,11 +102,11 @@ impl Groups {
         group: &mut Group,
         who: &Committer,
         commits: &[Commit],
-        scope: &Scope,
         retention_ms: Option<i64>,
         transaction: Option<Transaction>,
         now: &Now,
     ) -> Committed {
+        let scope = check_committer(group, who, transaction.is_some(), now)?;
         let mut codes = Vec::with_capacity(commits.len());
         let mut entries = Vec::with_capacity(commits.len());
         let mut kept = Vec::with_capacity(commits.len());
@@ -131,10 +128,10 @@ impl Groups {
                 codes.push(ErrorCode::OFFSET_METADATA_TOO_LARGE);
                 continue;
             }
-            if !scope.has(topic.id, commit.partition) {
-                // One is enough, and nothing is committed.
-                return Err(if transaction.is_some() { ErrorCode::ILLEGAL_GENERATION } else { ErrorCode::STALE_MEMBER_EPOCH });
-            }
+            // One is enough, and nothing is committed.
+            scope
+                .check(topic.id, commit.partition)
+                .map_err(|code| if transaction.is_some() { ErrorCode::ILLEGAL_GENERATION } else { code })?;
             codes.push(ErrorCode::NONE);
             let value = OffsetValue {
                 offset: commit.offset,
@@ -241,7 +238,10 @@ fn check_committer(group: &mut Group, who: &Committer, is_transactional: bool, n
             match checked {
                 Err(ErrorCode::STALE_MEMBER_EPOCH) if is_transactional => Err(ErrorCode::ILLEGAL_GENERATION),
                 // Old requests cannot say which epoch they mean.
-                Ok(_) | Err(ErrorCode::STALE_MEMBER_EPOCH) if !is_transactional && who.version < 9 && !consumer.members.is_empty() => {
+                _ if !is_transactional
+                    && who.version < 9
+                    && consumer.members.get(&who.member_id).is_some_and(|member| member.classic.is_none()) =>
+                {
                     Err(ErrorCode::UNSUPPORTED_VERSION)
                 }
                 checked => checked,

@@ -14,6 +14,7 @@ use regex::Regex;
 
 use super::Client;
 use super::assignor::{Assignor, Candidate, Partitions};
+use super::mixed::ClassicSide;
 use super::record::{ConsumerMemberValue, PartitionsValue, SinceValue};
 use crate::catalog::{Listing, Topics};
 
@@ -84,12 +85,46 @@ pub(super) struct Member {
     pub assigned: Partitions,
     pub revoking: Partitions,
     /// In which epoch it got each of these.
-    since: BTreeMap<(TopicId, i32), i32>,
-    session_ends_ms: i64,
-    revoke_ends_ms: Option<i64>,
+    pub since: BTreeMap<(TopicId, i32), i32>,
+    /// It speaks the classic protocol.
+    pub classic: Option<ClassicSide>,
+    pub session_ends_ms: i64,
+    pub revoke_ends_ms: Option<i64>,
 }
 
 impl Member {
+    pub(super) fn new(client: Client) -> Self {
+        Member {
+            instance_id: None,
+            rack_id: None,
+            client,
+            rebalance_timeout_ms: 0,
+            subscribed_names: BTreeSet::new(),
+            subscribed_regex: None,
+            assignor: None,
+            epoch: 0,
+            previous_epoch: -1,
+            state: MemberState::Stable,
+            assigned: Partitions::new(),
+            revoking: Partitions::new(),
+            since: BTreeMap::new(),
+            classic: None,
+            session_ends_ms: 0,
+            revoke_ends_ms: None,
+        }
+    }
+
+    /// When something is due.
+    fn due_ms(&self) -> impl Iterator<Item = i64> + '_ {
+        let classic = self.classic.iter().flat_map(|classic| classic.join_ends_ms.into_iter().chain(classic.sync_ends_ms));
+        self.revoke_ends_ms.into_iter().chain([self.session_ends_ms]).chain(classic)
+    }
+
+    /// What it is told when it names an epoch that is not its own.
+    pub(super) fn stale(&self) -> ErrorCode {
+        if self.classic.is_some() { ErrorCode::ILLEGAL_GENERATION } else { ErrorCode::STALE_MEMBER_EPOCH }
+    }
+
     /// Whether it says of itself what it said before.
     fn has_same_wishes(&self, other: &Member) -> bool {
         self.subscribed_names == other.subscribed_names
@@ -99,6 +134,7 @@ impl Member {
             && self.instance_id == other.instance_id
             && self.rebalance_timeout_ms == other.rebalance_timeout_ms
             && self.client == other.client
+            && self.classic.as_ref().map(ClassicSide::wishes) == other.classic.as_ref().map(ClassicSide::wishes)
     }
 }
 
@@ -109,11 +145,11 @@ pub(super) struct Consumer {
     pub target_epoch: i32,
     pub members: BTreeMap<Str, Member>,
     pub targets: BTreeMap<Str, Partitions>,
-    by_instance: HashMap<Str, Str>,
+    pub by_instance: HashMap<Str, Str>,
     /// Nothing is due before this; it may be less than what is due first.
     soonest_ms: Option<i64>,
     /// Who has a partition or has not given it up yet.
-    owners: HashMap<(TopicId, i32), Str>,
+    pub owners: HashMap<(TopicId, i32), Str>,
     /// The topics as they were when the target was computed.
     topics: BTreeMap<TopicId, i32>,
     /// Of the listing that they were taken from.
@@ -141,15 +177,15 @@ fn refused(code: ErrorCode, sentence: impl Into<String>) -> Refused {
 #[derive(Debug)]
 pub(super) enum Scope {
     Everything,
-    /// With an epoch that is over: what it has had since then or longer (KIP-1251).
-    Since(i32, BTreeMap<(TopicId, i32), i32>),
+    /// With an epoch that is over: what it has had since then or longer (KIP-1251), and else an error.
+    Since(i32, BTreeMap<(TopicId, i32), i32>, ErrorCode),
 }
 
 impl Scope {
-    pub(super) fn has(&self, topic: TopicId, partition: i32) -> bool {
+    pub(super) fn check(&self, topic: TopicId, partition: i32) -> Result<(), ErrorCode> {
         match self {
-            Scope::Everything => true,
-            Scope::Since(epoch, since) => since.get(&(topic, partition)).is_some_and(|since| since <= epoch),
+            Scope::Since(epoch, since, code) if since.get(&(topic, partition)).is_none_or(|since| since > epoch) => Err(*code),
+            Scope::Everything | Scope::Since(..) => Ok(()),
         }
     }
 }
@@ -295,30 +331,9 @@ impl Consumer {
         let id = self.identify(request, member_id, world, changes)?;
         let is_joining = request.member_epoch == 0;
         let before = self.members.get(&id).cloned();
-        let mut member = before.clone().unwrap_or_else(|| Member {
-            instance_id: None,
-            rack_id: None,
-            client: client.clone(),
-            rebalance_timeout_ms: 0,
-            subscribed_names: BTreeSet::new(),
-            subscribed_regex: None,
-            assignor: None,
-            epoch: 0,
-            previous_epoch: -1,
-            state: MemberState::Stable,
-            assigned: Partitions::new(),
-            revoking: Partitions::new(),
-            since: BTreeMap::new(),
-            session_ends_ms: 0,
-            revoke_ends_ms: None,
-        });
+        let mut member = before.clone().unwrap_or_else(|| Member::new(client.clone()));
         update(&mut member, request, client);
         member.session_ends_ms = world.now_ms + world.session_timeout_ms;
-        self.expect(member.session_ends_ms);
-        let is_kept = before.as_ref().is_some_and(|before| before.has_same_wishes(&member));
-        if !is_kept {
-            changes.members.insert(id.clone());
-        }
         let is_changed = match &before {
             // Who wants nothing changes nothing for the others.
             None => {
@@ -327,21 +342,7 @@ impl Consumer {
             }
             Some(before) => before.subscribed_names != member.subscribed_names || before.subscribed_regex != member.subscribed_regex,
         };
-        let renamed = before.as_ref().filter(|before| before.instance_id != member.instance_id);
-        if let Some(left_behind) = renamed.and_then(|before| before.instance_id.as_ref()) {
-            self.release(left_behind, &id);
-        }
-        if let Some(instance_id) = &member.instance_id {
-            self.by_instance.insert(instance_id.clone(), id.clone());
-        }
-        self.members.insert(id.clone(), member);
-        let has_new_topics = self.topics_version != world.listing.version && {
-            self.topics_version = world.listing.version;
-            self.wanted(&world.listing.topics) != self.topics
-        };
-        if is_changed || has_new_topics {
-            self.bump(changes);
-        }
+        self.put(&id, member, before.as_ref(), is_changed, world, changes);
         self.compute_target(world, changes);
         let owned = request.topic_partitions.as_deref().map(to_partitions);
         self.reconcile(&id, owned.as_ref(), world, changes);
@@ -360,6 +361,37 @@ impl Consumer {
         })
     }
 
+    /// Puts a member in as it is now. The epoch rises when what is wanted has changed, or the topics have.
+    pub(super) fn put(
+        &mut self,
+        id: &Str,
+        member: Member,
+        before: Option<&Member>,
+        is_changed: bool,
+        world: &World<'_>,
+        changes: &mut Changes,
+    ) {
+        member.due_ms().min().into_iter().for_each(|due_ms| self.expect(due_ms));
+        if before.is_none_or(|before| !before.has_same_wishes(&member)) {
+            changes.members.insert(id.clone());
+        }
+        let renamed = before.filter(|before| before.instance_id != member.instance_id);
+        if let Some(left_behind) = renamed.and_then(|before| before.instance_id.as_ref()) {
+            self.release(left_behind, id);
+        }
+        if let Some(instance_id) = &member.instance_id {
+            self.by_instance.insert(instance_id.clone(), id.clone());
+        }
+        self.members.insert(id.clone(), member);
+        let has_new_topics = self.topics_version != world.listing.version && {
+            self.topics_version = world.listing.version;
+            self.wanted(&world.listing.topics) != self.topics
+        };
+        if is_changed || has_new_topics {
+            self.bump(changes);
+        }
+    }
+
     /// Finds the member or makes room for it, and compares epochs.
     fn identify(
         &mut self,
@@ -374,8 +406,9 @@ impl Consumer {
             match self.by_instance.get(instance_id).cloned() {
                 Some(known) if known == id => {}
                 Some(known) if is_joining => {
-                    let is_away = self.members.get(&known).is_some_and(|member| member.epoch == LEAVE_STATIC);
-                    if !is_away {
+                    // In the classic protocol whoever comes later takes the place.
+                    let gives_way = |member: &Member| member.epoch == LEAVE_STATIC || member.classic.is_some();
+                    if !self.members.get(&known).is_some_and(gives_way) {
                         let sentence =
                             format!("Static member {id} with instance id {instance_id} cannot join: {known} has it and has not left.");
                         return Err(refused(ErrorCode::UNRELEASED_INSTANCE_ID, sentence));
@@ -424,7 +457,7 @@ impl Consumer {
     }
 
     /// A static member comes back under another id and takes over what it had.
-    fn rename(&mut self, old_id: &Str, new_id: &Str, changes: &mut Changes) {
+    pub(super) fn rename(&mut self, old_id: &Str, new_id: &Str, changes: &mut Changes) {
         let Some(mut member) = self.members.remove(old_id) else { return };
         if let Some(target) = self.targets.remove(old_id) {
             self.targets.insert(new_id.clone(), target);
@@ -452,7 +485,7 @@ impl Consumer {
     }
 
     /// Computes who is to have what, when something changed since it was computed.
-    fn compute_target(&mut self, world: &World<'_>, changes: &mut Changes) {
+    pub(super) fn compute_target(&mut self, world: &World<'_>, changes: &mut Changes) {
         if self.target_epoch >= self.epoch {
             return;
         }
@@ -488,7 +521,7 @@ impl Consumer {
     }
 
     /// Leads a member one step towards its target.
-    fn reconcile(&mut self, id: &Str, owned: Option<&Partitions>, world: &World<'_>, changes: &mut Changes) {
+    pub(super) fn reconcile(&mut self, id: &Str, owned: Option<&Partitions>, world: &World<'_>, changes: &mut Changes) {
         let Some(mut member) = self.members.remove(id) else { return };
         let target = self.targets.get(id).cloned().unwrap_or_default();
         let is_acknowledged = owned.is_some_and(|owned| !intersects(owned, &member.revoking));
@@ -521,8 +554,11 @@ impl Consumer {
         if !given_up.is_empty() && must_revoke {
             member.revoking = given_up;
             member.state = MemberState::Revoking;
-            member.revoke_ends_ms = Some(world.now_ms + member.rebalance_timeout_ms);
-            self.expect(world.now_ms + member.rebalance_timeout_ms);
+            // One of the classic protocol has other ways to be late.
+            if member.classic.is_none() {
+                member.revoke_ends_ms = Some(world.now_ms + member.rebalance_timeout_ms);
+                self.expect(world.now_ms + member.rebalance_timeout_ms);
+            }
             return;
         }
         flat(&given_up).for_each(|partition| {
@@ -581,18 +617,24 @@ impl Consumer {
     }
 
     fn remove(&mut self, id: &Str, changes: &mut Changes) {
-        let Some(member) = self.members.remove(id) else { return };
+        if self.take_out(id, changes) {
+            self.bump(changes);
+        }
+    }
+
+    fn take_out(&mut self, id: &Str, changes: &mut Changes) -> bool {
+        let Some(member) = self.members.remove(id) else { return false };
         if let Some(instance_id) = &member.instance_id {
             self.release(instance_id, id);
         }
         self.targets.remove(id);
         self.owners.retain(|_, owner| owner != id);
         changes.members.insert(id.clone());
-        self.bump(changes);
+        true
     }
 
     /// Something is due then.
-    fn expect(&mut self, due_ms: i64) {
+    pub(super) fn expect(&mut self, due_ms: i64) {
         self.soonest_ms = Some(self.soonest_ms.map_or(due_ms, |soonest_ms| soonest_ms.min(due_ms)));
     }
 
@@ -602,13 +644,12 @@ impl Consumer {
     }
 
     fn look_for_the_soonest(&mut self) {
-        let due = self.members.values().flat_map(|member| member.revoke_ends_ms.into_iter().chain([member.session_ends_ms]));
-        self.soonest_ms = due.min();
+        self.soonest_ms = self.members.values().flat_map(Member::due_ms).min();
     }
 
     /// Time has passed: who was silent, or did not give up in time, is out.
     pub(super) fn tick(&mut self, now_ms: i64, changes: &mut Changes) {
-        let is_over = |member: &Member| member.session_ends_ms <= now_ms || member.revoke_ends_ms.is_some_and(|ends_ms| ends_ms <= now_ms);
+        let is_over = |member: &Member| member.due_ms().any(|due_ms| due_ms <= now_ms);
         let gone: Vec<Str> = self.members.iter().filter(|(_, member)| is_over(member)).map(|(id, _)| id.clone()).collect();
         gone.iter().for_each(|id| self.remove(id, changes));
         self.look_for_the_soonest();
@@ -622,8 +663,8 @@ impl Consumer {
         }
         match self.members.get(member_id) {
             None => Err(ErrorCode::UNKNOWN_MEMBER_ID),
-            Some(member) if epoch > member.epoch => Err(ErrorCode::STALE_MEMBER_EPOCH),
-            Some(member) if epoch < member.epoch => Ok(Scope::Since(epoch, member.since.clone())),
+            Some(member) if epoch > member.epoch => Err(member.stale()),
+            Some(member) if epoch < member.epoch => Ok(Scope::Since(epoch, member.since.clone(), member.stale())),
             Some(_) => Ok(Scope::Everything),
         }
     }
@@ -635,7 +676,7 @@ impl Consumer {
         }
         match member_id.and_then(|member_id| self.members.get(member_id)) {
             None => Err(ErrorCode::UNKNOWN_MEMBER_ID),
-            Some(member) if member.epoch != epoch => Err(ErrorCode::STALE_MEMBER_EPOCH),
+            Some(member) if member.epoch != epoch => Err(member.stale()),
             Some(_) => Ok(()),
         }
     }
@@ -659,6 +700,7 @@ impl Consumer {
             revoking: to_value(&member.revoking),
             target: self.targets.get(id).map(to_value).unwrap_or_default(),
             since: to_since(&member.since),
+            classic: member.classic.as_ref().map(ClassicSide::to_value),
         })
     }
 
@@ -691,7 +733,8 @@ impl Consumer {
             revoke_ends_ms: (!revoking.is_empty()).then_some(now_ms + value.rebalance_timeout_ms),
             revoking,
             since: of_since(value.since),
-            session_ends_ms: now_ms + session_timeout_ms,
+            session_ends_ms: now_ms + value.classic.as_ref().map_or(session_timeout_ms, |classic| classic.session_timeout_ms),
+            classic: value.classic.map(ClassicSide::of_value),
         };
         self.members.insert(id, member);
     }
@@ -716,17 +759,24 @@ impl Consumer {
         self.targets.remove(&id);
     }
 
-    /// An administrator removes a member.
-    pub(super) fn remove_by_admin(&mut self, id: &Str, instance_id: Option<&Str>, changes: &mut Changes) -> Result<(), ErrorCode> {
-        let id = match instance_id.map(|instance_id| self.by_instance.get(instance_id)) {
-            Some(None) => return Err(ErrorCode::UNKNOWN_MEMBER_ID),
-            Some(Some(known)) if !id.is_empty() && known != id => return Err(ErrorCode::FENCED_INSTANCE_ID),
-            Some(Some(known)) => known.clone(),
-            None if self.members.contains_key(id) => id.clone(),
-            None => return Err(ErrorCode::UNKNOWN_MEMBER_ID),
-        };
-        self.remove(&id, changes);
-        Ok(())
+    /// The member that a LeaveGroup means.
+    pub(super) fn find(&self, id: &Str, instance_id: Option<&Str>) -> Result<Str, ErrorCode> {
+        match instance_id.map(|instance_id| self.by_instance.get(instance_id)) {
+            Some(None) => Err(ErrorCode::UNKNOWN_MEMBER_ID),
+            Some(Some(known)) if !id.is_empty() && known != id => Err(ErrorCode::FENCED_INSTANCE_ID),
+            Some(Some(known)) => Ok(known.clone()),
+            None if self.members.contains_key(id) => Ok(id.detached()),
+            None => Err(ErrorCode::UNKNOWN_MEMBER_ID),
+        }
+    }
+
+    /// Several members go at once.
+    pub(super) fn remove_all(&mut self, ids: &BTreeSet<Str>, changes: &mut Changes) {
+        let mut is_any_gone = false;
+        ids.iter().for_each(|id| is_any_gone |= self.take_out(id, changes));
+        if is_any_gone {
+            self.bump(changes);
+        }
     }
 }
 
@@ -755,6 +805,7 @@ fn update(member: &mut Member, request: &ConsumerGroupHeartbeatRequest, client: 
         member.subscribed_regex = Pattern::new(pattern).ok().filter(|_| !pattern.is_empty());
     }
     member.client = client;
+    member.classic = None;
 }
 
 fn to_partitions(asked: &[TopicPartitions]) -> Partitions {
@@ -795,7 +846,7 @@ fn of_since(value: SinceValue) -> BTreeMap<(TopicId, i32), i32> {
     value.into_iter().flat_map(topic).collect()
 }
 
-fn flat(partitions: &Partitions) -> impl Iterator<Item = (TopicId, i32)> + '_ {
+pub(super) fn flat(partitions: &Partitions) -> impl Iterator<Item = (TopicId, i32)> + '_ {
     partitions.iter().flat_map(|(topic, partitions)| partitions.iter().map(|partition| (*topic, *partition)))
 }
 
@@ -824,6 +875,6 @@ fn both(a: &Partitions, b: &Partitions) -> Partitions {
     collect(flat(a).filter(|place| has(b, place)))
 }
 
-fn without(a: &Partitions, b: &Partitions) -> Partitions {
+pub(super) fn without(a: &Partitions, b: &Partitions) -> Partitions {
     collect(flat(a).filter(|place| !has(b, place)))
 }

@@ -12,14 +12,12 @@ use millstream_protocol::{ErrorCode, Str, TopicId};
 use super::assignor::Partitions;
 use super::classic::{Classic, State};
 use super::consumer::{Consumer, union};
+use super::mixed::CONSUMER;
 use super::offsets::Place;
 use super::record::Key;
 use super::{Group, Groups, Kind, forgetting};
 use crate::catalog::Listing;
 use crate::journal::Entry;
-
-/// The kind of group that consumers are in.
-const CONSUMER: &str = "consumer";
 
 /// A group in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -283,7 +281,7 @@ fn described_consumer(id: &Str, consumer: &Consumer, listing: &Listing, assignor
         // What it has to give up is its own until it says that it did.
         assignment: named(&union(&member.assigned, &member.revoking)),
         target_assignment: consumer.targets.get(id).map(named).unwrap_or_default(),
-        member_type: 1,
+        member_type: i8::from(member.classic.is_none()),
     });
     DescribedConsumerGroup {
         group_id: id.clone(),

@@ -5,13 +5,15 @@ use millstream_protocol::message::heartbeat::HeartbeatRequest;
 use millstream_protocol::message::join_group::{JoinGroupRequest, JoinGroupResponse};
 use millstream_protocol::message::leave_group::{LeaveGroupRequest, LeaveGroupResponse, LeavingMember, LeftMember};
 use millstream_protocol::message::sync_group::{SyncGroupRequest, SyncGroupResponse};
-use millstream_protocol::{ErrorCode, TopicId};
+use millstream_protocol::{ErrorCode, Str, TopicId};
 use tokio::sync::oneshot;
 
-use super::classic::{Classic, Joining, join_failed, sync_failed};
-use super::consumer::{Changes, Consumer, LEAVE, LEAVE_STATIC, Refused};
+use super::classic::{Classic, Joining, Now, join_failed, sync_failed};
+use super::consumer::{Changes, Consumer, LEAVE, LEAVE_STATIC, Refused, World};
 use super::record::Key;
-use super::{Client, Group, Groups, Kind, World, classic_entry, consumer, consumer_entries, is_group_id};
+use super::{Client, Group, Groups, Kind, classic_entry, consumer, consumer_entries, is_group_id};
+use crate::catalog::Listing;
+use crate::journal::Entry;
 
 impl Groups {
     /// A member joins a classic group. The answer comes when the group has settled.
@@ -32,16 +34,56 @@ impl Groups {
             self.with_new(
                 id,
                 |now| Kind::Classic(Classic::new(now.wall_ms)),
-                |group, now, entries| match classic_kind(id, group, now.wall_ms, entries) {
-                    Some(classic) => {
-                        let change = classic.join(Joining { request, version, client }, sender, now);
-                        entries.extend(classic_entry(id, classic, change));
+                |group, now, entries| {
+                    let joining = Joining { request, version, client };
+                    match classic_kind(id, group, now.wall_ms, entries) {
+                        Some(classic) => {
+                            let change = classic.join(joining, sender, now);
+                            entries.extend(classic_entry(id, classic, change));
+                        }
+                        None => match self.join_consumers(joining, group, now, entries) {
+                            // The other end is right here.
+                            Ok(response) => drop(sender.send(response)),
+                            Err(code) => fail(sender, code),
+                        },
                     }
-                    None => fail(sender, ErrorCode::INCONSISTENT_GROUP_PROTOCOL),
                 },
             );
         }
         receiver
+    }
+
+    /// A member of the classic protocol joins a group that has consumers.
+    fn join_consumers(
+        &self,
+        joining: Joining<'_>,
+        group: &mut Group,
+        now: &Now,
+        entries: &mut Vec<Entry>,
+    ) -> Result<JoinGroupResponse, ErrorCode> {
+        let id = &joining.request.group_id;
+        let Kind::Consumer(consumer) = &mut group.kind else { return Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL) };
+        let listing = self.catalog.listing();
+        let (epoch, mut changes) = (consumer.epoch, Changes::default());
+        let downgrade = (self.settings.is_downgrade_allowed, self.settings.size_max);
+        let joined = consumer.join(joining, downgrade, &self.world(&listing, now), &mut changes)?;
+        match joined.replaced_the_last {
+            None => entries.extend(consumer_entries(id, consumer, changes)),
+            Some(is_rebalancing) => self.downgrade(id, group, epoch, is_rebalancing, changes, now, entries),
+        }
+        Ok(joined.response)
+    }
+
+    /// What a consumer group does not know by itself.
+    fn world<'a>(&'a self, listing: &'a Listing, now: &Now) -> World<'a> {
+        World {
+            now_ms: now.ms,
+            listing,
+            session_timeout_ms: self.settings.consumer_session_timeout_ms,
+            heartbeat_ms: self.settings.consumer_heartbeat_ms,
+            size_max: self.settings.consumer_size_max,
+            assignors: &self.settings.assignors,
+        }
     }
 
     /// A member asks for its share, which may have to wait for the leader.
@@ -57,10 +99,14 @@ impl Groups {
         }
         let id = request.group_id.clone();
         // Without a group the sender goes, and the receiver knows.
-        self.with(&id, |group, now, entries| {
-            if let Kind::Classic(classic) = &mut group.kind {
+        self.with(&id, |group, now, entries| match &mut group.kind {
+            Kind::Classic(classic) => {
                 let change = classic.sync(request, sender, now);
                 entries.extend(classic_entry(&id, classic, change));
+            }
+            Kind::Consumer(consumer) => {
+                let synced = consumer.sync(&request, &self.catalog.listing(), now.ms);
+                let _ = sender.send(synced.unwrap_or_else(sync_failed));
             }
         });
         receiver
@@ -71,10 +117,18 @@ impl Groups {
         if !is_group_id(&request.group_id) {
             return ErrorCode::INVALID_GROUP_ID;
         }
-        let code = self.look(&request.group_id, |group, now| match &mut group.kind {
+        let act = |group: &mut Group, now: &Now| match &mut group.kind {
             Kind::Classic(classic) => classic.heartbeat(&request.member_id, request.group_instance_id.as_ref(), request.generation_id, now),
-            Kind::Consumer(_) => ErrorCode::UNKNOWN_MEMBER_ID,
-        });
+            Kind::Consumer(consumer) => consumer.classic_heartbeat(request, now.ms),
+        };
+        let mut shelf = self.shelf.lock();
+        // Whoever has to join a consumer group again has a time for it.
+        let is_due_sooner = shelf.groups.get(&request.group_id).is_some_and(|group| matches!(group.kind, Kind::Consumer(_)));
+        let code = if is_due_sooner {
+            self.with_locked(&mut shelf, &request.group_id, |group, now, _| act(group, now))
+        } else {
+            self.look_locked(&mut shelf, &request.group_id, act)
+        };
         code.unwrap_or(ErrorCode::UNKNOWN_MEMBER_ID)
     }
 
@@ -86,24 +140,22 @@ impl Groups {
         let id = &request.group_id;
         let leaving =
             if version >= 3 { request.members } else { vec![LeavingMember { member_id: request.member_id, ..Default::default() }] };
-        let left = self.with(id, |group, now, entries| {
-            let mut left = Vec::new();
-            for member in &leaving {
-                let instance_id = member.group_instance_id.as_ref();
-                let result = match &mut group.kind {
-                    Kind::Classic(classic) => classic.leave(&member.member_id, instance_id, now).map(|change| {
-                        entries.extend(classic_entry(id, classic, change));
-                    }),
-                    Kind::Consumer(consumer) => {
-                        let mut changes = Changes::default();
-                        let removed = consumer.remove_by_admin(&member.member_id, instance_id, &mut changes);
-                        entries.extend(consumer_entries(id, consumer, changes));
-                        removed
-                    }
+        let code = |result: Result<(), ErrorCode>| result.err().unwrap_or(ErrorCode::NONE);
+        let left = self.with(id, |group, now, entries| match &mut group.kind {
+            Kind::Classic(classic) => {
+                let mut leave = |member: &LeavingMember| {
+                    let change = classic.leave(&member.member_id, member.group_instance_id.as_ref(), now)?;
+                    entries.extend(classic_entry(id, classic, change));
+                    Ok(())
                 };
-                left.push(result.err().unwrap_or(ErrorCode::NONE));
+                leaving.iter().map(|member| code(leave(member))).collect()
             }
-            left
+            Kind::Consumer(_) => self.take_members(id, group, now, entries, |consumer, changes| {
+                let found = leaving.iter().map(|member| consumer.find(&member.member_id, member.group_instance_id.as_ref()));
+                let found: Vec<Result<Str, ErrorCode>> = found.collect();
+                consumer.remove_all(&found.iter().flatten().cloned().collect(), changes);
+                found.into_iter().map(|found| code(found.map(drop))).collect()
+            }),
         });
         let left = left.unwrap_or_else(|| vec![ErrorCode::UNKNOWN_MEMBER_ID; leaving.len()]);
         if version < 3 {
@@ -148,12 +200,9 @@ impl Groups {
         }
         let id = &request.group_id;
         if matches!(request.member_epoch, LEAVE | LEAVE_STATIC) {
-            let left = self.with(id, |group, _, entries| {
-                let Kind::Consumer(consumer) = &mut group.kind else { return Err(not_a_consumer_group(id)) };
-                let mut changes = Changes::default();
-                let left = consumer.leave(request, &mut changes);
-                entries.extend(consumer_entries(id, consumer, changes));
-                left
+            let left = self.with(id, |group, now, entries| match &group.kind {
+                Kind::Classic(_) => Err(not_a_consumer_group(id)),
+                Kind::Consumer(_) => self.take_members(id, group, now, entries, |consumer, changes| consumer.leave(request, changes)),
             });
             left.unwrap_or_else(|| Err((ErrorCode::GROUP_ID_NOT_FOUND, format!("Group {id} not found."))))?;
             return Ok(ConsumerGroupHeartbeatResponse {
@@ -163,24 +212,24 @@ impl Groups {
             });
         }
         let member_id = if request.member_id.is_empty() { TopicId(rand::random()).to_string().into() } else { request.member_id.clone() };
-        let act = |group: &mut Group, now: &super::Now, entries: &mut Vec<_>| {
+        let act = |group: &mut Group, now: &Now, entries: &mut Vec<Entry>| {
             // Of two requests the later one knows no older topics.
             let listing = self.catalog.listing();
-            let world = World {
-                now_ms: now.ms,
-                listing: &listing,
-                session_timeout_ms: self.settings.consumer_session_timeout_ms,
-                heartbeat_ms: self.settings.consumer_heartbeat_ms,
-                size_max: self.settings.consumer_size_max,
-                assignors: &self.settings.assignors,
-            };
-            // Who was only told an id is no member yet.
-            let is_free = matches!(&group.kind, Kind::Classic(classic) if classic.members.is_empty());
-            if is_free && request.member_epoch == 0 {
-                group.kind = Kind::Consumer(Consumer::new());
+            let world = self.world(&listing, now);
+            let mut changes = Changes::default();
+            if let Kind::Classic(classic) = &mut group.kind {
+                let upgraded = if request.member_epoch == 0 { self.upgraded(classic, &listing, now) } else { None };
+                let mut consumer = upgraded.ok_or_else(|| not_a_consumer_group(id))?;
+                // Who is refused changes nothing.
+                let answer = consumer.heartbeat(request, &member_id, client, &world, &mut changes)?;
+                changes.is_group_changed = true;
+                changes.members.extend(consumer.members.keys().cloned());
+                classic.refuse_waiting(ErrorCode::REBALANCE_IN_PROGRESS);
+                entries.extend(consumer_entries(id, &consumer, changes));
+                group.kind = Kind::Consumer(consumer);
+                return Ok(answer);
             }
             let Kind::Consumer(consumer) = &mut group.kind else { return Err(not_a_consumer_group(id)) };
-            let mut changes = Changes::default();
             let answer = consumer.heartbeat(request, &member_id, client, &world, &mut changes);
             entries.extend(consumer_entries(id, consumer, changes));
             answer
@@ -203,7 +252,7 @@ pub(super) fn uuid() -> String {
 }
 
 /// The group as a classic one; an empty consumer group becomes one.
-fn classic_kind<'g>(id: &str, group: &'g mut Group, wall_ms: i64, entries: &mut Vec<crate::journal::Entry>) -> Option<&'g mut Classic> {
+fn classic_kind<'g>(id: &str, group: &'g mut Group, wall_ms: i64, entries: &mut Vec<Entry>) -> Option<&'g mut Classic> {
     if matches!(&group.kind, Kind::Consumer(consumer) if consumer.members.is_empty()) {
         group.kind = Kind::Classic(Classic::new(wall_ms));
         entries.push(Key::Group { group: id.to_owned() }.forget());

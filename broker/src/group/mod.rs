@@ -4,7 +4,7 @@
 //! into the journal before the lock is released: the journal has the order in which things happened. An answer that
 //! promises something waits until the journal has it on stable storage.
 //!
-//! * [`membership`] joins, leaves and assigns; * [`commit`] keeps offsets; * [`describe`] tells and deletes
+//! * [`membership`] joins, leaves and assigns, [`mixed`] knows members of both protocols in one group; * [`commit`] keeps offsets; * [`describe`] tells and deletes
 
 mod assignor;
 mod classic;
@@ -12,6 +12,7 @@ mod commit;
 mod consumer;
 mod describe;
 mod membership;
+mod mixed;
 mod offsets;
 mod record;
 
@@ -29,7 +30,7 @@ use crate::config::GroupSettings;
 use crate::journal::{Entry, Journal, Replayed};
 use crate::partition::Acknowledged;
 use classic::{Change, Classic, Now, State};
-use consumer::{Changes, Consumer, World};
+use consumer::{Changes, Consumer};
 use offsets::{Offsets, Place};
 use record::{ConsumerMemberValue, GroupValue, Key, OffsetValue, Value};
 
@@ -372,11 +373,7 @@ impl Groups {
                     let change = classic.tick(now);
                     entries.extend(classic_entry(&id, classic, change));
                 }
-                Kind::Consumer(consumer) => {
-                    let mut changes = Changes::default();
-                    consumer.tick(now.ms, &mut changes);
-                    entries.extend(consumer_entries(&id, consumer, changes));
-                }
+                Kind::Consumer(_) => self.take_members(&id, group, now, entries, |consumer, changes| consumer.tick(now.ms, changes)),
             });
         }
     }

@@ -135,6 +135,15 @@ pub(super) struct ConsumerMemberValue {
     pub target: PartitionsValue,
     /// In which epoch it got each partition that is assigned or revoking.
     pub since: SinceValue,
+    /// Of one that speaks the classic protocol.
+    pub classic: Option<ClassicSideValue>,
+}
+
+/// What a consumer group keeps of a member that speaks the classic protocol.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ClassicSideValue {
+    pub session_timeout_ms: i64,
+    pub protocols: Vec<(String, Vec<u8>)>,
 }
 
 /// An epoch for each partition, by topic id.
@@ -182,6 +191,7 @@ impl Value for ConsumerMemberValue {
             assigned: first.assigned,
             revoking: first.revoking,
             target: first.target,
+            classic: None,
         })
     }
 }

@@ -20,7 +20,7 @@ const PROPERTIES: &[(&str, &str)] = &[
 ];
 const RETENTION_MS: i64 = 60_000;
 
-fn joining(group: &str, member: &str, topics: &[&str]) -> ConsumerGroupHeartbeatRequest {
+pub(super) fn joining(group: &str, member: &str, topics: &[&str]) -> ConsumerGroupHeartbeatRequest {
     ConsumerGroupHeartbeatRequest {
         group_id: group.into(),
         member_id: member.into(),
@@ -31,7 +31,7 @@ fn joining(group: &str, member: &str, topics: &[&str]) -> ConsumerGroupHeartbeat
     }
 }
 
-fn beating(group: &str, member: &str, epoch: i32) -> ConsumerGroupHeartbeatRequest {
+pub(super) fn beating(group: &str, member: &str, epoch: i32) -> ConsumerGroupHeartbeatRequest {
     ConsumerGroupHeartbeatRequest { group_id: group.into(), member_id: member.into(), member_epoch: epoch, ..Default::default() }
 }
 
@@ -40,26 +40,26 @@ impl World {
         World::open_with(disk, clock, PROPERTIES)
     }
 
-    async fn heartbeat(&self, request: ConsumerGroupHeartbeatRequest) -> ConsumerGroupHeartbeatResponse {
+    pub(super) async fn heartbeat(&self, request: ConsumerGroupHeartbeatRequest) -> ConsumerGroupHeartbeatResponse {
         let Response::ConsumerGroupHeartbeat(answer) = self.ask(1, request).await else { panic!() };
         answer
     }
 
     /// A member joins or goes on; says its new epoch.
-    async fn epoch(&self, request: ConsumerGroupHeartbeatRequest) -> i32 {
+    pub(super) async fn epoch(&self, request: ConsumerGroupHeartbeatRequest) -> i32 {
         let answer = self.heartbeat(request).await;
         assert!(answer.error_code.is_none(), "{}: {:?}", answer.error_code, answer.error_message);
         answer.member_epoch
     }
 
-    async fn describe(&self, group: &str) -> DescribedConsumerGroup {
+    pub(super) async fn describe(&self, group: &str) -> DescribedConsumerGroup {
         let request = ConsumerGroupDescribeRequest { group_ids: vec![group.into()], ..Default::default() };
         let Response::ConsumerGroupDescribe(mut answer) = self.ask(1, request).await else { panic!() };
         answer.groups.remove(0)
     }
 
     /// The partitions of a member, those included that it is to give up.
-    async fn partitions(&self, group: &str, member: &str) -> Vec<i32> {
+    pub(super) async fn partitions(&self, group: &str, member: &str) -> Vec<i32> {
         let described = self.describe(group).await;
         let member = described.members.iter().find(|described| described.member_id == member).expect("is a member");
         member.assignment.topic_partitions.iter().flat_map(|topic| topic.partitions.clone()).collect()
@@ -79,7 +79,7 @@ impl World {
         (first, second)
     }
 
-    async fn tend(&self) {
+    pub(super) async fn tend(&self) {
         let broker = self.broker.clone();
         tokio::task::spawn_blocking(move || broker.tend_now()).await.expect("tends");
     }
@@ -99,7 +99,7 @@ impl World {
     }
 
     /// A member's commit, and what became of each partition.
-    async fn commit_of(&self, group: &str, member: &str, epoch: i32, places: &[(&str, i32)]) -> Vec<ErrorCode> {
+    pub(super) async fn commit_of(&self, group: &str, member: &str, epoch: i32, places: &[(&str, i32)]) -> Vec<ErrorCode> {
         let topic = |(name, partition_index): &(&str, i32)| OffsetCommitTopic {
             name: (*name).into(),
             partitions: vec![OffsetCommitPartition { partition_index: *partition_index, committed_offset: 1, ..Default::default() }],
@@ -370,6 +370,40 @@ async fn a_transaction_of_a_generation_that_nobody_knows_is_refused() {
     };
     let Response::TxnOffsetCommit(answer) = world.ask(5, request).await else { panic!() };
     assert_eq!(answer.topics[0].partitions[0].error_code, ErrorCode::ILLEGAL_GENERATION);
+}
+
+/// What a transaction commits is no sign of life from the member, in Kafka and here.
+#[tokio::test]
+async fn offsets_in_a_transaction_do_not_keep_a_member_alive() {
+    for is_transactional in [false, true] {
+        let (disk, clock) = (SimulatedDisk::new(), Clock::manual(NOW_MS));
+        let world = World::of_groups(&disk, &clock);
+        world.create("a", 1, &[]).await;
+        let identity = world.begin("id").await.expect("begins");
+        let joined = world.join_alone("g", b"").await;
+        clock.advance_ms(6000);
+        if is_transactional {
+            let partition = TxnOffsetCommitPartition { committed_offset: 1, ..Default::default() };
+            let request = TxnOffsetCommitRequest {
+                transactional_id: "id".into(),
+                group_id: "g".into(),
+                producer_id: identity.0,
+                producer_epoch: identity.1,
+                generation_id: joined.generation_id,
+                member_id: joined.member_id.clone(),
+                topics: vec![TxnOffsetCommitTopic { name: "a".into(), partitions: vec![partition] }],
+                ..Default::default()
+            };
+            let Response::TxnOffsetCommit(answer) = world.ask(5, request).await else { panic!() };
+            assert!(answer.topics[0].partitions[0].error_code.is_none());
+        } else {
+            assert!(world.commit_for("g", &joined.member_id, joined.generation_id, -1).await.is_none());
+        }
+        clock.advance_ms(6000);
+        world.tend().await;
+        let last = world.commit_for("g", &joined.member_id, joined.generation_id, -1).await;
+        assert_eq!(last, if is_transactional { ErrorCode::UNKNOWN_MEMBER_ID } else { ErrorCode::NONE });
+    }
 }
 
 #[tokio::test]
