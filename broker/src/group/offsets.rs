@@ -89,17 +89,15 @@ impl Offsets {
 
     /// The places of a topic that is gone: those of one that had its name before or has it now are others.
     pub(super) fn places_of(&self, name: &str, id: TopicId) -> BTreeSet<Place> {
-        self.places_that(|(topic, _), value| topic == name && value.is_of(Some(id)))
+        let all = || (name.to_owned(), i32::MIN)..=(name.to_owned(), i32::MAX);
+        let found = self.committed.range(all()).chain(self.held.values().flat_map(|held| held.range(all())));
+        found.filter(|(_, kept)| kept.value.is_of(Some(id))).map(|(place, _)| place.clone()).collect()
     }
 
     /// The places of topics that do not exist, which `id_of` looks up.
     pub(super) fn orphans(&self, id_of: impl Fn(&str) -> Option<TopicId>) -> BTreeSet<Place> {
-        self.places_that(|(topic, _), value| !value.is_of(id_of(topic)))
-    }
-
-    fn places_that(&self, is_meant: impl Fn(&Place, &OffsetValue) -> bool) -> BTreeSet<Place> {
         let all = self.committed.iter().chain(self.held.values().flatten());
-        all.filter(|(place, kept)| is_meant(place, &kept.value)).map(|(place, _)| place.clone()).collect()
+        all.filter(|((topic, _), kept)| !kept.value.is_of(id_of(topic))).map(|(place, _)| place.clone()).collect()
     }
 
     pub(super) fn has(&self, place: &Place) -> bool {

@@ -224,3 +224,29 @@ impl Key {
         durable::decode(VERSION, bytes)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_earlier_versions_kept_is_read() {
+        let bytes = durable::encode(1, &(5i64, 2i32, "m", 7i64, Some(9i64)));
+        let value = OffsetValue { offset: 5, leader_epoch: 2, metadata: "m".into(), commit_ms: 7, expire_ms: Some(9), topic_id: None };
+        assert_eq!(OffsetValue::read(&bytes).unwrap(), value);
+        let id = TopicId([3; 16]);
+        assert!(value.is_of(Some(id)) && !value.is_of(None), "whichever topic has the name");
+        let newer = OffsetValue { topic_id: Some(id.0), ..value };
+        let Some(bytes) = (Key::Group { group: "g".into() }).set(&newer).value else { panic!() };
+        assert_eq!(OffsetValue::read(&bytes).unwrap(), newer);
+        assert!(newer.is_of(Some(id)) && !newer.is_of(Some(TopicId([4; 16]))));
+
+        let nothing: Option<String> = None;
+        let names: Vec<String> = vec!["t".into()];
+        let (assigned, revoking, target) = (vec![(id.0, vec![0, 1])], vec![(id.0, vec![2])], vec![(id.0, vec![0, 1, 3])]);
+        let member = (&nothing, &nothing, "c", "/h", 60i64, &names, &nothing, &nothing, 4i32, 3i32, &assigned, &revoking, &target);
+        let read = ConsumerMemberValue::read(&durable::encode(1, &member)).unwrap();
+        assert_eq!((read.epoch, read.assigned, read.revoking, read.target), (4, assigned, revoking, target));
+        assert_eq!(read.since, [(id.0, vec![(0, 4), (1, 4)]), (id.0, vec![(2, 4)])]);
+    }
+}
