@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use millstream_protocol::ErrorCode;
 use millstream_protocol::message::consumer_group_describe::{ConsumerGroupDescribeRequest, NamedAssignment};
 use millstream_protocol::message::consumer_protocol::ConsumerAssignment;
 use millstream_protocol::message::delete_groups::DeleteGroupsRequest;
@@ -11,10 +10,12 @@ use millstream_protocol::message::list_groups::ListGroupsRequest;
 use millstream_protocol::message::list_offsets::{EARLIEST, LATEST};
 use millstream_protocol::message::offset_commit::{OffsetCommitPartition, OffsetCommitRequest, OffsetCommitTopic};
 use millstream_protocol::message::offset_fetch::{OffsetFetchGroup, OffsetFetchGroupTopic, OffsetFetchRequest};
+use millstream_protocol::{ErrorCode, Str};
 
 use serde::Serialize;
 
 use crate::admin::{Admin, checked, missing};
+use crate::consumer::OffsetAndMetadata;
 use crate::error::{Error, ErrorKind};
 use crate::reader::Start;
 use crate::topic_partition::TopicPartition;
@@ -210,6 +211,19 @@ impl Admin {
     /// # Errors
     /// When the connection ends.
     pub async fn committed_offsets(&self, id: &str, partitions: Option<&[(String, i32)]>) -> Result<BTreeMap<(String, i32), i64>, Error> {
+        let committed = self.committed(id, partitions).await?;
+        Ok(committed.into_iter().map(|(partition, committed)| (partition, committed.offset)).collect())
+    }
+
+    /// The same with the notes that were committed.
+    ///
+    /// # Errors
+    /// When the connection ends.
+    pub async fn committed(
+        &self,
+        id: &str,
+        partitions: Option<&[(String, i32)]>,
+    ) -> Result<BTreeMap<(String, i32), OffsetAndMetadata>, Error> {
         let topic = |(name, partition_indexes): (String, Vec<i32>)| OffsetFetchGroupTopic {
             name: name.into(),
             partition_indexes,
@@ -227,7 +241,9 @@ impl Admin {
                 let place = format!("{}-{}", topic.name, partition.partition_index);
                 checked(partition.error_code, format!("asking for the offset of group {id} in {place}"), None)?;
                 if partition.committed_offset >= 0 {
-                    committed.insert((topic.name.to_string(), partition.partition_index), partition.committed_offset);
+                    let metadata = partition.metadata.map(|text| text.to_string()).unwrap_or_default();
+                    let found = OffsetAndMetadata { offset: partition.committed_offset, metadata };
+                    committed.insert((topic.name.to_string(), partition.partition_index), found);
                 }
             }
         }
@@ -276,12 +292,27 @@ impl Admin {
     /// # Errors
     /// With the broker's reason when it refuses.
     pub async fn reset_offsets(&self, id: &str, plan: &[OffsetReset]) -> Result<(), Error> {
-        let mut topics: BTreeMap<&str, Vec<OffsetCommitPartition>> = BTreeMap::new();
-        for reset in plan {
-            let partition = OffsetCommitPartition { partition_index: reset.partition, committed_offset: reset.to, ..Default::default() };
-            topics.entry(&reset.topic).or_default().push(partition);
+        let offsets: Vec<_> = plan.iter().map(|reset| (TopicPartition::new(reset.topic.as_str(), reset.partition), reset.to)).collect();
+        self.commit_offsets(id, &offsets).await
+    }
+
+    /// Commits offsets of a group without members.
+    ///
+    /// # Errors
+    /// With the broker's reason when it refuses.
+    pub async fn commit_offsets<O: Clone + Into<OffsetAndMetadata>>(&self, id: &str, offsets: &[(TopicPartition, O)]) -> Result<(), Error> {
+        let mut topics: BTreeMap<&Str, Vec<OffsetCommitPartition>> = BTreeMap::new();
+        for (partition, offset) in offsets {
+            let committed: OffsetAndMetadata = offset.clone().into();
+            topics.entry(&partition.topic).or_default().push(OffsetCommitPartition {
+                partition_index: partition.partition,
+                committed_offset: committed.offset,
+                committed_metadata: Some(committed.metadata.into()),
+                ..Default::default()
+            });
         }
-        let topics = topics.into_iter().map(|(name, partitions)| OffsetCommitTopic { name: name.into(), partitions, ..Default::default() });
+        let topics =
+            topics.into_iter().map(|(name, partitions)| OffsetCommitTopic { name: name.clone(), partitions, ..Default::default() });
         let request = OffsetCommitRequest { group_id: id.into(), topics: topics.collect(), ..Default::default() };
         for topic in self.client.ask_at_most(request, 9).await?.topics {
             for partition in topic.partitions {

@@ -42,7 +42,7 @@ pub use admin::{Admin, TopicDescription};
 pub use client::{Client, TopicInfo};
 pub use consumer::{
     Assignor, AutoOffsetReset, Commits, Committing, Consumer, ConsumerBuilder, ConsumerRecord, GroupMetadata, GroupProtocol,
-    RebalanceListener,
+    OffsetAndMetadata, RebalanceListener,
 };
 pub use error::{Error, ErrorKind};
 pub use fetch::PartitionBatches;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use datafusion::datasource::MemTable;
-use millstream_client::{Acks, Client};
+use millstream_client::Client;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, watch};
@@ -23,7 +23,7 @@ use crate::plan;
 use crate::query::{Query, QueryStatus, Rows, Shared};
 use crate::sink::Sink;
 use crate::sink::rows::RowsSink;
-use crate::sink::topic::TopicSink;
+use crate::sink::topic::{Delivery, TopicSink};
 use crate::source::TopicSource;
 use crate::sql::lexer::statements;
 use crate::sql::rewrite::rewrite;
@@ -251,9 +251,9 @@ impl Session {
         let option = |name: &str| options.get(name).map(String::as_str);
         let mode = option("outputmode").map_or(Ok(OutputMode::Append), OutputMode::parse)?;
         let trigger = option("trigger").map_or(Ok(Trigger::Default), Trigger::parse)?;
-        let acks = match option("acks") {
-            None | Some("all") => Acks::All,
-            Some("1") => Acks::Leader,
+        let delivery = match option("acks") {
+            None | Some("all") => Delivery::Transactions,
+            Some("1") => Delivery::Headers,
             Some(other) => return Err(QueryError::analysis(format!("acks is all or 1, not {other}"))),
         };
         let is_synced = match option("checkpoint.sync") {
@@ -268,7 +268,7 @@ impl Session {
         }
         let dir = self.checkpoint_dir(name).unwrap_or_else(temporary_dir);
         let checkpoint = Checkpoint::open(&dir, is_synced)?;
-        let sink = Sink::Topic(Box::new(TopicSink::open(&self.client, &topic, acks).await?));
+        let sink = Sink::Topic(Box::new(TopicSink::open(&self.client, &topic, (name, checkpoint.id), delivery).await?));
         let query = self.launch(name.to_owned(), select, plan, sink, checkpoint, trigger, Some(topic)).await?;
         self.state.lock().queries.insert(name.to_owned(), query.clone());
         Ok(query)

@@ -11,7 +11,7 @@ use super::{CLUSTER_OPERATIONS, Context, TOPIC_OPERATIONS};
 use crate::broker::{Broker, NODE_ID};
 use crate::catalog::{Topic, check_name};
 use crate::config::Properties;
-use crate::journal::is_internal;
+use crate::journal::{OFFSETS, is_internal};
 
 pub(crate) fn metadata(broker: &Arc<Broker>, context: &Context, request: MetadataRequest) -> MetadataResponse {
     let version = context.version;
@@ -81,7 +81,7 @@ fn one(broker: &Arc<Broker>, asked: &MetadataRequestTopic, by_id: bool, may_crea
         return failed(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     }
     if is_internal(name) {
-        let prepared = broker.groups.prepare().and_then(|()| broker.transactions.prepare());
+        let prepared = if &**name == OFFSETS { broker.groups.prepare() } else { broker.transactions.prepare() };
         return match (prepared, broker.catalog.get(name)) {
             (Ok(()), Some(topic)) => described(&topic, wants_operations),
             (Err(code), _) => failed(code),

@@ -37,6 +37,21 @@ impl GroupMetadata {
     }
 }
 
+/// An offset to commit, with a note.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OffsetAndMetadata {
+    /// The next offset to be read.
+    pub offset: i64,
+    /// Whatever who commits wants to know again.
+    pub metadata: String,
+}
+
+impl From<i64> for OffsetAndMetadata {
+    fn from(offset: i64) -> Self {
+        OffsetAndMetadata { offset, metadata: String::new() }
+    }
+}
+
 /// Commits offsets in the name of a member. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Commits {

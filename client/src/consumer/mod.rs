@@ -33,7 +33,7 @@ use crate::fetch::{Answered, FetchOptions, Wanted, fetch};
 use crate::reader::Start;
 use crate::topic_partition::TopicPartition;
 pub use assignor::Assignor;
-pub use commit::{Commits, GroupMetadata};
+pub use commit::{Commits, GroupMetadata, OffsetAndMetadata};
 pub use listener::RebalanceListener;
 pub use options::{AutoOffsetReset, ConsumerBuilder, GroupProtocol};
 use place::{Found, Place, Resolve, resolve};

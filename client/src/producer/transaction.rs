@@ -20,7 +20,7 @@ use tokio::time::Instant;
 
 use super::{Delivery, NewRecord, Producer};
 use crate::client::Client;
-use crate::consumer::GroupMetadata;
+use crate::consumer::{GroupMetadata, OffsetAndMetadata};
 use crate::error::{Error, ErrorKind};
 use crate::topic_partition::TopicPartition;
 
@@ -200,7 +200,7 @@ impl Transactional {
         state.failure.is_some() || state.fatal.is_some()
     }
 
-    async fn send_offsets(&self, group: &GroupMetadata, offsets: &[(TopicPartition, i64)]) -> Result<(), Error> {
+    async fn send_offsets(&self, group: &GroupMetadata, offsets: Vec<(TopicPartition, OffsetAndMetadata)>) -> Result<(), Error> {
         let (producer_id, producer_epoch) = {
             let mut state = self.state.lock();
             if let Some(error) = state.failure.as_ref().or(state.fatal.as_ref()) {
@@ -216,8 +216,12 @@ impl Transactional {
         }
         let mut topics: Vec<TxnOffsetCommitTopic> = Vec::new();
         for (partition, offset) in offsets {
-            let committed =
-                TxnOffsetCommitPartition { partition_index: partition.partition, committed_offset: *offset, ..Default::default() };
+            let committed = TxnOffsetCommitPartition {
+                partition_index: partition.partition,
+                committed_offset: offset.offset,
+                committed_metadata: Some(offset.metadata.into()),
+                ..Default::default()
+            };
             match topics.iter_mut().find(|topic| topic.name == partition.topic) {
                 Some(topic) => topic.partitions.push(committed),
                 None => topics.push(TxnOffsetCommitTopic { name: partition.topic.clone(), partitions: vec![committed] }),
@@ -332,7 +336,11 @@ impl Transaction<'_> {
     ///
     /// # Errors
     /// When the group has another generation by now, or the broker refuses; then the transaction can only be aborted.
-    pub async fn send_offsets_to_transaction(&self, group: &GroupMetadata, offsets: &[(TopicPartition, i64)]) -> Result<(), Error> {
+    pub async fn send_offsets_to_transaction<O>(&self, group: &GroupMetadata, offsets: &[(TopicPartition, O)]) -> Result<(), Error>
+    where
+        O: Clone + Into<OffsetAndMetadata>,
+    {
+        let offsets = offsets.iter().map(|(partition, offset)| (partition.clone(), offset.clone().into())).collect();
         self.producer.transactional.send_offsets(group, offsets).await
     }
 

@@ -136,6 +136,7 @@ impl Execution {
                     start
                 }
             };
+            self.sink.begin(&topic, &positions).await?;
             return Ok(Place { batch: 0, positions, watermark_ms: 0, evicted_ms: 0, store: self.load(0)?, has_run: false });
         };
         let entry = self.checkpoint.read_offsets(last, &topic)?;
@@ -225,7 +226,15 @@ impl Execution {
         let watermarks = Watermarks { late_ms: place.evicted_ms, eviction_ms: place.watermark_ms };
         let (rows, state) =
             self.execute(place, planned.input.batches, watermarks).await.map_err(|error| self.in_batch(place.batch, error))?;
-        let output = Output { query: self.checkpoint.id, batch: place.batch, rows: &rows, replayed_from: planned.replayed_from.as_deref() };
+        let output = Output {
+            query: self.checkpoint.id,
+            batch: place.batch,
+            rows: &rows,
+            source: &topic,
+            end: &planned.end,
+            is_replayed: planned.is_logged,
+            replayed_from: planned.replayed_from.as_deref(),
+        };
         let written = self.sink.write(&output).await?;
         if let Some(store) = &mut place.store {
             store.commit()?;

@@ -17,6 +17,11 @@ pub(crate) struct Output<'a> {
     pub query: Uuid,
     pub batch: i64,
     pub rows: &'a [RecordBatch],
+    /// The topic that it was made from, and where it ends in each partition.
+    pub source: &'a str,
+    pub end: &'a [i64],
+    /// Whether it may have been run before.
+    pub is_replayed: bool,
     /// What [`Sink::mark`] said before the batch was first run; present when it runs again.
     pub replayed_from: Option<&'a str>,
 }
@@ -32,8 +37,16 @@ impl Sink {
     /// What has to be known to recognise the next batch later; stands in the offset log.
     pub(crate) fn mark(&self) -> Option<String> {
         match self {
-            Sink::Topic(sink) => Some(sink.mark()),
+            Sink::Topic(sink) => sink.mark(),
             Sink::Rows(_) => None,
+        }
+    }
+
+    /// The query runs for the first time, from these positions on.
+    pub(crate) async fn begin(&self, source: &str, positions: &[i64]) -> Result<(), QueryError> {
+        match self {
+            Sink::Topic(sink) => sink.begin(source, positions).await,
+            Sink::Rows(_) => Ok(()),
         }
     }
 

@@ -1,0 +1,128 @@
+//! Results into a topic, exactly once. A batch gives the same rows in the same order whenever it runs, so all that is needed is
+//! to know whether, or how far, it was written before:
+//!
+//! * [`transactions`]: a batch is one transaction, which carries the batch's number; on stable storage. Unless told otherwise.
+//! * [`headers`]: every record says which batch and row it is, and a batch that runs again reads what is there. It waits for
+//!   no disk (`acks` 1), and gives results to readers of uncommitted records too.
+
+mod headers;
+mod transactions;
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::DataType;
+use bytes::Bytes;
+use millstream_client::{Client, NewRecord};
+use uuid::Uuid;
+
+use super::Output;
+use crate::error::QueryError;
+use crate::format::json;
+use headers::Headers;
+use transactions::Transactions;
+
+/// How a batch that runs again is recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Delivery {
+    Transactions,
+    Headers,
+}
+
+#[derive(Debug)]
+enum Way {
+    Transactions(Box<Transactions>),
+    Headers(Headers),
+}
+
+#[derive(Debug)]
+pub(crate) struct TopicSink {
+    topic: String,
+    way: Way,
+}
+
+impl TopicSink {
+    /// Opens the topic, which is created if it is not there.
+    pub(crate) async fn open(client: &Client, topic: &str, query: (&str, Uuid), delivery: Delivery) -> Result<Self, QueryError> {
+        if let Err(error) = client.topic(topic).await {
+            if error.code() != Some(millstream_client::ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) {
+                return Err(error.into());
+            }
+            client.admin().create_topic(topic, -1, &[]).await?;
+        }
+        let way = match delivery {
+            Delivery::Transactions => Way::Transactions(Box::new(Transactions::open(client, topic, query).await?)),
+            Delivery::Headers => Way::Headers(Headers::open(client, topic).await?),
+        };
+        Ok(TopicSink { topic: topic.to_owned(), way })
+    }
+
+    /// The query runs for the first time, from here on.
+    pub(crate) async fn begin(&self, source: &str, positions: &[i64]) -> Result<(), QueryError> {
+        match &self.way {
+            Way::Transactions(transactions) => transactions.begin(source, positions).await,
+            Way::Headers(_) => Ok(()),
+        }
+    }
+
+    pub(crate) fn mark(&self) -> Option<String> {
+        match &self.way {
+            Way::Transactions(_) => None,
+            Way::Headers(headers) => Some(headers.mark()),
+        }
+    }
+
+    pub(crate) async fn write(&mut self, output: &Output<'_>) -> Result<usize, QueryError> {
+        let records: Vec<KeyValue> = output.rows.iter().map(records).collect::<Result<Vec<_>, _>>()?.concat();
+        let total = records.len();
+        match &mut self.way {
+            Way::Transactions(transactions) => transactions.write(output, records).await?,
+            Way::Headers(headers) => headers.write(output, records).await?,
+        }
+        Ok(total)
+    }
+
+    pub(crate) fn description(&self) -> String {
+        format!("KafkaSink[{}]", self.topic)
+    }
+}
+
+/// Where a row goes: by its key, else in runs of neighbours, another partition first in each batch. The same in every run.
+fn partition(batch: i64, row: usize, total: usize, partitions: usize, key: Option<&[u8]>) -> usize {
+    match key {
+        Some(key) => millstream_client::partition_of_key(key, partitions as i32) as usize,
+        None => (batch as usize + row * partitions / total.max(1)) % partitions.max(1),
+    }
+}
+
+type KeyValue = (Option<Bytes>, Option<Bytes>);
+
+fn new_record(topic: &str, partition: usize, (key, value): KeyValue) -> NewRecord {
+    let mut record = NewRecord::to(topic).partition(partition as i32);
+    if let Some(key) = key {
+        record = record.key(key);
+    }
+    if let Some(value) = value {
+        record = record.value(value);
+    }
+    record
+}
+
+/// Rows as keys and values: Spark's columns `key` and `value` where there is a `value` of text or bytes, else the whole row as JSON.
+fn records(batch: &RecordBatch) -> Result<Vec<KeyValue>, QueryError> {
+    let bytes = |name: &str| {
+        batch
+            .column_by_name(name)
+            .filter(|column| matches!(column.data_type(), DataType::Utf8 | DataType::Utf8View | DataType::Binary | DataType::LargeUtf8))
+    };
+    if let Some(values) = bytes("value") {
+        let (keys, values) = (bytes("key").map(texts).transpose()?, texts(values)?);
+        let keys = keys.unwrap_or_else(|| vec![None; values.len()]);
+        return Ok(keys.into_iter().zip(values).collect());
+    }
+    Ok(json::encode(batch)?.into_iter().map(|value| (None, Some(value))).collect())
+}
+
+fn texts(column: &arrow::array::ArrayRef) -> Result<Vec<Option<Bytes>>, QueryError> {
+    let binary = arrow::compute::cast(column, &DataType::Binary)?;
+    let binary = binary.as_binary::<i32>();
+    Ok((0..binary.len()).map(|row| binary.is_valid(row).then(|| Bytes::copy_from_slice(binary.value(row)))).collect())
+}
