@@ -22,7 +22,7 @@ pub(crate) fn dispatch(broker: &Arc<Broker>, call: Call) -> BoxFuture<'static, R
         Request::ApiVersions(request) => done(api::api_versions::api_versions(&context, &request).into()),
         Request::CreateTopics(request) => done(api::create_topics::create_topics(broker, &request).into()),
         Request::DeleteTopics(request) => done(api::delete_topics::delete_topics(broker, &context, request).into()),
-        Request::DeleteRecords(request) => done(api::delete_records::delete_records(broker, request).into()),
+        Request::DeleteRecords(request) => api::delete_records::delete_records(broker, request),
         Request::InitProducerId(request) => api::init_producer_id::init_producer_id(broker, &context, &request),
         Request::OffsetForLeaderEpoch(request) => done(api::offset_for_leader_epoch::offset_for_leader_epoch(broker, request).into()),
         Request::DescribeConfigs(request) => done(api::describe_configs::describe_configs(broker, request).into()),

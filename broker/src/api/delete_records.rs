@@ -2,15 +2,24 @@
 
 use std::sync::Arc;
 
-use millstream_protocol::ErrorCode;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use millstream_protocol::message::delete_records::{
     DeleteRecordsPartitionResult, DeleteRecordsRequest, DeleteRecordsResponse, DeleteRecordsTopicResult,
 };
+use millstream_protocol::{ErrorCode, Response};
 
 use super::partition;
 use crate::broker::Broker;
 
-pub(crate) fn delete_records(broker: &Arc<Broker>, request: DeleteRecordsRequest) -> DeleteRecordsResponse {
+pub(crate) fn delete_records(broker: &Arc<Broker>, request: DeleteRecordsRequest) -> BoxFuture<'static, Response> {
+    let broker = broker.clone();
+    // It waits for the disk, and begins now, in the order of the calls.
+    let deleting = tokio::task::spawn_blocking(move || delete(&broker, request));
+    async move { deleting.await.unwrap_or_default().into() }.boxed()
+}
+
+fn delete(broker: &Broker, request: DeleteRecordsRequest) -> DeleteRecordsResponse {
     let mut response = DeleteRecordsResponse::default();
     for topic in request.topics {
         let mut partitions: Vec<DeleteRecordsPartitionResult> = Vec::new();

@@ -199,9 +199,11 @@ impl Log {
 
     /// Where to look for the first record of a time, segment by segment.
     pub(crate) fn plans_from_time(&self, timestamp_ms: i64) -> Vec<ReadPlan> {
-        let sealed = self.sealed.iter().filter(|s| s.max_timestamp() >= timestamp_ms).map(|s| ReadPlan::sealed(s.clone(), s.base_offset));
-        let active = self.active.iter().filter(|s| s.max_timestamp() >= timestamp_ms).map(|s| ReadPlan::active(s, s.base_offset));
-        sealed.chain(active).map(|plan| plan.starting_at_time(timestamp_ms)).collect()
+        let has_it = |segment: &Segment| segment.max_timestamp() >= timestamp_ms;
+        let sealed = self.sealed.iter().filter(|segment| has_it(segment));
+        let active = self.active.iter().filter(|segment| has_it(segment));
+        let sealed = sealed.map(|segment| ReadPlan::sealed_from_time(segment.clone(), timestamp_ms));
+        sealed.chain(active.map(|segment| ReadPlan::active_from_time(segment, timestamp_ms))).collect()
     }
 
     /// The largest timestamp of all segments.

@@ -251,13 +251,16 @@ impl ReadPlan {
         self
     }
 
-    /// The same plan, starting where the first record of a time may be. (Only a sealed segment has an index to
-    /// ask; the active one is searched from its start.)
-    pub(crate) fn starting_at_time(mut self, timestamp_ms: i64) -> Self {
-        if let Source::Sealed(segment) = &self.source {
-            self.position = segment.index().position_before_time(timestamp_ms);
-        }
-        self
+    /// A plan that begins where the first record of a time may be.
+    pub(crate) fn active_from_time(segment: &Segment, timestamp_ms: i64) -> Self {
+        let position = segment.index.position_before_time(timestamp_ms);
+        ReadPlan { position, ..Self::active(segment, segment.base_offset) }
+    }
+
+    /// The same of a sealed segment.
+    pub(crate) fn sealed_from_time(segment: Arc<Segment>, timestamp_ms: i64) -> Self {
+        let (position, offset) = (segment.index().position_before_time(timestamp_ms), segment.base_offset);
+        ReadPlan { position, ..Self::sealed(segment, offset) }
     }
 
     /// Reads whole batches from the one that holds the plan's offset on, up to `bytes_max`; the first one even if

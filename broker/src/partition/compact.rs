@@ -131,7 +131,8 @@ impl Partition {
         state.is_compacting = true;
         let last_batches = state.producers.last_batch_offsets().collect();
         let aborted = state.aborted.clone();
-        let aborted_batches = AbortedBatches::new(&aborted);
+        // Made when the lock is let go.
+        let aborted_batches = AbortedBatches::default();
         let (partition, settings) = (self.clone(), settings.clone());
         Ok(Some(Pass { partition, settings, segments, compacted_to, aborted, aborted_batches, last_batches, keys_max: KEYS_MAX, now_ms }))
     }
@@ -146,7 +147,8 @@ impl State {
 
 impl Pass {
     /// Compacts, and says up to where.
-    fn run(&self) -> Result<i64, Failed> {
+    fn run(mut self) -> Result<i64, Failed> {
+        self.aborted_batches = AbortedBatches::new(&self.aborted);
         let newest = self.note_newest().map_err(Failed::Reading)?;
         let mut group: Vec<Arc<Segment>> = Vec::new();
         let mut open = OpenTransactions::default();

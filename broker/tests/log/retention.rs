@@ -102,3 +102,22 @@ async fn the_stable_offset_is_never_before_the_log() {
     world.end(&mut producer, true).await.expect("commits");
     assert_eq!(world.read(2, 1 << 20, true).await.0.len(), 1);
 }
+
+/// Looking for a time reads from where the index says, also in the segment that is being written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn looking_for_a_time_does_not_read_the_whole_active_segment() {
+    let (disk, clock) = (SimulatedDisk::new(), Clock::manual(NOW_MS));
+    let world = World::open(&disk, &clock, &[]);
+    world.create(&[]).await;
+    for _ in 0..400 {
+        clock.advance_ms(10);
+        world.produce("k", Some(&"x".repeat(300))).await.expect("appends");
+    }
+    for (ahead_ms, offset) in [(3990, 398), (3985, 398), (4000, 399), (4001, -1)] {
+        let before = disk.read_bytes();
+        assert_eq!(world.offset_of(NOW_MS + ahead_ms).await, offset);
+        let read = disk.read_bytes() - before;
+        assert!(read < 20_000, "{read} of 148000 bytes");
+    }
+    assert_eq!(world.offset_of(NOW_MS).await, 0);
+}
