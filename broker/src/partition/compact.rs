@@ -87,12 +87,14 @@ impl Partition {
             state.setback.end();
             return Ok(true);
         };
-        let (Failed::Reading(error) | Failed::Writing(error)) = &failed;
-        state.setback.meet(error, now_ms);
-        if let Failed::Writing(error) = &failed {
-            self.stop_if_failed(&mut state, error);
+        let (error, is_written) = match failed {
+            Failed::Reading(error) => (error, false),
+            Failed::Writing(error) => (error, true),
+        };
+        state.setback.meet(&error, now_ms);
+        if is_written {
+            self.stop_if_failed(&mut state, &error);
         }
-        let (Failed::Reading(error) | Failed::Writing(error)) = failed;
         Err(error)
     }
 

@@ -89,3 +89,25 @@ impl Flusher {
         self.woken.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use millstream_protocol::ErrorCode;
+
+    use crate::disk::simulated::SimulatedDisk;
+    use crate::partition::testing;
+
+    /// Everybody who waits for stable storage is told that there is none, also who comes later.
+    #[test]
+    fn nobody_waits_for_a_disk_that_failed() {
+        let disk = SimulatedDisk::new();
+        let partition = testing::open_on(&disk, &[]);
+        disk.fail_sync_of(Path::new(testing::DIR));
+        let appended = partition.append(testing::batch("k", b"v", 0, None), -1, 1, false).unwrap();
+        for acknowledged in [appended.acknowledged, partition.settled()] {
+            assert_eq!(acknowledged.unwrap().blocking_recv().unwrap(), Err(ErrorCode::KAFKA_STORAGE_ERROR));
+        }
+    }
+}

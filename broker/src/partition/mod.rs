@@ -242,6 +242,11 @@ impl Partition {
             return None;
         }
         let (sender, receiver) = oneshot::channel();
+        if self.is_failed.load(Ordering::Acquire) {
+            // No sync will come.
+            let _ = sender.send(Err(ErrorCode::KAFKA_STORAGE_ERROR));
+            return Some(receiver);
+        }
         state.pending.push_back((last_offset, sender));
         self.queue_flush(state);
         Some(receiver)
@@ -291,7 +296,8 @@ impl Partition {
     /// Nothing is written or acknowledged from here on if the disk failed: it may hold something else than memory says, and a
     /// failed sync is never retried. A disk that is full has not failed.
     fn stop_if_failed(&self, state: &mut State, error: &LogError) {
-        if !matches!(error, LogError::Io { .. }) {
+        // Of a topic that is being deleted the files go away while they are used.
+        if !matches!(error, LogError::Io { .. }) || self.is_deleted.load(Ordering::Acquire) {
             return;
         }
         self.is_failed.store(true, Ordering::Release);

@@ -11,11 +11,18 @@ use super::{Partition, Start};
 use crate::config::{Properties, TopicSettings};
 use crate::disk::simulated::SimulatedDisk;
 
+pub(super) const DIR: &str = "/data/0";
+
 /// A partition of a topic with these properties, nothing of which is kept in memory.
 pub(super) fn open(properties: &[(&str, &str)]) -> Arc<Partition> {
+    open_on(&SimulatedDisk::new(), properties)
+}
+
+/// The same on a disk that the test has a hand on; its folder is [`DIR`].
+pub(super) fn open_on(disk: &SimulatedDisk, properties: &[(&str, &str)]) -> Arc<Partition> {
     let properties: Properties = properties.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let settings = Arc::new(TopicSettings::new(&properties, &Properties::new()));
-    let (disk, dir, start) = (Arc::new(SimulatedDisk::new()), PathBuf::from("/data/0"), Start { now_ms: 1, is_clean: true });
+    let (disk, dir, start) = (Arc::new(disk.clone()), PathBuf::from(DIR), Start { now_ms: 1, is_clean: true });
     Arc::new(Partition::open("t".into(), 0, settings, disk, dir, Flusher::new(), TailBudget::new(0), &start).unwrap())
 }
 

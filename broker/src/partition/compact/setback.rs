@@ -28,6 +28,7 @@ impl Setback {
     /// A pass failed.
     pub(super) fn meet(&mut self, error: &LogError, now_ms: i64) {
         if let LogError::Damaged { file, .. } = error {
+            tracing::error!("{} is not compacted, nor is what comes behind it, while it is there", file.display());
             self.damaged = Some(file.clone());
         } else {
             self.pause_ms = (self.pause_ms * 2).clamp(PAUSE_MS_MIN, PAUSE_MS_MAX);
