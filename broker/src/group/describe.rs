@@ -1,6 +1,6 @@
 //! What is told of groups, and forgetting them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use millstream_protocol::message::consumer_group_describe::{
     DescribedConsumer, DescribedConsumerGroup, NamedAssignment, NamedTopicPartitions,
@@ -72,7 +72,7 @@ impl Groups {
         if id.is_empty() {
             return DescribedConsumerGroup { error_code: ErrorCode::INVALID_GROUP_ID, ..Default::default() };
         }
-        let listing = self.catalog.listing();
+        let name_of = |topic_id: &TopicId| self.catalog.get_by_id(*topic_id).map(|topic| Str::from(&topic.name));
         let failed = |sentence: String| DescribedConsumerGroup {
             error_code: ErrorCode::GROUP_ID_NOT_FOUND,
             error_message: Some(sentence.into()),
@@ -80,7 +80,7 @@ impl Groups {
             ..Default::default()
         };
         let described = self.look(id, |group, _| match &group.kind {
-            Kind::Consumer(consumer) => described_consumer(id, consumer, &listing, &self.settings.assignors),
+            Kind::Consumer(consumer) => described_consumer(id, consumer, name_of, &self.settings.assignors),
             Kind::Classic(_) => failed(format!("Group {id} is not a consumer group.")),
         });
         described.unwrap_or_else(|| failed(format!("Group {id} not found.")))
@@ -256,14 +256,18 @@ fn described_classic(id: &Str, classic: &Classic) -> DescribedGroup {
     }
 }
 
-fn described_consumer(id: &Str, consumer: &Consumer, listing: &Listing, assignors: &[String]) -> DescribedConsumerGroup {
-    let names: HashMap<TopicId, &Str> = listing.topics.iter().map(|(name, (topic_id, _))| (*topic_id, name)).collect();
+fn described_consumer(
+    id: &Str,
+    consumer: &Consumer,
+    name_of: impl Fn(&TopicId) -> Option<Str>,
+    assignors: &[String],
+) -> DescribedConsumerGroup {
     let named = |partitions: &Partitions| NamedAssignment {
         topic_partitions: partitions
             .iter()
             .filter(|(_, partitions)| !partitions.is_empty())
             .filter_map(|(topic_id, partitions)| {
-                let topic_name = (*names.get(topic_id)?).clone();
+                let topic_name = name_of(topic_id)?;
                 let partitions = partitions.iter().copied().collect();
                 Some(NamedTopicPartitions { topic_id: *topic_id, topic_name, partitions })
             })

@@ -6,7 +6,7 @@
 //!
 //! The rules are those of Kafka's `GroupMetadataManager` (`classicGroup…ToConsumerGroup`, `convertTo…`).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use millstream_protocol::message::consumer_protocol::{ConsumerAssignment, OwnedPartitions, Subscription};
@@ -399,10 +399,9 @@ fn by_id(named: &[OwnedPartitions], listing: &Listing) -> Partitions {
 
 /// An assignment as a leader would have written it, in the version in which the member wrote its subscription.
 fn assignment(partitions: &Partitions, metadata: &[u8], listing: &Listing) -> Bytes {
-    let names: HashMap<TopicId, &Str> = listing.topics.iter().map(|(name, (topic_id, _))| (*topic_id, name)).collect();
-    let named = partitions.iter().filter_map(|(topic_id, partitions)| {
-        let topic = (*names.get(topic_id)?).clone();
-        Some(OwnedPartitions { topic, partitions: partitions.iter().copied().collect() })
+    let named = listing.topics.iter().filter_map(|(name, (topic_id, _))| {
+        let partitions = partitions.get(topic_id)?;
+        Some(OwnedPartitions { topic: name.clone(), partitions: partitions.iter().copied().collect() })
     });
     let written = ConsumerAssignment { assigned_partitions: named.collect(), user_data: None }.write();
     let (newest, rest) = written.split_at(2);

@@ -4,7 +4,8 @@
 //! into the journal before the lock is released: the journal has the order in which things happened. An answer that
 //! promises something waits until the journal has it on stable storage.
 //!
-//! * [`membership`] joins, leaves and assigns, [`mixed`] knows members of both protocols in one group; * [`commit`] keeps offsets; * [`describe`] tells and deletes
+//! * [`membership`] joins, leaves and assigns; * [`mixed`] has both protocols in one group;
+//! * [`commit`] keeps offsets; * [`describe`] tells and deletes
 
 mod assignor;
 mod classic;
