@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use millstream_broker::{Broker, BrokerHandle, BrokerSettings, Properties};
-use millstream_client::{Client, NewRecord, TopicReader};
+use millstream_client::{Client, NewRecord, OffsetAndMetadata, TopicPartition, TopicReader};
 use millstream_processor::{QueryStatus, Session};
 use serde_json::Value;
 
@@ -109,6 +109,66 @@ async fn windows_close_as_sparks_do() {
     assert_eq!(batch(&session, 7).await["sink"]["numOutputRows"], 1, "the batch did run again");
     assert_eq!(results(&client).await, [row(0, 1), row(10, 3), row(20, 1)], "and wrote nothing twice");
     session.close().await;
+}
+
+/// A crash between what the sink took and the commit: the batch runs again and is recognised, however results are delivered. Where
+/// nothing says any more whether it was written, the query says so and does not guess.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_was_written_is_recognised() {
+    for acks in ["all", "1"] {
+        let dir = tempfile::tempdir().unwrap();
+        let (client, session) = start(dir.path()).await;
+        client.admin().create_topic("events", 1, &[]).await.unwrap();
+        let counts = COUNTS.replace("counts AS", &format!("counts OPTIONS ('outputMode' 'update', 'acks' '{acks}') AS"));
+        session.execute(&format!("{EVENTS}; {counts}")).await.unwrap();
+        send(&client, &[1, 2]).await;
+        // The batch after it has no data and no rows.
+        batch(&session, 0).await;
+        session.close().await;
+        drop(session);
+        let commits = dir.path().join("processor/checkpoints/636f756e7473/commits");
+        let cut = || {
+            #[expect(clippy::disallowed_methods, reason = "the crash is made by hand")]
+            for number in 0..2 {
+                let _ = std::fs::remove_file(commits.join(number.to_string()));
+                let _ = std::fs::remove_file(commits.join(format!("../offsets/{}", number + 1)));
+            }
+        };
+        cut();
+        let session = Session::open(client.clone(), &dir.path().join("processor")).await.unwrap();
+        assert_eq!(batch(&session, 0).await["sink"]["numOutputRows"], 1, "acks {acks}: the batch did run again");
+        assert_eq!(results(&client).await, [row(0, 2)], "acks {acks}: and wrote nothing twice");
+        session.close().await;
+        drop(session);
+        let groups = client.admin().groups().await.unwrap();
+        if acks == "1" {
+            assert!(groups.is_empty());
+            continue;
+        }
+        // Every tool sees how far the query has come.
+        let group = &groups[0].id;
+        assert!(group.starts_with("query-counts-"), "{group}");
+        assert_eq!(client.admin().committed_offsets(group, None).await.unwrap().into_values().collect::<Vec<_>>(), [2]);
+        client.admin().delete_group(group).await.unwrap();
+        cut();
+        let session = Session::open(client.clone(), &dir.path().join("processor")).await.unwrap();
+        let reason = loop {
+            match session.query("counts").unwrap().status() {
+                QueryStatus::Failed(reason) => break reason,
+                _ => tokio::time::sleep(Duration::from_millis(20)).await,
+            }
+        };
+        assert!(reason.contains("whether batch 0 was written to topic counts before is not known any more"), "{reason}");
+        session.close().await;
+        drop(session);
+        // What it advises is done.
+        let note = OffsetAndMetadata { offset: 2, metadata: "batch 0".into() };
+        client.admin().commit_offsets(group, &[(TopicPartition::new("events", 0), note)]).await.unwrap();
+        let session = Session::open(client.clone(), &dir.path().join("processor")).await.unwrap();
+        batch(&session, 0).await;
+        assert_eq!(results(&client).await, [row(0, 2)]);
+        session.close().await;
+    }
 }
 
 /// Times that are sent at once.

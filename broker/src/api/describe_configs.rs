@@ -17,6 +17,7 @@ use crate::config::{BROKER, Kind, Properties, Property, Source, TOPIC, topic_val
 pub(crate) const TOPIC_RESOURCE: i8 = 2;
 /// The number of a broker.
 pub(crate) const BROKER_RESOURCE: i8 = 4;
+pub(crate) const BROKER_LOGGER_RESOURCE: i8 = 8;
 
 pub(crate) fn describe_configs(broker: &Arc<Broker>, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
     let results = request
@@ -77,6 +78,8 @@ fn describe(
             entries.extend(facts(broker).filter(|entry| keys.is_empty() || keys.contains(&entry.name)));
             Ok(entries)
         }
+        // There are no loggers whose level could be set one by one.
+        BROKER_LOGGER_RESOURCE => check_broker_name(&resource.resource_name).map(|()| Vec::new()),
         other => Err((ErrorCode::INVALID_REQUEST, format!("Unexpected resource type UNKNOWN ({other})"))),
     }
 }

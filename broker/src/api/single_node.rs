@@ -13,7 +13,7 @@ use millstream_protocol::message::list_config_resources::{ListConfigResourcesReq
 use millstream_protocol::message::list_partition_reassignments::{ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse};
 use millstream_protocol::{ErrorCode, Str};
 
-use super::describe_configs::{BROKER_RESOURCE, TOPIC_RESOURCE};
+use super::describe_configs::{BROKER_LOGGER_RESOURCE, BROKER_RESOURCE, TOPIC_RESOURCE};
 use super::partition;
 use crate::broker::{Broker, NODE_ID};
 use crate::catalog::Topic;
@@ -89,7 +89,6 @@ pub(crate) fn list_partition_reassignments(_: &ListPartitionReassignmentsRequest
 /// What can have client metrics, which there are none of here.
 const CLIENT_METRICS_RESOURCE: i8 = 16;
 /// Logging of the broker.
-const BROKER_LOGGER_RESOURCE: i8 = 8;
 const GROUP_RESOURCE: i8 = 32;
 
 /// Version 0 asks for client metrics alone (KIP-714), version 1 for any type (KIP-1142).
