@@ -111,7 +111,6 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
     ("Fetch v12: isolation level", "", "the error stands at the top alone"),
     ("ListOffsets v7: one topic twice", "", "each mention is answered"),
     ("InitProducerId v6", "", "served here; Kafka keeps the version for two-phase commit, off by default"),
-    ("DescribeConfigs v4: broker logger", "", "loggers, client metrics and groups have no properties here"),
     ("DescribeConfigs v4: client metrics", "", "see above"),
     ("DescribeConfigs v4: group", "", "see above"),
     ("IncrementalAlterConfigs v1: append two replicas", "", "there are no replicas to throttle"),
