@@ -30,7 +30,7 @@ pub(crate) enum Delivery {
 #[derive(Debug)]
 enum Way {
     Transactions(Box<Transactions>),
-    Headers(Headers),
+    Headers(Box<Headers>),
 }
 
 #[derive(Debug)]
@@ -50,7 +50,7 @@ impl TopicSink {
         }
         let way = match delivery {
             Delivery::Transactions => Way::Transactions(Box::new(Transactions::open(client, topic, query).await?)),
-            Delivery::Headers => Way::Headers(Headers::open(client, topic).await?),
+            Delivery::Headers => Way::Headers(Box::new(Headers::open(client, topic).await?)),
         };
         Ok(TopicSink { topic: topic.to_owned(), way })
     }
