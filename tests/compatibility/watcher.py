@@ -1,4 +1,5 @@
-"""A reader that stays through all kills with one and the same consumer, and remembers each offset that it saw."""
+"""A reader that stays through all kills with one and the same consumer, and remembers each offset that it saw: also of
+transactions that are open, or that a kill cut off."""
 
 import threading
 
@@ -18,7 +19,7 @@ class Watcher(threading.Thread):
         self.positions = [0] * partitions
         # A position that the restarted daemon does not know is an error, not a reason to begin somewhere else.
         self.consumer = confluent.consumer(broker, **{
-            "auto.offset.reset": "error", "reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 300, "log_level": 2})
+            "isolation.level": "read_uncommitted", "auto.offset.reset": "error", "reconnect.backoff.ms": 50, "reconnect.backoff.max.ms": 300, "log_level": 2})
         self.consumer.assign([TopicPartition(topic, partition, 0) for partition in range(partitions)])
 
     def run(self):

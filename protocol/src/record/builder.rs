@@ -158,7 +158,8 @@ pub fn with_records(batch: &RecordBatch, records: &[Record], delete_horizon_ms: 
         );
     }
     let horizon = if delete_horizon_ms.is_some() { DELETE_HORIZON } else { batch.attributes() & DELETE_HORIZON };
-    let codec = batch.codec()?;
+    // Nothing, compressed, is something: librdkafka ends its process over a batch without records that has a body.
+    let codec = if records.is_empty() { Codec::None } else { batch.codec()? };
     rebuilt(batch, codec, batch.attributes() | horizon, base_timestamp, records.len() as i32, body.freeze())
 }
 

@@ -32,8 +32,8 @@ def write(broker, topic, messages, codec="none", acks="all", idempotent=False, p
         producer.close()
 
 
-def read(broker, topic):
-    reader = KafkaConsumer(bootstrap_servers=broker, group_id=None, enable_auto_commit=False)
+def read(broker, topic, isolation="read_uncommitted"):
+    reader = KafkaConsumer(bootstrap_servers=broker, group_id=None, enable_auto_commit=False, isolation_level=isolation)
     try:
         partitions = [TopicPartition(topic, partition) for partition in reader.partitions_for_topic(topic)]
         ends = reader.end_offsets(partitions)

@@ -1,6 +1,6 @@
 //! A batch that runs again is recognised by its records.
 //!
-//! Every record carries a header with the query's id, the batch's and the row's number. Before a batch is first run, the ends
+//! Its header has the query's id, the batch's and the row's number. Before a batch is first run, the ends
 //! of the topic's partitions stand in the offset log; when it runs again, the sink reads from there on and leaves out the
 //! rows that it finds. It takes the sink to be the only writer of records with this header.
 
@@ -10,11 +10,9 @@ use std::time::Duration;
 use millstream_client::{Acks, Client, Delivery, Producer, TopicReader};
 use uuid::Uuid;
 
-use super::{KeyValue, Output, new_record, partition};
+use super::{BATCH_HEADER, KeyValue, Output, batch_prefix, new_record, partition};
 use crate::error::QueryError;
 
-/// The header's key.
-const BATCH_HEADER: &str = "millstream.batch";
 /// Deliveries that are not waited for yet.
 const UNDER_WAY_MAX: usize = 10_000;
 
@@ -49,7 +47,7 @@ impl Headers {
             None => HashSet::new(),
             Some(mark) => self.written(mark, output.query, output.batch).await?,
         };
-        let prefix = header(output.query, output.batch);
+        let prefix = batch_prefix(output.query, output.batch);
         let total = records.len();
         let mut under_way: VecDeque<Delivery> = VecDeque::new();
         for (row, record) in records.into_iter().enumerate() {
@@ -57,7 +55,7 @@ impl Headers {
             if written.contains(&row) {
                 continue;
             }
-            let record = new_record(&self.topic, partition, record).header(BATCH_HEADER, format!("{prefix}{row}"));
+            let record = new_record(&self.topic, partition, &prefix, row, record);
             under_way.push_back(self.producer.send(record).await?);
             if under_way.len() >= UNDER_WAY_MAX
                 && let Some(first) = under_way.pop_front()
@@ -83,7 +81,7 @@ impl Headers {
     async fn written(&self, mark: &str, query: Uuid, batch: i64) -> Result<HashSet<usize>, QueryError> {
         let from = parse_mark(&self.topic, mark)
             .ok_or_else(|| QueryError::analysis(format!("the offset log does not say where topic {} ended", self.topic)))?;
-        let prefix = header(query, batch);
+        let prefix = batch_prefix(query, batch);
         let mut reader = TopicReader::open(&self.client, &self.topic).await?;
         let (starts, ends) = (reader.starts().await?, reader.ends().await?);
         // After a power cut a topic that was not synced may end before the mark.
@@ -110,11 +108,6 @@ impl Headers {
         }
         Ok(rows)
     }
-}
-
-/// What the header of a batch's records begins with; the row's number follows.
-fn header(query: Uuid, batch: i64) -> String {
-    format!("{query}/{batch}/")
 }
 
 fn parse_mark(topic: &str, mark: &str) -> Option<Vec<i64>> {

@@ -2,8 +2,7 @@
 //! to know whether, or how far, it was written before:
 //!
 //! * [`transactions`]: a batch is one transaction, which carries the batch's number; on stable storage. Unless told otherwise.
-//! * [`headers`]: every record says which batch and row it is, and a batch that runs again reads what is there. It waits for
-//!   no disk (`acks` 1), and gives results to readers of uncommitted records too.
+//! * [`headers`]: a batch that runs again reads which of its rows are there. It waits for no disk (`acks` 1), and gives results to readers of uncommitted records too.
 
 mod headers;
 mod transactions;
@@ -95,8 +94,16 @@ fn partition(batch: i64, row: usize, total: usize, partitions: usize, key: Optio
 
 type KeyValue = (Option<Bytes>, Option<Bytes>);
 
-fn new_record(topic: &str, partition: usize, (key, value): KeyValue) -> NewRecord {
-    let mut record = NewRecord::to(topic).partition(partition as i32);
+/// Every record says in this header which row of which batch of which query it is.
+const BATCH_HEADER: &str = "millstream.batch";
+
+/// What the header of a batch's records begins with; the row's number follows.
+fn batch_prefix(query: Uuid, batch: i64) -> String {
+    format!("{query}/{batch}/")
+}
+
+fn new_record(topic: &str, partition: usize, prefix: &str, row: usize, (key, value): KeyValue) -> NewRecord {
+    let mut record = NewRecord::to(topic).partition(partition as i32).header(BATCH_HEADER, format!("{prefix}{row}"));
     if let Some(key) = key {
         record = record.key(key);
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use millstream_client::{Client, GroupMetadata, OffsetAndMetadata, TopicPartition, TransactionalProducer};
 use uuid::Uuid;
 
-use super::{KeyValue, Output, new_record, partition};
+use super::{KeyValue, Output, batch_prefix, new_record, partition};
 use crate::error::QueryError;
 
 /// What the note of an offset begins with; the batch's number follows.
@@ -70,11 +70,12 @@ impl Transactions {
             return Ok(());
         }
         let total = records.len();
+        let prefix = batch_prefix(output.query, output.batch);
         let transaction = self.producer.begin().await?;
         for (row, record) in records.into_iter().enumerate() {
             let partition = partition(output.batch, row, total, self.partitions, record.0.as_deref());
             // The commit waits for all of them, and fails with the first that does.
-            drop(transaction.send(new_record(&self.topic, partition, record)).await?);
+            drop(transaction.send(new_record(&self.topic, partition, &prefix, row, record)).await?);
         }
         transaction.send_offsets_to_transaction(&GroupMetadata::without_members(self.id.as_str()), &offsets).await?;
         transaction.commit().await?;
