@@ -1,0 +1,129 @@
+"""One run: a broker, its clients, somebody who hurts them, and at the end the judgement."""
+
+import os
+import pathlib
+import shutil
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from daemon import Daemon, free_address
+
+from . import settings
+from .crew import Crew
+from .enough import missing
+from .events import Recorder, read
+from .model import History
+from .nemesis import Nemesis
+from .report import report
+from .topics import TOPICS
+from .watch import Watch
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Plan:
+    seconds: float
+    seed: int
+    has_faults: bool
+    folder: pathlib.Path
+    rate: float = 1.0
+    peer: str | None = None  # another broker to run against, which is not killed
+
+
+@dataclass(frozen=True)
+class Outcome:
+    findings: list
+    missing: list[str]
+    text: str
+
+    @property
+    def is_good(self) -> bool:
+        return not self.findings and not self.missing
+
+
+def run(plan: Plan, say: Say) -> Outcome:
+    shutil.rmtree(plan.folder, ignore_errors=True)
+    history = plan.folder / "history"
+    history.mkdir(parents=True)
+    record = Recorder(history, "harness")
+    record("run", "info", seed=plan.seed, seconds=plan.seconds, has_faults=plan.has_faults, rate=plan.rate)
+    properties = [f"{name}={value}" for name, value in settings.BROKER.items()]
+    daemon = Daemon(plan.folder, properties, kafka=plan.peer or free_address(), http=free_address())
+    crew = Crew(daemon.kafka, history, plan.seed, plan.has_faults, plan.rate, record)
+    nemesis = Nemesis(daemon, crew, Watch(history), record, plan.seed, say)
+    try:
+        if not plan.peer:
+            nemesis.start()
+        create_topics(daemon.kafka, record, plan.peer is not None)
+        crew.start()
+        work(plan, nemesis, crew, say)
+        say("the clients leave")
+        crew.end()
+        if not plan.peer:
+            nemesis.kill() if plan.has_faults else nemesis.end()
+        say("everything is read once more")
+        crew.read_everything()
+        if not plan.peer:
+            nemesis.stop()
+    except Exception:
+        # What is known until here is judged all the same; it cannot be good.
+        record("run", "fail", error=traceback.format_exc(limit=-3))
+    finally:
+        crew.kill()
+        if daemon.running():
+            daemon.kill()
+    return judge(history, say)
+
+
+def create_topics(broker: str, record: Recorder, is_peer: bool) -> None:
+    # Kafka takes no smaller segments.
+    least = {"segment.bytes": "1048576"} if is_peer else {}
+    new = [NewTopic(topic.name, topic.partitions, 1, config={**topic.configs, **least}) for topic in TOPICS]
+    admin = AdminClient(settings.client(broker))
+    for created in admin.create_topics(new).values():
+        created.result(30)
+    for topic in TOPICS:
+        record("topic", "info", topic=topic.to_event())
+
+
+def work(plan: Plan, nemesis: Nemesis, crew: Crew, say: Say) -> None:
+    until = time.monotonic() + plan.seconds
+    told = time.monotonic()
+    while time.monotonic() < until:
+        if plan.has_faults:
+            nemesis.act()
+        else:
+            time.sleep(min(1.0, max(0.0, until - time.monotonic())))
+        crew.look_after()
+        if time.monotonic() - told > 60:
+            told = time.monotonic()
+            say(f"{nemesis.watch.count('produce', 'ok')} records acknowledged, {sum(nemesis.counts.values())} deeds, "
+                f"{until - told:.0f} s to go")
+
+
+def judge(folder: pathlib.Path, say: Say) -> Outcome:
+    """From the files alone."""
+    say("the history is checked")
+    run_event = None
+    deeds: Counter[str] = Counter()
+    for event in read(folder):
+        if event["op"] == "run" and event["type"] == "info":
+            run_event = event
+        elif event["op"] == "nemesis":
+            deeds[event["did"]] += 1
+    if run_event is None:
+        raise SystemExit(f"no run is described in {folder}")
+    history = History(read(folder))
+    lacking = missing(history, run_event["seconds"], run_event["rate"], run_event["has_faults"], deeds)
+    findings, text = report(history, lambda: read(folder), run_event, deeds, lacking)
+    return Outcome(findings, lacking, text)
+
+
+def default_folder(seed: int) -> pathlib.Path:
+    return pathlib.Path(os.environ.get("TMPDIR", "/tmp")) / f"millstream-faults-{os.getpid()}-{seed}"
