@@ -26,10 +26,10 @@ pub(crate) fn dispatch(broker: &Arc<Broker>, call: Call) -> BoxFuture<'static, R
         Request::InitProducerId(request) => api::init_producer_id::init_producer_id(broker, &context, &request),
         Request::OffsetForLeaderEpoch(request) => done(api::offset_for_leader_epoch::offset_for_leader_epoch(broker, request).into()),
         Request::DescribeConfigs(request) => done(api::describe_configs::describe_configs(broker, request).into()),
-        Request::AlterConfigs(request) => done(api::alter_configs::alter_configs(broker, request).into()),
+        Request::AlterConfigs(request) => api::alter_configs::alter_configs(broker, request),
         Request::DescribeLogDirs(request) => done(api::describe_log_dirs::describe_log_dirs(broker, request).into()),
         Request::CreatePartitions(request) => done(api::create_partitions::create_partitions(broker, request).into()),
-        Request::IncrementalAlterConfigs(request) => done(api::alter_configs::incremental_alter_configs(broker, request).into()),
+        Request::IncrementalAlterConfigs(request) => api::alter_configs::incremental_alter_configs(broker, request),
         Request::DescribeCluster(request) => done(api::describe_cluster::describe_cluster(broker, &request).into()),
         Request::DescribeTopicPartitions(request) => {
             done(api::describe_topic_partitions::describe_topic_partitions(broker, request).into())

@@ -30,6 +30,8 @@ mod forgotten;
 mod groups;
 #[path = "coordination/mixed.rs"]
 mod mixed;
+#[path = "coordination/properties.rs"]
+mod properties;
 
 const NOW_MS: i64 = 1_770_000_000_000;
 

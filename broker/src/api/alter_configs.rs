@@ -3,24 +3,27 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
+use futures::FutureExt;
+use futures::future::{BoxFuture, ready};
 use millstream_protocol::message::alter_configs::{AlterConfigsRequest, AlterConfigsResourceResponse, AlterConfigsResponse};
 use millstream_protocol::message::incremental_alter_configs::{
     IncrementalAlterConfigsRequest, IncrementalAlterConfigsResponse, IncrementalAlterableConfig,
 };
-use millstream_protocol::{ErrorCode, Str};
+use millstream_protocol::{ErrorCode, Response, Str};
 
-use super::describe_configs::{BROKER_RESOURCE, TOPIC_RESOURCE, check_broker_name};
+use super::describe_configs::{BROKER_RESOURCE, GROUP_RESOURCE, TOPIC_RESOURCE, check_broker_name};
 use crate::broker::Broker;
 use crate::catalog::{Refused, Topic, check_name};
-use crate::config::{Kind, Properties, check_topic_property, topic_property};
-use crate::journal::is_internal;
+use crate::config::{Kind, Properties, Property, check_topic_property, group_property, topic_property};
+use crate::group::is_group_id;
+use crate::journal::{durable, is_internal};
 
-pub(crate) fn alter_configs(broker: &Arc<Broker>, request: AlterConfigsRequest) -> AlterConfigsResponse {
+pub(crate) fn alter_configs(broker: &Arc<Broker>, request: AlterConfigsRequest) -> BoxFuture<'static, Response> {
     let times = count(request.resources.iter().map(|resource| (resource.resource_type, resource.resource_name.clone())));
     let mut responses = Vec::new();
     for resource in request.resources {
         let (kind, name) = (resource.resource_type, resource.resource_name.clone());
-        let altered = check_once(&times, kind, &name).and_then(|()| find(broker, kind, &name)).and_then(|topic| {
+        let altered = check_once(&times, kind, &name).and_then(|()| find(broker, kind, &name)).and_then(|found| {
             let mut properties = Properties::new();
             for config in &resource.configs {
                 let value = config.value.as_deref().ok_or_else(|| null_value(&config.name))?;
@@ -28,32 +31,53 @@ pub(crate) fn alter_configs(broker: &Arc<Broker>, request: AlterConfigsRequest) 
                     return Err((ErrorCode::INVALID_REQUEST, "Error due to duplicate config keys".into()));
                 }
             }
-            save(broker, &topic, properties, request.validate_only)
+            alter(broker, &found, request.validate_only, |present| {
+                *present = properties;
+                Ok(())
+            })
         });
         responses.push(response(kind, name, altered));
     }
-    AlterConfigsResponse { responses, ..Default::default() }
+    when_durable(broker, responses, |responses| AlterConfigsResponse { responses, ..Default::default() }.into())
 }
 
-pub(crate) fn incremental_alter_configs(broker: &Arc<Broker>, request: IncrementalAlterConfigsRequest) -> IncrementalAlterConfigsResponse {
+pub(crate) fn incremental_alter_configs(broker: &Arc<Broker>, request: IncrementalAlterConfigsRequest) -> BoxFuture<'static, Response> {
     let times = count(request.resources.iter().map(|resource| (resource.resource_type, resource.resource_name.clone())));
     let mut responses = Vec::new();
     for resource in request.resources {
         let (kind, name) = (resource.resource_type, resource.resource_name.clone());
-        let altered = check_once(&times, kind, &name).and_then(|()| find(broker, kind, &name)).and_then(|topic| {
+        let altered = check_once(&times, kind, &name).and_then(|()| find(broker, kind, &name)).and_then(|found| {
             let mut seen = HashSet::new();
             if !resource.configs.iter().all(|config| seen.insert(config.name.as_str())) {
                 return Err((ErrorCode::INVALID_REQUEST, "Error due to duplicate config keys".into()));
             }
-            let mut properties = topic.properties();
-            for config in &resource.configs {
-                change(&mut properties, config)?;
-            }
-            save(broker, &topic, properties, request.validate_only)
+            alter(broker, &found, request.validate_only, |present| {
+                resource.configs.iter().try_for_each(|config| change(present, config, found.property(&config.name)))
+            })
         });
         responses.push(response(kind, name, altered));
     }
-    IncrementalAlterConfigsResponse { responses, ..Default::default() }
+    when_durable(broker, responses, |responses| IncrementalAlterConfigsResponse { responses, ..Default::default() }.into())
+}
+
+/// Topics' properties are durable when they are set, groups' with what the journal holds.
+fn when_durable(
+    broker: &Arc<Broker>,
+    mut responses: Vec<AlterConfigsResourceResponse>,
+    answer: impl FnOnce(Vec<AlterConfigsResourceResponse>) -> Response + Send + 'static,
+) -> BoxFuture<'static, Response> {
+    let is_waiting = |response: &AlterConfigsResourceResponse| response.resource_type == GROUP_RESOURCE && response.error_code.is_none();
+    if !responses.iter().any(is_waiting) {
+        return ready(answer(responses)).boxed();
+    }
+    let settled = broker.groups.settled();
+    async move {
+        if let Err(code) = durable(settled).await {
+            responses.iter_mut().filter(|response| is_waiting(response)).for_each(|response| response.error_code = code);
+        }
+        answer(responses)
+    }
+    .boxed()
 }
 
 fn count(resources: impl Iterator<Item = (i8, Str)>) -> HashMap<(i8, Str), usize> {
@@ -73,7 +97,22 @@ fn null_value(name: &str) -> Refused {
     (ErrorCode::INVALID_REQUEST, format!("Null value not supported for : {name}"))
 }
 
-fn find(broker: &Broker, kind: i8, name: &str) -> Result<Arc<Topic>, Refused> {
+/// What can be altered.
+enum Resource {
+    Topic(Arc<Topic>),
+    Group(Str),
+}
+
+impl Resource {
+    fn property(&self, name: &str) -> Option<&'static Property> {
+        match self {
+            Resource::Topic(_) => topic_property(name),
+            Resource::Group(_) => group_property(name),
+        }
+    }
+}
+
+fn find(broker: &Broker, kind: i8, name: &Str) -> Result<Resource, Refused> {
     match kind {
         TOPIC_RESOURCE => {
             if name.is_empty() {
@@ -83,8 +122,12 @@ fn find(broker: &Broker, kind: i8, name: &str) -> Result<Arc<Topic>, Refused> {
             if is_internal(name) {
                 return Err((ErrorCode::POLICY_VIOLATION, "The coordinators need this topic as it is.".into()));
             }
-            broker.catalog.get(name).ok_or_else(|| (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, format!("The topic '{name}' does not exist.")))
+            let topic = broker.catalog.get(name);
+            topic.map(Resource::Topic).ok_or_else(|| (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, format!("The topic '{name}' does not exist.")))
         }
+        GROUP_RESOURCE if name.is_empty() => Err((ErrorCode::INVALID_REQUEST, "Default group resources are not allowed.".into())),
+        GROUP_RESOURCE if !is_group_id(name) => Err((ErrorCode::INVALID_REQUEST, "The group id is too long.".into())),
+        GROUP_RESOURCE => Ok(Resource::Group(name.clone())),
         BROKER_RESOURCE => {
             check_broker_name(name)?;
             Err((ErrorCode::INVALID_REQUEST, "Properties of this broker are set when it starts: see --set.".into()))
@@ -93,7 +136,7 @@ fn find(broker: &Broker, kind: i8, name: &str) -> Result<Arc<Topic>, Refused> {
     }
 }
 
-fn change(properties: &mut Properties, config: &IncrementalAlterableConfig) -> Result<(), Refused> {
+fn change(properties: &mut Properties, config: &IncrementalAlterableConfig, property: Option<&Property>) -> Result<(), Refused> {
     let name = config.name.to_string();
     match config.config_operation {
         1 => {
@@ -109,7 +152,6 @@ fn change(properties: &mut Properties, config: &IncrementalAlterableConfig) -> R
         return Ok(());
     }
     let verb = if config.config_operation == 2 { "APPEND to" } else { "SUBTRACT from" };
-    let property = topic_property(&name);
     let Some(Kind::List(_)) = property.map(|property| property.kind) else {
         return Err((ErrorCode::INVALID_CONFIG, format!("Can't {verb} key {name} because its type is not LIST.")));
     };
@@ -125,7 +167,18 @@ fn change(properties: &mut Properties, config: &IncrementalAlterableConfig) -> R
     Ok(())
 }
 
-fn save(broker: &Broker, topic: &Topic, properties: Properties, validate_only: bool) -> Result<(), Refused> {
+fn alter(
+    broker: &Broker,
+    resource: &Resource,
+    validate_only: bool,
+    alter: impl FnOnce(&mut Properties) -> Result<(), Refused>,
+) -> Result<(), Refused> {
+    let topic = match resource {
+        Resource::Topic(topic) => topic,
+        Resource::Group(id) => return broker.groups.alter_properties(id, validate_only, alter),
+    };
+    let mut properties = topic.properties();
+    alter(&mut properties)?;
     for (name, value) in &properties {
         check_topic_property(name, value).map_err(|error| (ErrorCode::INVALID_CONFIG, error.to_string()))?;
     }

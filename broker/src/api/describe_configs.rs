@@ -1,4 +1,4 @@
-//! DescribeConfigs: properties of topics and of the broker, and where each value comes from.
+//! DescribeConfigs: properties of topics, of groups and of the broker, and where each value comes from.
 
 use std::sync::Arc;
 
@@ -11,13 +11,16 @@ use millstream_protocol::{ErrorCode, Str};
 
 use crate::broker::{Broker, NODE_ID};
 use crate::catalog::check_name;
-use crate::config::{BROKER, Kind, Properties, Property, Source, TOPIC, topic_value};
+use crate::config::{BROKER, GROUP, Kind, Properties, Property, Source, TOPIC, topic_value};
 
 /// The number of a topic in requests about properties.
 pub(crate) const TOPIC_RESOURCE: i8 = 2;
 /// The number of a broker.
 pub(crate) const BROKER_RESOURCE: i8 = 4;
+/// Logging of a broker.
 pub(crate) const BROKER_LOGGER_RESOURCE: i8 = 8;
+/// The number of a group.
+pub(crate) const GROUP_RESOURCE: i8 = 32;
 
 pub(crate) fn describe_configs(broker: &Arc<Broker>, request: DescribeConfigsRequest) -> DescribeConfigsResponse {
     let results = request
@@ -66,17 +69,24 @@ fn describe(
             check_name(&resource.resource_name).map_err(|sentence| (ErrorCode::INVALID_TOPIC_EXCEPTION, sentence))?;
             let topic = broker.catalog.get(&resource.resource_name).ok_or((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, String::new()))?;
             let properties = topic.properties();
-            let levels = Levels { topic: Some(&properties), broker: &broker.settings.properties };
+            let levels = Levels { own: Some((&properties, Source::Topic)), broker: &broker.settings.properties };
             Ok(TOPIC.iter().filter(|property| wants(property)).map(|property| levels.entry(property, request)).collect())
         }
         BROKER_RESOURCE => {
             check_broker_name(&resource.resource_name)?;
-            let levels = Levels { topic: None, broker: &broker.settings.properties };
+            let levels = Levels { own: None, broker: &broker.settings.properties };
             let mut entries: Vec<_> =
                 BROKER.iter().filter(|property| wants(property)).map(|property| levels.entry(property, request)).collect();
             let keys = resource.configuration_keys.as_deref().unwrap_or_default();
             entries.extend(facts(broker).filter(|entry| keys.is_empty() || keys.contains(&entry.name)));
             Ok(entries)
+        }
+        GROUP_RESOURCE if resource.resource_name.is_empty() => Err((ErrorCode::INVALID_REQUEST, "Group name must not be empty".into())),
+        // Whether or not it is there.
+        GROUP_RESOURCE => {
+            let properties = broker.groups.properties(&resource.resource_name);
+            let levels = Levels { own: Some((&properties, Source::Group)), broker: &broker.settings.properties };
+            Ok(GROUP.iter().filter(|property| wants(property)).map(|property| levels.entry(property, request)).collect())
         }
         // There are no loggers whose level could be set one by one.
         BROKER_LOGGER_RESOURCE => check_broker_name(&resource.resource_name).map(|()| Vec::new()),
@@ -107,7 +117,8 @@ fn facts(broker: &Broker) -> impl Iterator<Item = DescribeConfigsEntry> + use<> 
 
 /// The places that a value can come from.
 struct Levels<'a> {
-    topic: Option<&'a Properties>,
+    /// What is set on the topic or the group.
+    own: Option<(&'a Properties, Source)>,
     broker: &'a Properties,
 }
 
@@ -115,8 +126,10 @@ impl Levels<'_> {
     /// Every level that has a value, nearest first.
     fn values(&self, property: &'static Property) -> Vec<(&'static str, String, Source)> {
         let mut values = Vec::new();
-        if let Some(value) = self.topic.and_then(|topic| topic.get(property.name)) {
-            values.push((property.name, value.clone(), Source::Topic));
+        if let Some((own, source)) = self.own
+            && let Some(value) = own.get(property.name)
+        {
+            values.push((property.name, value.clone(), source));
         }
         let broker_name = property.broker_name.unwrap_or(property.name);
         if let Some(value) = self.broker.get(broker_name) {
@@ -138,7 +151,7 @@ impl Levels<'_> {
             name: Str::from_static(property.name),
             value: Some(value.into()),
             // The broker's properties are set when it starts.
-            read_only: self.topic.is_none(),
+            read_only: self.own.is_none(),
             config_source: source as i8,
             synonyms: if request.include_synonyms { synonyms.collect() } else { Vec::new() },
             config_type: property.kind.number(),

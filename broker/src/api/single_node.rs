@@ -13,7 +13,7 @@ use millstream_protocol::message::list_config_resources::{ListConfigResourcesReq
 use millstream_protocol::message::list_partition_reassignments::{ListPartitionReassignmentsRequest, ListPartitionReassignmentsResponse};
 use millstream_protocol::{ErrorCode, Str};
 
-use super::describe_configs::{BROKER_LOGGER_RESOURCE, BROKER_RESOURCE, TOPIC_RESOURCE};
+use super::describe_configs::{BROKER_LOGGER_RESOURCE, BROKER_RESOURCE, GROUP_RESOURCE, TOPIC_RESOURCE};
 use super::partition;
 use crate::broker::{Broker, NODE_ID};
 use crate::catalog::Topic;
@@ -88,30 +88,26 @@ pub(crate) fn list_partition_reassignments(_: &ListPartitionReassignmentsRequest
 
 /// What can have client metrics, which there are none of here.
 const CLIENT_METRICS_RESOURCE: i8 = 16;
-/// Logging of the broker.
-const GROUP_RESOURCE: i8 = 32;
 
-/// Version 0 asks for client metrics alone (KIP-714), version 1 for any type (KIP-1142).
+/// Version 0 asks for client metrics alone (KIP-714), version 1 for any type (KIP-1142); one that is asked for twice is told once.
 pub(crate) fn list_config_resources(broker: &Broker, version: i16, request: &ListConfigResourcesRequest) -> ListConfigResourcesResponse {
     if version == 0 {
         return ListConfigResourcesResponse::default();
     }
-    let all = [TOPIC_RESOURCE, BROKER_RESOURCE, BROKER_LOGGER_RESOURCE, CLIENT_METRICS_RESOURCE, GROUP_RESOURCE];
-    let wanted = if request.resource_types.is_empty() { &all[..] } else { &request.resource_types };
+    let all = [GROUP_RESOURCE, CLIENT_METRICS_RESOURCE, BROKER_LOGGER_RESOURCE, BROKER_RESOURCE, TOPIC_RESOURCE];
+    let wanted = &request.resource_types;
+    if !wanted.iter().all(|resource_type| all.contains(resource_type)) {
+        return ListConfigResourcesResponse { error_code: ErrorCode::UNSUPPORTED_VERSION, ..Default::default() };
+    }
     let mut config_resources = Vec::new();
-    for &resource_type in wanted {
-        match resource_type {
-            TOPIC_RESOURCE => {
-                let topics = broker.catalog.all();
-                config_resources
-                    .extend(topics.iter().map(|topic| ListedConfigResource { resource_name: Str::from(&topic.name), resource_type }));
-            }
-            BROKER_RESOURCE | BROKER_LOGGER_RESOURCE => {
-                config_resources.push(ListedConfigResource { resource_name: NODE_ID.to_string().into(), resource_type });
-            }
-            CLIENT_METRICS_RESOURCE | GROUP_RESOURCE => {}
-            _ => return ListConfigResourcesResponse { error_code: ErrorCode::UNSUPPORTED_VERSION, ..Default::default() },
-        }
+    for resource_type in all.into_iter().filter(|resource_type| wanted.is_empty() || wanted.contains(resource_type)) {
+        let names: Vec<Str> = match resource_type {
+            TOPIC_RESOURCE => broker.catalog.all().iter().map(|topic| Str::from(&topic.name)).collect(),
+            BROKER_RESOURCE | BROKER_LOGGER_RESOURCE => vec![NODE_ID.to_string().into()],
+            GROUP_RESOURCE => broker.groups.with_properties(),
+            _ => Vec::new(),
+        };
+        config_resources.extend(names.into_iter().map(|resource_name| ListedConfigResource { resource_name, resource_type }));
     }
     ListConfigResourcesResponse { config_resources, ..Default::default() }
 }

@@ -1,8 +1,9 @@
 //! Every property that can be set, by Kafka's name: its type, range, default and what it does.
 //!
-//! [`property`] is the table, [`Properties`] a checked set of values, [`BrokerSettings`] and [`TopicSettings`] what
-//! the code reads. A name that is not in the table is an error with a suggestion, never ignored.
+//! [`property`] is the table, [`Properties`] a checked set of values, [`BrokerSettings`], [`TopicSettings`] and
+//! `ConsumerSettings` what the code reads. A name that is not in the table is an error with a suggestion, never ignored.
 
+pub(crate) mod group;
 mod property;
 
 use std::collections::BTreeMap;
@@ -10,7 +11,8 @@ use std::collections::BTreeMap;
 use millstream_protocol::record::Codec;
 use thiserror::Error;
 
-pub use property::{BROKER, Kind, Property, TOPIC, broker_property, topic_property};
+use group::{Bounds, ConsumerSettings};
+pub use property::{BROKER, GROUP, Kind, Property, TOPIC, broker_property, group_property, topic_property};
 
 /// Why a property cannot be set.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -18,7 +20,7 @@ pub enum ConfigError {
     /// No such property.
     #[error("Unknown {scope} config name: {name}{}", suggestion.as_ref().map(|s| format!(" (did you mean {s}?)")).unwrap_or_default())]
     Unknown {
-        /// "topic" or "broker".
+        /// "topic", "broker" or "group".
         scope: &'static str,
         /// The name.
         name: String,
@@ -34,6 +36,16 @@ pub enum ConfigError {
         value: String,
         /// Why not.
         reason: String,
+    },
+    /// A value by itself, but not beside that of another property.
+    #[error("{name} must be {relation} {other}")]
+    Beside {
+        /// The property.
+        name: &'static str,
+        /// How it has to be.
+        relation: &'static str,
+        /// The other one.
+        other: &'static str,
     },
 }
 
@@ -108,6 +120,8 @@ pub enum Source {
     Broker = 4,
     /// Nobody set it.
     Default = 5,
+    /// Set on the group.
+    Group = 8,
 }
 
 /// What a partition needs to know of its topic.
@@ -186,8 +200,10 @@ pub(crate) struct GroupSettings {
     pub metadata_max: usize,
     pub offsets_retention_ms: i64,
     pub offsets_check_ms: i64,
-    pub consumer_session_timeout_ms: i64,
-    pub consumer_heartbeat_ms: i32,
+    /// Of consumer groups that ask for nothing else.
+    pub consumer: ConsumerSettings,
+    /// What single consumer groups may ask for.
+    pub consumer_bounds: Bounds,
     pub consumer_size_max: usize,
     /// Whether classic groups with members become consumer groups when a consumer joins.
     pub is_upgrade_allowed: bool,
@@ -254,8 +270,11 @@ impl BrokerSettings {
                 metadata_max: number("offset.metadata.max.bytes") as usize,
                 offsets_retention_ms: number("offsets.retention.minutes") * 60_000,
                 offsets_check_ms: number("offsets.retention.check.interval.ms"),
-                consumer_session_timeout_ms: number("group.consumer.session.timeout.ms"),
-                consumer_heartbeat_ms: number("group.consumer.heartbeat.interval.ms") as i32,
+                consumer: ConsumerSettings {
+                    session_timeout_ms: number("group.consumer.session.timeout.ms"),
+                    heartbeat_ms: number("group.consumer.heartbeat.interval.ms"),
+                },
+                consumer_bounds: Bounds::new(number)?,
                 consumer_size_max: number("group.consumer.max.size") as usize,
                 is_upgrade_allowed: matches!(text("group.consumer.migration.policy"), "bidirectional" | "upgrade"),
                 is_downgrade_allowed: matches!(text("group.consumer.migration.policy"), "bidirectional" | "downgrade"),
@@ -286,7 +305,7 @@ mod tests {
 
     #[test]
     fn every_default_is_a_legal_value() {
-        for property in TOPIC.iter().chain(BROKER) {
+        for property in TOPIC.iter().chain(BROKER).chain(GROUP) {
             assert_eq!(property.kind.check(property.default), Ok(()), "{}", property.name);
         }
     }

@@ -186,6 +186,28 @@ pub const TOPIC: &[Property] = &[
     topic("segment.ms", "log.roll.ms", Kind::Long(1), "604800000", "The age at which a segment ends."),
 ];
 
+const fn group(name: &'static str, broker_name: &'static str, kind: Kind, default: &'static str, documentation: &'static str) -> Property {
+    Property { name, kind, default, broker_name: Some(broker_name), documentation }
+}
+
+/// The properties of single groups, by name.
+pub const GROUP: &[Property] = &[
+    group(
+        "consumer.heartbeat.interval.ms",
+        "group.consumer.heartbeat.interval.ms",
+        Kind::Int(1),
+        "5000",
+        "How often members of the consumer group show that they are there.",
+    ),
+    group(
+        "consumer.session.timeout.ms",
+        "group.consumer.session.timeout.ms",
+        Kind::Int(1),
+        "45000",
+        "A member of the consumer group that is silent for this long is gone.",
+    ),
+];
+
 /// The properties of the broker, by name.
 pub const BROKER: &[Property] = &[
     broker("auto.create.topics.enable", Kind::Boolean, "true", "Whether a topic is created when somebody asks for it."),
@@ -200,12 +222,36 @@ pub const BROKER: &[Property] = &[
         "The assignors of consumer groups; the first one is taken when no member asks for another.",
     ),
     broker("group.consumer.heartbeat.interval.ms", Kind::Int(1), "5000", "How often members of consumer groups show that they are there."),
+    broker(
+        "group.consumer.max.heartbeat.interval.ms",
+        Kind::Int(1),
+        "15000",
+        "The most that a group may set its consumer.heartbeat.interval.ms to.",
+    ),
+    broker(
+        "group.consumer.max.session.timeout.ms",
+        Kind::Int(1),
+        "60000",
+        "The most that a group may set its consumer.session.timeout.ms to.",
+    ),
     broker("group.consumer.max.size", Kind::Int(1), "2147483647", "The most members of a consumer group."),
     broker(
         "group.consumer.migration.policy",
         Kind::Choice(&["bidirectional", "upgrade", "downgrade", "disabled"]),
         "bidirectional",
         "Whether a group may move between the classic and the consumer protocol while it has members.",
+    ),
+    broker(
+        "group.consumer.min.heartbeat.interval.ms",
+        Kind::Int(1),
+        "5000",
+        "The least that a group may set its consumer.heartbeat.interval.ms to.",
+    ),
+    broker(
+        "group.consumer.min.session.timeout.ms",
+        Kind::Int(1),
+        "45000",
+        "The least that a group may set its consumer.session.timeout.ms to.",
     ),
     broker(
         "group.consumer.session.timeout.ms",
@@ -289,4 +335,9 @@ pub fn topic_property(name: &str) -> Option<&'static Property> {
 /// A property of the broker.
 pub fn broker_property(name: &str) -> Option<&'static Property> {
     BROKER.iter().find(|property| property.name == name)
+}
+
+/// A group's property.
+pub fn group_property(name: &str) -> Option<&'static Property> {
+    GROUP.iter().find(|property| property.name == name)
 }

@@ -17,6 +17,7 @@ use super::assignor::{Assignor, Candidate, Partitions};
 use super::mixed::ClassicSide;
 use super::record::{ConsumerMemberValue, PartitionsValue, SinceValue};
 use crate::catalog::{Listing, Topics};
+use crate::config::group::ConsumerSettings;
 
 /// Leaves.
 pub(super) const LEAVE: i32 = -1;
@@ -160,8 +161,7 @@ pub(super) struct Consumer {
 pub(super) struct World<'a> {
     pub now_ms: i64,
     pub listing: &'a Listing,
-    pub session_timeout_ms: i64,
-    pub heartbeat_ms: i32,
+    pub settings: ConsumerSettings,
     pub size_max: usize,
     pub assignors: &'a [String],
 }
@@ -333,7 +333,7 @@ impl Consumer {
         let before = self.members.get(&id).cloned();
         let mut member = before.clone().unwrap_or_else(|| Member::new(client.clone()));
         update(&mut member, request, client);
-        member.session_ends_ms = world.now_ms + world.session_timeout_ms;
+        member.session_ends_ms = world.now_ms + world.settings.session_timeout_ms;
         let is_changed = match &before {
             // Who wants nothing changes nothing for the others.
             None => {
@@ -355,7 +355,7 @@ impl Consumer {
         Ok(ConsumerGroupHeartbeatResponse {
             member_id: Some(id.clone()),
             member_epoch: member.epoch,
-            heartbeat_interval_ms: world.heartbeat_ms,
+            heartbeat_interval_ms: world.settings.heartbeat_ms as i32,
             assignment: (is_full || has_moved).then(|| Box::new(Assignment { topic_partitions: from_partitions(&member.assigned) })),
             ..Default::default()
         })
@@ -705,8 +705,8 @@ impl Consumer {
     }
 
     /// Takes a member back as an earlier process kept it, which may have kept it anew later: what follows from all members is for
-    /// [`Consumer::settle`]. It has a whole session to show that it is there.
-    pub(super) fn restore(&mut self, id: &str, value: ConsumerMemberValue, now_ms: i64, session_timeout_ms: i64) {
+    /// [`Consumer::begin_sessions`] and [`Consumer::settle`].
+    pub(super) fn restore(&mut self, id: &str, value: ConsumerMemberValue, now_ms: i64) {
         let id = Str::from(id);
         let (assigned, revoking) = (of_value(value.assigned), of_value(value.revoking));
         let target = of_value(value.target);
@@ -733,10 +733,17 @@ impl Consumer {
             revoke_ends_ms: (!revoking.is_empty()).then_some(now_ms + value.rebalance_timeout_ms),
             revoking,
             since: of_since(value.since),
-            session_ends_ms: now_ms + value.classic.as_ref().map_or(session_timeout_ms, |classic| classic.session_timeout_ms),
+            session_ends_ms: now_ms,
             classic: value.classic.map(ClassicSide::of_value),
         };
         self.members.insert(id, member);
+    }
+
+    /// Members that were taken back have a whole session to show that they are there.
+    pub(super) fn begin_sessions(&mut self, now_ms: i64, session_timeout_ms: i64) {
+        for member in self.members.values_mut() {
+            member.session_ends_ms = now_ms + member.classic.as_ref().map_or(session_timeout_ms, |classic| classic.session_timeout_ms);
+        }
     }
 
     /// After everything was taken back: who has what follows from what the members have in the end. The next heartbeat compares

@@ -66,7 +66,7 @@ impl Groups {
         let listing = self.catalog.listing();
         let (epoch, mut changes) = (consumer.epoch, Changes::default());
         let downgrade = (self.settings.is_downgrade_allowed, self.settings.size_max);
-        let joined = consumer.join(joining, downgrade, &self.world(&listing, now), &mut changes)?;
+        let joined = consumer.join(joining, downgrade, &self.world(id, &listing, now), &mut changes)?;
         match joined.replaced_the_last {
             None => entries.extend(consumer_entries(id, consumer, changes)),
             Some(is_rebalancing) => self.downgrade(id, group, epoch, is_rebalancing, changes, now, entries),
@@ -75,12 +75,11 @@ impl Groups {
     }
 
     /// What a consumer group does not know by itself.
-    fn world<'a>(&'a self, listing: &'a Listing, now: &Now) -> World<'a> {
+    fn world<'a>(&'a self, id: &str, listing: &'a Listing, now: &Now) -> World<'a> {
         World {
             now_ms: now.ms,
             listing,
-            session_timeout_ms: self.settings.consumer_session_timeout_ms,
-            heartbeat_ms: self.settings.consumer_heartbeat_ms,
+            settings: self.owns.holding(id, &self.settings),
             size_max: self.settings.consumer_size_max,
             assignors: &self.settings.assignors,
         }
@@ -215,7 +214,7 @@ impl Groups {
         let act = |group: &mut Group, now: &Now, entries: &mut Vec<Entry>| {
             // Of two requests the later one knows no older topics.
             let listing = self.catalog.listing();
-            let world = self.world(&listing, now);
+            let world = self.world(id, &listing, now);
             let mut changes = Changes::default();
             if let Kind::Classic(classic) = &mut group.kind {
                 let upgraded = if request.member_epoch == 0 { self.upgraded(classic, &listing, now) } else { None };

@@ -5,7 +5,7 @@
 //! promises something waits until the journal has it on stable storage.
 //!
 //! * [`membership`] joins, leaves and assigns; * [`mixed`] has both protocols in one group;
-//! * [`commit`] keeps offsets; * [`describe`] tells and deletes
+//! * [`commit`] keeps offsets; * [`describe`] tells and deletes; * [`properties`] are those of single groups
 
 mod assignor;
 mod classic;
@@ -15,6 +15,7 @@ mod describe;
 mod membership;
 mod mixed;
 mod offsets;
+mod properties;
 mod record;
 
 use std::collections::{BTreeSet, HashMap};
@@ -33,6 +34,7 @@ use crate::partition::Acknowledged;
 use classic::{Change, Classic, Now, State};
 use consumer::{Changes, Consumer};
 use offsets::{Offsets, Place};
+use properties::Owns;
 use record::{ConsumerMemberValue, GroupValue, Key, OffsetValue, Value};
 
 pub(crate) use commit::{Asked, Commit, Committer, Told, Wanted};
@@ -185,6 +187,7 @@ pub(crate) struct Groups {
     catalog: Arc<Catalog>,
     clock: Clock,
     settings: GroupSettings,
+    owns: Owns,
     shelf: Mutex<Shelf>,
     woken: Notify,
 }
@@ -193,13 +196,16 @@ impl Groups {
     /// Reads what an earlier process knew.
     pub(crate) fn open(journal: Journal, catalog: Arc<Catalog>, clock: Clock, settings: GroupSettings) -> Self {
         let (now_ms, wall_ms) = (clock.monotonic_ms(), clock.now_ms());
-        let mut shelf = Shelf::default();
+        let (mut shelf, owns) = (Shelf::default(), Owns::default());
         let mut damaged = 0;
         journal.replay(|replayed| match replayed {
             Replayed::Ended { producer_id, is_commit } => shelf.end_transaction(producer_id, is_commit),
             Replayed::Entry { key, value, producer_id } => match Key::read(&key) {
                 Ok(key) => {
-                    let restored = restore(&mut shelf, key, value.as_deref(), producer_id, &settings, (now_ms, wall_ms));
+                    let restored = match &key {
+                        Key::Properties { group } => owns.restore(group, value.as_deref(), &settings),
+                        _ => restore(&mut shelf, key, value.as_deref(), producer_id, (now_ms, wall_ms)),
+                    };
                     damaged += u64::from(restored.is_err());
                 }
                 Err(_) => damaged += 1,
@@ -213,6 +219,7 @@ impl Groups {
         let mut orphans = Vec::new();
         shelf.groups.retain(|id, group| {
             if let Kind::Consumer(consumer) = &mut group.kind {
+                consumer.begin_sessions(now_ms, owns.holding(id, &settings).session_timeout_ms);
                 consumer.settle(&listing);
             }
             let places = group.offsets.orphans(|name| listing.topics.get(name.as_bytes()).map(|(topic_id, _)| *topic_id));
@@ -227,7 +234,7 @@ impl Groups {
         }
         let ids: Vec<Str> = shelf.groups.keys().cloned().collect();
         ids.iter().for_each(|id| shelf.note_deadline(id));
-        Groups { journal, catalog, clock, settings, shelf: Mutex::new(shelf), woken: Notify::new() }
+        Groups { journal, catalog, clock, settings, owns, shelf: Mutex::new(shelf), woken: Notify::new() }
     }
 
     fn now(&self) -> Now {
@@ -409,7 +416,6 @@ fn restore(
     key: Key,
     value: Option<&[u8]>,
     producer_id: Option<i64>,
-    settings: &GroupSettings,
     (now_ms, wall_ms): (i64, i64),
 ) -> Result<(), crate::durable::DurableError> {
     let id = Str::from(key.group());
@@ -452,7 +458,7 @@ fn restore(
                 group.kind = Kind::Consumer(Consumer::new());
             }
             if let Kind::Consumer(consumer) = &mut group.kind {
-                consumer.restore(&member, ConsumerMemberValue::read(value)?, now_ms, settings.consumer_session_timeout_ms);
+                consumer.restore(&member, ConsumerMemberValue::read(value)?, now_ms);
             }
         }
         (Key::Member { member, .. }, None) => {
@@ -460,6 +466,8 @@ fn restore(
                 consumer.forget(&member);
             }
         }
+        // They are not the group's: see [`Owns`].
+        (Key::Properties { .. }, _) => {}
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use millstream_protocol::{Str, TopicId};
 use serde::{Deserialize, Serialize};
 
+use crate::config::Properties;
 use crate::durable::{self, DurableError};
 use crate::journal::Entry;
 
@@ -26,6 +27,8 @@ pub(super) enum Key {
     Group { group: String },
     /// A member of a consumer group.
     Member { group: String, member: String },
+    /// What is set on a group, whether or not it is there.
+    Properties { group: String },
 }
 
 /// How far a group has come in a partition.
@@ -76,6 +79,15 @@ pub(super) enum GroupValue {
 }
 
 impl Value for GroupValue {
+    const VERSION: u8 = 1;
+
+    fn read(bytes: &[u8]) -> Result<Self, DurableError> {
+        durable::decode(Self::VERSION, bytes)
+    }
+}
+
+/// What is set on a group, by name, as it was asked for.
+impl Value for Properties {
     const VERSION: u8 = 1;
 
     fn read(bytes: &[u8]) -> Result<Self, DurableError> {
@@ -200,7 +212,7 @@ impl Key {
     /// The group that it is about.
     pub(super) fn group(&self) -> &str {
         match self {
-            Key::Offset { group, .. } | Key::Group { group } | Key::Member { group, .. } => group,
+            Key::Offset { group, .. } | Key::Group { group } | Key::Member { group, .. } | Key::Properties { group } => group,
         }
     }
 
@@ -208,7 +220,7 @@ impl Key {
     pub(super) fn member(self) -> Option<Str> {
         match self {
             Key::Member { member, .. } => Some(member.into()),
-            Key::Offset { .. } | Key::Group { .. } => None,
+            Key::Offset { .. } | Key::Group { .. } | Key::Properties { .. } => None,
         }
     }
 

@@ -1,0 +1,87 @@
+//! The properties of single groups. They belong to a name: the group need not be there, and they outlive it.
+
+use std::collections::BTreeMap;
+
+use millstream_protocol::{ErrorCode, Str};
+use parking_lot::RwLock;
+
+use super::Groups;
+use super::record::{Key, Value};
+use crate::catalog::Refused;
+use crate::config::group::ConsumerSettings;
+use crate::config::{GroupSettings, Properties};
+use crate::durable::DurableError;
+
+/// What is set on a group.
+#[derive(Debug, Clone)]
+struct Own {
+    set: Properties,
+    holding: ConsumerSettings,
+}
+
+/// What is set on which group. Its lock is taken after the shelf's, if both are.
+#[derive(Debug, Default)]
+pub(super) struct Owns(RwLock<BTreeMap<Str, Own>>);
+
+impl Owns {
+    /// Takes over what the journal says.
+    pub(super) fn restore(&self, id: &str, value: Option<&[u8]>, settings: &GroupSettings) -> Result<(), DurableError> {
+        let set = value.map(Properties::read).transpose()?.unwrap_or_default();
+        self.put(&mut self.0.write(), id, set, settings);
+        Ok(())
+    }
+
+    fn put(&self, owns: &mut BTreeMap<Str, Own>, id: &str, set: Properties, settings: &GroupSettings) {
+        if set.is_empty() {
+            owns.remove(id.as_bytes());
+        } else {
+            let holding = settings.holding(&set);
+            owns.insert(id.into(), Own { set, holding });
+        }
+    }
+
+    /// What holds for a consumer group.
+    pub(super) fn holding(&self, id: &str, settings: &GroupSettings) -> ConsumerSettings {
+        self.0.read().get(id.as_bytes()).map_or(settings.consumer, |own| own.holding)
+    }
+}
+
+impl Groups {
+    /// What is set on a group.
+    pub(crate) fn properties(&self, id: &str) -> Properties {
+        self.owns.0.read().get(id.as_bytes()).map(|own| own.set.clone()).unwrap_or_default()
+    }
+
+    /// The groups on which something is set.
+    pub(crate) fn with_properties(&self) -> Vec<Str> {
+        self.owns.0.read().keys().cloned().collect()
+    }
+
+    /// Changes what is set on a group, all of it or nothing. It holds from the members' next heartbeats on.
+    pub(crate) fn alter_properties(
+        &self,
+        id: &str,
+        validate_only: bool,
+        alter: impl FnOnce(&mut Properties) -> Result<(), Refused>,
+    ) -> Result<(), Refused> {
+        let mut owns = self.owns.0.write();
+        let before = owns.get(id.as_bytes()).map(|own| own.set.clone()).unwrap_or_default();
+        let mut set = before.clone();
+        alter(&mut set)?;
+        self.settings.check_group(&set).map_err(|error| (ErrorCode::INVALID_CONFIG, error.to_string()))?;
+        // All of them are numbers, and told as such, however somebody wrote them.
+        for value in set.values_mut() {
+            *value = value.trim().parse::<i64>().map_or_else(|_| value.clone(), |number| number.to_string());
+        }
+        if validate_only || set == before {
+            return Ok(());
+        }
+        let key = Key::Properties { group: id.to_owned() };
+        let entry = if set.is_empty() { key.forget() } else { key.set(&set) };
+        // What the journal does not take would be gone after a restart.
+        let kept = self.journal.append(&[entry], None, self.clock.now_ms());
+        kept.map_err(|code| (code, "The properties of the group could not be kept.".to_owned()))?;
+        self.owns.put(&mut owns, id, set, &self.settings);
+        Ok(())
+    }
+}
