@@ -28,6 +28,8 @@ use rand::{Rng, SeedableRng};
 mod forgotten;
 #[path = "coordination/groups.rs"]
 mod groups;
+#[path = "coordination/interval.rs"]
+mod interval;
 #[path = "coordination/mixed.rs"]
 mod mixed;
 #[path = "coordination/properties.rs"]

@@ -8,6 +8,7 @@ use std::ops::RangeInclusive;
 
 use super::{ConfigError, GROUP, GroupSettings, Properties, check, group_property, long};
 
+const ASSIGNMENT: &str = "consumer.assignment.interval.ms";
 const HEARTBEAT: &str = "consumer.heartbeat.interval.ms";
 const SESSION: &str = "consumer.session.timeout.ms";
 
@@ -16,6 +17,8 @@ const SESSION: &str = "consumer.session.timeout.ms";
 pub(crate) struct ConsumerSettings {
     pub session_timeout_ms: i64,
     pub heartbeat_ms: i64,
+    /// The least time between two targets.
+    pub assignment_interval_ms: i64,
 }
 
 /// A group's property with the broker's least and most for it.
@@ -29,7 +32,7 @@ struct Bound {
 
 /// What groups may ask for, in the order in which Kafka looks at it.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Bounds([Bound; 2]);
+pub(crate) struct Bounds([Bound; 3]);
 
 impl Bounds {
     /// By the broker's properties.
@@ -44,6 +47,7 @@ impl Bounds {
         Ok(Bounds([
             bound(HEARTBEAT, "group.consumer.min.heartbeat.interval.ms", "group.consumer.max.heartbeat.interval.ms")?,
             bound(SESSION, "group.consumer.min.session.timeout.ms", "group.consumer.max.session.timeout.ms")?,
+            bound(ASSIGNMENT, "group.consumer.min.assignment.interval.ms", "group.consumer.max.assignment.interval.ms")?,
         ]))
     }
 }
@@ -81,6 +85,7 @@ impl GroupSettings {
         ConsumerSettings {
             session_timeout_ms: value(SESSION, self.consumer.session_timeout_ms),
             heartbeat_ms: value(HEARTBEAT, self.consumer.heartbeat_ms),
+            assignment_interval_ms: value(ASSIGNMENT, self.consumer.assignment_interval_ms),
         }
     }
 }

@@ -273,6 +273,7 @@ impl BrokerSettings {
                 consumer: ConsumerSettings {
                     session_timeout_ms: number("group.consumer.session.timeout.ms"),
                     heartbeat_ms: number("group.consumer.heartbeat.interval.ms"),
+                    assignment_interval_ms: number("group.consumer.assignment.interval.ms"),
                 },
                 consumer_bounds: Bounds::new(number)?,
                 consumer_size_max: number("group.consumer.max.size") as usize,

@@ -193,6 +193,13 @@ const fn group(name: &'static str, broker_name: &'static str, kind: Kind, defaul
 /// The properties of single groups, by name.
 pub const GROUP: &[Property] = &[
     group(
+        "consumer.assignment.interval.ms",
+        "group.consumer.assignment.interval.ms",
+        Kind::Int(0),
+        "0",
+        "The least time between two assignments of the consumer group: who comes or goes meanwhile waits for one of all.",
+    ),
+    group(
         "consumer.heartbeat.interval.ms",
         "group.consumer.heartbeat.interval.ms",
         Kind::Int(1),
@@ -216,12 +223,24 @@ pub const BROKER: &[Property] = &[
     broker("delete.topic.enable", Kind::Boolean, "true", "Whether topics can be deleted."),
     broker("fetch.max.bytes", Kind::Int(1024), "57671680", "The most that one answer to a fetch carries."),
     broker(
+        "group.consumer.assignment.interval.ms",
+        Kind::Int(0),
+        "0",
+        "The least time between two assignments of a consumer group: who comes or goes meanwhile waits for one of all. With Kafka's 1000 a group would not settle before that.",
+    ),
+    broker(
         "group.consumer.assignors",
         Kind::List(&["uniform", "range"]),
         "uniform,range",
         "The assignors of consumer groups; the first one is taken when no member asks for another.",
     ),
     broker("group.consumer.heartbeat.interval.ms", Kind::Int(1), "5000", "How often members of consumer groups show that they are there."),
+    broker(
+        "group.consumer.max.assignment.interval.ms",
+        Kind::Int(0),
+        "15000",
+        "The most that a group may set its consumer.assignment.interval.ms to.",
+    ),
     broker(
         "group.consumer.max.heartbeat.interval.ms",
         Kind::Int(1),
@@ -240,6 +259,12 @@ pub const BROKER: &[Property] = &[
         Kind::Choice(&["bidirectional", "upgrade", "downgrade", "disabled"]),
         "bidirectional",
         "Whether a group may move between the classic and the consumer protocol while it has members.",
+    ),
+    broker(
+        "group.consumer.min.assignment.interval.ms",
+        Kind::Int(0),
+        "0",
+        "The least that a group may set its consumer.assignment.interval.ms to.",
     ),
     broker(
         "group.consumer.min.heartbeat.interval.ms",

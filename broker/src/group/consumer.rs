@@ -121,6 +121,12 @@ impl Member {
         self.revoke_ends_ms.into_iter().chain([self.session_ends_ms]).chain(classic)
     }
 
+    /// The topics that it is subscribed to.
+    fn subscribed(&self, topics: &Topics) -> BTreeSet<TopicId> {
+        let matched = self.subscribed_regex.iter().flat_map(|pattern| pattern.matches(topics));
+        self.subscribed_names.iter().chain(matched).filter_map(|name| topics.get(name)).map(|(topic, _)| *topic).collect()
+    }
+
     /// What it is told when it names an epoch that is not its own.
     pub(super) fn stale(&self) -> ErrorCode {
         if self.classic.is_some() { ErrorCode::ILLEGAL_GENERATION } else { ErrorCode::STALE_MEMBER_EPOCH }
@@ -144,6 +150,8 @@ impl Member {
 pub(super) struct Consumer {
     pub epoch: i32,
     pub target_epoch: i32,
+    /// When the target was computed, as far as is known: a restart forgets it, and the next one need not wait.
+    target_ms: Option<i64>,
     pub members: BTreeMap<Str, Member>,
     pub targets: BTreeMap<Str, Partitions>,
     pub by_instance: HashMap<Str, Str>,
@@ -151,7 +159,7 @@ pub(super) struct Consumer {
     soonest_ms: Option<i64>,
     /// Who has a partition or has not given it up yet.
     pub owners: HashMap<(TopicId, i32), Str>,
-    /// The topics as they were when the target was computed.
+    /// The topics as they were when the epoch rose for them, or the target was computed.
     topics: BTreeMap<TopicId, i32>,
     /// Of the listing that they were taken from.
     topics_version: u64,
@@ -251,6 +259,7 @@ impl Consumer {
         Consumer {
             epoch: 1,
             target_epoch: 0,
+            target_ms: None,
             members: BTreeMap::new(),
             targets: BTreeMap::new(),
             by_instance: HashMap::new(),
@@ -345,7 +354,7 @@ impl Consumer {
         self.put(&id, member, before.as_ref(), is_changed, world, changes);
         self.compute_target(world, changes);
         let owned = request.topic_partitions.as_deref().map(to_partitions);
-        self.reconcile(&id, owned.as_ref(), world, changes);
+        self.reconcile(&id, owned.as_ref(), is_changed, world, changes);
         let member = &self.members[&id];
         let is_full = is_joining
             || (request.rebalance_timeout_ms != -1
@@ -484,12 +493,21 @@ impl Consumer {
         changes.is_group_changed = true;
     }
 
-    /// Computes who is to have what, when something changed since it was computed.
+    /// Computes who is to have what, when something changed since it was computed, and not too soon after that. Until then
+    /// members go on towards the last target, and the first heartbeat after it computes one for all that has changed.
     pub(super) fn compute_target(&mut self, world: &World<'_>, changes: &mut Changes) {
         if self.target_epoch >= self.epoch {
             return;
         }
         let topics = &world.listing.topics;
+        let interval_ms = world.settings.assignment_interval_ms;
+        if self.target_ms.is_some_and(|target_ms| world.now_ms < target_ms + interval_ms) {
+            // The next target knows of them: they are no reason for another one.
+            if changes.is_group_changed {
+                self.topics = self.wanted(topics);
+            }
+            return;
+        }
         self.topics = self.wanted(topics);
         let matched = self.matched(topics);
         let wishes = |member: &Member| {
@@ -517,28 +535,79 @@ impl Consumer {
         }
         self.targets = targets;
         self.target_epoch = self.epoch;
+        self.target_ms = Some(world.now_ms);
         changes.is_group_changed = true;
     }
 
     /// Leads a member one step towards its target.
-    pub(super) fn reconcile(&mut self, id: &Str, owned: Option<&Partitions>, world: &World<'_>, changes: &mut Changes) {
+    pub(super) fn reconcile(&mut self, id: &Str, owned: Option<&Partitions>, is_changed: bool, world: &World<'_>, changes: &mut Changes) {
         let Some(mut member) = self.members.remove(id) else { return };
-        let target = self.targets.get(id).cloned().unwrap_or_default();
         let is_acknowledged = owned.is_some_and(|owned| !intersects(owned, &member.revoking));
         let is_due = match member.state {
             MemberState::Stable => member.epoch != self.target_epoch,
             MemberState::Revoking => is_acknowledged,
             MemberState::Waiting => true,
         };
-        if is_due {
+        if is_due || is_changed {
             let (epoch, state) = (member.epoch, member.state);
             let (assigned, revoking) = (member.assigned.clone(), member.revoking.clone());
-            self.step(id, &mut member, &target, owned, world);
+            if is_due {
+                let target = self.target_of(id, &member, world);
+                self.step(id, &mut member, &target, owned, world);
+            } else {
+                self.unsubscribe(&mut member, owned, world);
+            }
             if (epoch, state) != (member.epoch, member.state) || assigned != member.assigned || revoking != member.revoking {
                 changes.members.insert(id.clone());
             }
         }
         self.members.insert(id.clone(), member);
+    }
+
+    /// What a member is to have; of a target that is too old, what it is still subscribed to.
+    fn target_of(&self, id: &Str, member: &Member, world: &World<'_>) -> Partitions {
+        let mut target = self.targets.get(id).cloned().unwrap_or_default();
+        if self.target_epoch < self.epoch {
+            let subscribed = member.subscribed(&world.listing.topics);
+            target.retain(|topic, _| subscribed.contains(topic));
+        }
+        target
+    }
+
+    /// What a member is subscribed to no more it gives up at once, whatever its target says.
+    fn unsubscribe(&mut self, member: &mut Member, owned: Option<&Partitions>, world: &World<'_>) {
+        let subscribed = member.subscribed(&world.listing.topics);
+        let (kept, given_up): (Partitions, Partitions) =
+            std::mem::take(&mut member.assigned).into_iter().partition(|(topic, _)| subscribed.contains(topic));
+        member.assigned = kept;
+        if given_up.is_empty() {
+            return;
+        }
+        let revoking = union(&member.revoking, &given_up);
+        if owned.is_none_or(|owned| intersects(owned, &revoking)) {
+            self.revoke(member, revoking, world);
+        } else {
+            self.give_up(member, &given_up);
+        }
+    }
+
+    /// A member has to give partitions up, and to say that it did.
+    fn revoke(&mut self, member: &mut Member, revoking: Partitions, world: &World<'_>) {
+        member.revoking = revoking;
+        member.state = MemberState::Revoking;
+        // One of the classic protocol has other ways to be late.
+        if member.classic.is_none() {
+            member.revoke_ends_ms = Some(world.now_ms + member.rebalance_timeout_ms);
+            self.expect(world.now_ms + member.rebalance_timeout_ms);
+        }
+    }
+
+    /// A member has given partitions up.
+    fn give_up(&mut self, member: &mut Member, given_up: &Partitions) {
+        flat(given_up).for_each(|partition| {
+            self.owners.remove(&partition);
+        });
+        member.since.retain(|partition, _| has(&member.assigned, partition));
     }
 
     fn step(&mut self, id: &Str, member: &mut Member, target: &Partitions, owned: Option<&Partitions>, world: &World<'_>) {
@@ -552,19 +621,10 @@ impl Consumer {
         let must_revoke = owned.is_none_or(|owned| intersects(owned, &given_up));
         member.assigned = kept;
         if !given_up.is_empty() && must_revoke {
-            member.revoking = given_up;
-            member.state = MemberState::Revoking;
-            // One of the classic protocol has other ways to be late.
-            if member.classic.is_none() {
-                member.revoke_ends_ms = Some(world.now_ms + member.rebalance_timeout_ms);
-                self.expect(world.now_ms + member.rebalance_timeout_ms);
-            }
+            self.revoke(member, given_up, world);
             return;
         }
-        flat(&given_up).for_each(|partition| {
-            self.owners.remove(&partition);
-        });
-        member.since.retain(|partition, _| has(&member.assigned, partition));
+        self.give_up(member, &given_up);
         let missing = without(target, &member.assigned);
         let mut is_waiting = false;
         for (topic, partition) in flat(&missing) {

@@ -222,7 +222,7 @@ impl Consumer {
         }
         if replaced_the_last != Some(true) {
             let owned = by_id(&subscription.owned_partitions, world.listing);
-            self.reconcile(&id, Some(&owned), world, changes);
+            self.reconcile(&id, Some(&owned), is_changed, world, changes);
         }
         let response = JoinGroupResponse {
             generation_id: self.members[&id].epoch,

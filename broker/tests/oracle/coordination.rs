@@ -23,6 +23,7 @@ const PROPERTIES: &[(&str, &str)] = &[
     ("group.min.session.timeout.ms", "100"),
     ("group.max.size", "3"),
     ("group.consumer.max.size", "3"),
+    ("group.consumer.assignment.interval.ms", "0"),
     ("group.consumer.min.session.timeout.ms", "500"),
     ("group.consumer.min.heartbeat.interval.ms", "100"),
     ("transaction.abort.timed.out.transaction.cleanup.interval.ms", "100"),
@@ -31,7 +32,6 @@ const SIDE_BY_SIDE: usize = 24;
 
 /// Scenarios that are left out: how the name begins, and why.
 const LEFT_OUT: &[(&str, &str)] = &[
-    ("consumer: assignment interval", "there is none"),
     ("consumer: a regex", "a regular expression is resolved at once, and not after the answer"),
     ("consumer: regex", "see above"),
     ("transactions: WriteTxnMarkers v2", "the version is for brokers, and not served"),

@@ -315,6 +315,31 @@ def assignment_interval(s):
     group.heartbeat("b", "gets what is free", 2)
 
 
+def changes_within_the_interval(s):
+    """What a member unsubscribes from it gives up before there is a new assignment, and gets it back only with one."""
+    group, other, topic = "consumer-pause", "consumer-pause-other", "consumer-pause-topic"
+    s.create(topic, 2)
+    s.create(other, 2)
+    configure(s, group, consumer_assignment_interval_ms="2500")
+    group = ConsumerGroup(s, group, 1, topic, other)
+    group.join("a")
+    group.owning("a", "owns all", 2, (topic, 0, 1), (other, 0, 1))
+    group.heartbeat("a", "wants one topic less", 2, subscribed_topic_names=[other])
+    group.describe("one topic less")
+    group.owning("a", "has not given it up", 2, (topic, 0, 1), (other, 0, 1))
+    group.owning("a", "has given it up", 2, (other, 0, 1))
+    group.describe("it is given up")
+    group.owning("a", "wants it again", 2, (other, 0, 1), subscribed_topic_names=[other, topic])
+    group.join("b", "a member that wants the other topic", subscribed_topic_names=[topic])
+    group.describe("before the interval is over")
+    s.wait(3_000)
+    group.owning("a", "after the interval", 2, (other, 0, 1))
+    group.describe("after the interval")
+    group.heartbeat("b", "after the interval", 2)
+    group.join("c", "a third member, too early again", subscribed_topic_names=[])
+    group.describe("the third member")
+
+
 SCENARIOS = []
 for title, play in {
     "static members": static, "topics change": topics_change, "session timeout": session, "rebalance timeout": rebalance_timeout,
@@ -325,3 +350,4 @@ SCENARIOS += [("consumer: regex", regex), ("consumer: a regex that matches more 
 SCENARIOS += [(f"consumer: OffsetCommit v{version} and OffsetFetch", partial(offsets, version=version)) for version in (8, 9, 10)]
 SCENARIOS += [(f"consumer: TxnOffsetCommit v{version}", partial(offsets_in_transactions, version=version)) for version in (3, 5)]
 SCENARIOS += [("consumer: administration of groups", administration), ("consumer: assignment interval", assignment_interval)]
+SCENARIOS += [("consumer: changes within the assignment interval", changes_within_the_interval)]
