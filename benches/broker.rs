@@ -11,14 +11,15 @@
 mod load {
     pub(crate) mod floor;
     pub(crate) mod server;
+    pub(crate) mod table;
 }
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use load::floor;
 use load::server::{Cost, Server};
+use load::table::{Table, print_conditions};
 
 const REQUESTS: usize = 768;
 /// What a subscriber that keeps up reads: little enough to be in memory still.
@@ -42,45 +43,6 @@ fn arguments() -> Arguments {
         }
     }
     Arguments { rounds, peer: address.map(|address| (address, pid)) }
-}
-
-/// Values by row and column, in the order of their first appearance.
-#[derive(Default)]
-struct Table {
-    rows: Vec<String>,
-    values: BTreeMap<(String, String), Vec<f64>>,
-}
-
-impl Table {
-    fn add(&mut self, row: &str, column: &str, value: f64) {
-        if !self.rows.iter().any(|known| known == row) {
-            self.rows.push(row.to_owned());
-        }
-        self.values.entry((row.to_owned(), column.to_owned())).or_default().push(value);
-    }
-
-    fn median(&self, row: &str, column: &str) -> Option<f64> {
-        let mut values = self.values.get(&(row.to_owned(), column.to_owned()))?.clone();
-        values.sort_by(f64::total_cmp);
-        Some(values[values.len() / 2])
-    }
-
-    fn print(&self, columns: &[String]) {
-        println!("{:52} {}", "", columns.iter().map(|column| format!("{column:>22}")).collect::<String>());
-        for row in &self.rows {
-            let cells = columns.iter().map(|column| self.median(row, column).map_or(String::new(), |value| format!("{value:.3}")));
-            println!("{row:52} {}", cells.map(|cell| format!("{cell:>22}")).collect::<String>());
-        }
-    }
-}
-
-fn print_conditions(dir: &Path, rounds: usize) {
-    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let model = read("/proc/cpuinfo").lines().find(|line| line.starts_with("model name")).unwrap_or("").to_owned();
-    let cores = std::thread::available_parallelism().map_or(0, |count| count.get());
-    println!("conditions: {cores} cores{}, Linux {}", model.replace("model name\t", ""), read("/proc/sys/kernel/osrelease").trim());
-    println!("            {rounds} rounds, medians; data in {}; client and server on this machine", dir.display());
-    println!("            class W: acknowledged once the operating system has it; class S: once it is on stable storage\n");
 }
 
 fn main() {

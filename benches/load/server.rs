@@ -33,10 +33,16 @@ pub(crate) struct Cost {
 impl Server {
     /// Starts the binary that was built with this benchmark, on an empty directory.
     pub(crate) fn start(dir: &Path, port: u16) -> Self {
+        Self::start_with(dir, port, &[])
+    }
+
+    /// The same with properties.
+    pub(crate) fn start_with(dir: &Path, port: u16, properties: &[&str]) -> Self {
         let address = format!("127.0.0.1:{port}");
         let child = Command::new(env!("CARGO_BIN_EXE_millstream"))
             .args(["serve", "--kafka", &address, "--http", "127.0.0.1:0", "--data-dir"])
             .arg(dir)
+            .args(properties.iter().flat_map(|property| ["--set", property]))
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()

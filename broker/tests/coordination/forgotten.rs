@@ -27,6 +27,17 @@ fn written(disk: &SimulatedDisk, path: &Path) -> usize {
     content[..read].iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
 }
 
+/// Readers of committed records get to the end, as soon as what was aborted at the start is durable.
+async fn nothing_hangs(world: &World) {
+    for _ in 0..1000 {
+        if world.read("a", 0, true).await.1 == world.read("a", 0, false).await.1 {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("a transaction hangs");
+}
+
 /// A transaction of which a batch is durable and the coordinator's entry is not: it is aborted at the start. What the producer sends
 /// again is refused, and not taken for a repetition of what was aborted.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -43,8 +54,7 @@ async fn a_transaction_that_the_coordinator_forgot_is_aborted() {
     disk.zero_from(&journal, kept);
 
     let world = World::open(&disk, &clock);
-    let ((_, stable), (_, end)) = (world.read("a", 0, true).await, world.read("a", 0, false).await);
-    assert_eq!(stable, end, "nothing hangs");
+    nothing_hangs(&world).await;
     assert_eq!(world.values("a", 0).await, ["one"]);
     for sequence in [0, 1] {
         let again = world.produce("a", 0, None, Some("two"), Some(("id", next.0, next.1, sequence))).await;
@@ -84,8 +94,7 @@ async fn a_decision_is_not_about_the_transaction_after() {
     let world = World::open(&disk, &clock);
     take_over(&world, "id").await.expect("another producer");
     assert_eq!(world.values("a", 0).await, ["one"]);
-    let ((_, stable), (_, end)) = (world.read("a", 0, true).await, world.read("a", 0, false).await);
-    assert_eq!(stable, end, "nothing hangs");
+    nothing_hangs(&world).await;
 }
 
 /// The first batch of a transaction is acknowledged when the coordinator's entry is durable too.

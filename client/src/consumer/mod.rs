@@ -110,24 +110,34 @@ pub struct Consumer {
     has_failed: bool,
 }
 
-struct InFlight<T>(Option<BoxFuture<'static, T>>);
+/// The lock is never waited for: it only lets a consumer be shared between threads, which a future of its own would not.
+struct InFlight<T>(Mutex<Option<BoxFuture<'static, T>>>);
 
 impl<T> std::fmt::Debug for InFlight<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.0.is_some() { "under way" } else { "at rest" })
+        f.write_str(if self.is_at_rest() { "at rest" } else { "under way" })
     }
 }
 
 impl<T> InFlight<T> {
+    fn none() -> Self {
+        InFlight(Mutex::new(None))
+    }
+
+    fn begin(&mut self, future: BoxFuture<'static, T>) {
+        *self.0.get_mut() = Some(future);
+    }
+
+    fn is_at_rest(&self) -> bool {
+        self.0.lock().is_none()
+    }
+
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<T> {
-        match &mut self.0 {
-            Some(future) => {
-                let answer = std::task::ready!(future.as_mut().poll(context));
-                self.0 = None;
-                Poll::Ready(answer)
-            }
-            None => Poll::Pending,
-        }
+        let under_way = self.0.get_mut();
+        let Some(future) = under_way else { return Poll::Pending };
+        let answer = std::task::ready!(future.as_mut().poll(context));
+        *under_way = None;
+        Poll::Ready(answer)
     }
 }
 
@@ -169,8 +179,8 @@ impl Consumer {
             places: Vec::new(),
             turn: 0,
             era: 0,
-            fetch: InFlight(None),
-            resolving: InFlight(None),
+            fetch: InFlight::none(),
+            resolving: InFlight::none(),
             auto_commit,
             is_short: false,
             has_failed: false,
@@ -355,17 +365,15 @@ impl Consumer {
             isolation: options.isolation,
         };
         let client = self.fetching.clone();
-        self.fetch = InFlight(Some(
-            async move {
-                let answered = fetch(&client, options, &wanted).await;
-                let has_failed = answered.as_ref().map_or(true, |all| all.iter().any(|answered| answered.fetched.is_err()));
-                if has_failed {
-                    tokio::time::sleep(FETCH_PAUSE).await;
-                }
-                answered
+        let fetching = async move {
+            let answered = fetch(&client, options, &wanted).await;
+            let has_failed = answered.as_ref().map_or(true, |all| all.iter().any(|answered| answered.fetched.is_err()));
+            if has_failed {
+                tokio::time::sleep(FETCH_PAUSE).await;
             }
-            .boxed(),
-        ));
+            answered
+        };
+        self.fetch.begin(fetching.boxed());
     }
 
     fn fetched(&mut self, answered: Result<Vec<Answered>, Error>) -> Result<(), Error> {
@@ -391,7 +399,7 @@ impl Consumer {
         let unresolved: Vec<_> = self.places.iter().filter_map(Place::unresolved).collect();
         if !unresolved.is_empty() {
             let (client, options) = (self.shared.options.client.clone(), self.shared.options.clone());
-            self.resolving = InFlight(Some(resolve(client, options.reset, options.isolation, unresolved).boxed()));
+            self.resolving.begin(resolve(client, options.reset, options.isolation, unresolved).boxed());
         }
     }
 
@@ -417,7 +425,7 @@ impl Consumer {
             return Poll::Ready(Some(record));
         }
         loop {
-            if self.resolving.0.is_none() {
+            if self.resolving.is_at_rest() {
                 self.begin_resolving();
             }
             if let Poll::Ready(found) = self.resolving.poll(context) {
@@ -430,7 +438,7 @@ impl Consumer {
                 }
                 continue;
             }
-            if self.fetch.0.is_none() {
+            if self.fetch.is_at_rest() {
                 self.begin_fetch();
             }
             // A fetch under way goes on while records are handed out.

@@ -1,0 +1,221 @@
+//! What groups and transactions cost the server, beside the same without them and, if one runs, beside another broker.
+//!
+//!     cargo bench --bench coordination
+//!     cargo bench --bench coordination -- --peer 127.0.0.1:9092 --peer-pid 4711 --rounds 3
+//!
+//! Everything is class W: acknowledged once the operating system has it. That is how Kafka does it, and so what may be compared.
+
+#![allow(clippy::disallowed_methods, reason = "a benchmark looks at the machine itself, past every door")]
+
+mod load {
+    pub(crate) mod server;
+    pub(crate) mod table;
+}
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use load::server::Server;
+use load::table::{Table, print_conditions};
+use millstream_client::{AutoOffsetReset, NewRecord};
+use millstream_protocol::message::offset_commit::{OffsetCommitPartition, OffsetCommitRequest, OffsetCommitTopic};
+
+const COMMITS: usize = 40_000;
+/// Commits under way on one connection.
+const COMMITS_UNDER_WAY: usize = 64;
+const TRANSACTIONS: usize = 60;
+const RECORDS_A_TRANSACTION: usize = 1_000;
+/// Requests of 1 MiB of each producer.
+const REQUESTS: usize = 96;
+const CLIENTS: usize = 4;
+const MEMBERS: usize = 50;
+
+struct Arguments {
+    rounds: usize,
+    peer: Option<(String, u32)>,
+}
+
+fn arguments() -> Arguments {
+    let mut given = std::env::args().skip(1).filter(|argument| argument != "--bench");
+    let (mut rounds, mut address, mut pid) = (3, None, 0);
+    while let Some(name) = given.next() {
+        let value = given.next().unwrap_or_else(|| panic!("{name} wants a value"));
+        match name.as_str() {
+            "--rounds" => rounds = value.parse().expect("a number"),
+            "--peer" => address = Some(value),
+            "--peer-pid" => pid = value.parse().expect("a process id"),
+            other => panic!("unknown argument {other}"),
+        }
+    }
+    Arguments { rounds, peer: address.map(|address| (address, pid)) }
+}
+
+fn main() {
+    let arguments = arguments();
+    let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench-coordination");
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).expect("a directory for the data");
+    print_conditions(&dir, arguments.rounds);
+    let properties = ["flush.messages=9223372036854775807", "group.initial.rebalance.delay.ms=0"];
+    let mut servers = vec![Server::start_with(&dir.join("data"), 19293, &properties)];
+    servers.extend(arguments.peer.map(|(address, pid)| Server::peer(&address, pid)));
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let mut table = Table::default();
+    for round in 0..arguments.rounds {
+        for server in &servers {
+            runtime.block_on(async {
+                commits(&mut table, server, round).await;
+                transactions(&mut table, server, round).await;
+                one_group(&mut table, server, round).await;
+                many_members(&mut table, server, round).await;
+            });
+        }
+    }
+    let columns: Vec<String> = servers.iter().map(|server| server.name.clone()).collect();
+    table.print(&columns);
+}
+
+/// A name that no earlier run used.
+fn name(what: &str, round: usize) -> String {
+    format!("bench-{what}-{}-{round}", std::process::id())
+}
+
+async fn commits(table: &mut Table, server: &Server, round: usize) {
+    let topic = name("commits", round);
+    server.create(&topic, 1).await;
+    let client = server.client().await;
+    let (cpu, begun) = (server.cpu_seconds(), Instant::now());
+    let commit = |offset: usize| {
+        let partition = OffsetCommitPartition { committed_offset: offset as i64, ..Default::default() };
+        let topics = vec![OffsetCommitTopic { name: topic.as_str().into(), partitions: vec![partition], ..Default::default() }];
+        let request = OffsetCommitRequest { group_id: topic.as_str().into(), topics, ..Default::default() };
+        let client = client.clone();
+        async move {
+            let answer = client.ask(request).await.expect("the server answers");
+            assert!(answer.topics[0].partitions[0].error_code.is_none(), "{}", answer.topics[0].partitions[0].error_code);
+        }
+    };
+    let mut under_way = FuturesUnordered::new();
+    for offset in 0..COMMITS {
+        if under_way.len() == COMMITS_UNDER_WAY {
+            under_way.next().await;
+        }
+        under_way.push(commit(offset));
+    }
+    while under_way.next().await.is_some() {}
+    table.add("commit of an offset, k/s", &server.name, COMMITS as f64 / begun.elapsed().as_secs_f64() / 1e3);
+    table.add("commit of an offset, server CPU µs", &server.name, (server.cpu_seconds() - cpu) * 1e6 / COMMITS as f64);
+}
+
+/// The same records, a thousand by a thousand: in transactions, and flushed.
+async fn transactions(table: &mut Table, server: &Server, round: usize) {
+    let value = bytes::Bytes::from(vec![b'x'; 1024]);
+    let records = (TRANSACTIONS * RECORDS_A_TRANSACTION) as f64;
+    let mut costs = Vec::new();
+    for is_transactional in [false, true] {
+        let topic = name(if is_transactional { "in-transactions" } else { "flushed" }, round);
+        server.create(&topic, 1).await;
+        let client = server.client().await;
+        let record = || NewRecord::to(topic.as_str()).partition(0).value(value.clone());
+        let (cpu, begun);
+        if is_transactional {
+            let mut producer = client.producer().transactional(&topic).await.expect("a producer");
+            (cpu, begun) = (server.cpu_seconds(), Instant::now());
+            for _ in 0..TRANSACTIONS {
+                let transaction = producer.begin().await.expect("a transaction");
+                for _ in 0..RECORDS_A_TRANSACTION {
+                    drop(transaction.send(record()).await.expect("the buffer takes it"));
+                }
+                transaction.commit().await.expect("it is committed");
+            }
+        } else {
+            let producer = client.producer().build();
+            (cpu, begun) = (server.cpu_seconds(), Instant::now());
+            for _ in 0..TRANSACTIONS {
+                for _ in 0..RECORDS_A_TRANSACTION {
+                    drop(producer.send(record()).await.expect("the buffer takes it"));
+                }
+                producer.flush().await;
+            }
+        }
+        costs.push(((server.cpu_seconds() - cpu) * 1e6 / records, begun.elapsed().as_secs_f64() * 1e6 / records));
+        server.delete(&topic).await;
+    }
+    table.add("1,000 records of 1 KiB flushed, server CPU µs/record", &server.name, costs[0].0);
+    table.add("1,000 records in a transaction, server CPU µs/record", &server.name, costs[1].0);
+    table.add("transaction ÷ flush, server CPU", &server.name, costs[1].0 / costs[0].0);
+    table.add("transaction ÷ flush, wall", &server.name, costs[1].1 / costs[0].1);
+}
+
+/// Producers and as many consumers of one group at once, on 16 partitions; and one of each on one partition, which is the ceiling.
+async fn one_group(table: &mut Table, server: &Server, round: usize) {
+    let mut rates = Vec::new();
+    for (clients, partitions) in [(1, 1), (CLIENTS, 16)] {
+        let topic = name(&format!("group-{partitions}"), round);
+        let id = server.create(&topic, partitions).await;
+        let expected = CLIENTS * REQUESTS * (1_000_000 / 1040);
+        let read = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let mut reading = Vec::new();
+        for _ in 0..clients {
+            let consumer = server.client().await.consumer(&topic).topics([topic.as_str()]).auto_offset_reset(AutoOffsetReset::Earliest);
+            let mut consumer = consumer.start().await.expect("a consumer");
+            let read = read.clone();
+            reading.push(tokio::spawn(async move {
+                loop {
+                    // Woken now and then to see whether the others have read the rest.
+                    match tokio::time::timeout(Duration::from_millis(100), consumer.next()).await {
+                        Ok(Some(record)) => drop(record.expect("a record")),
+                        Ok(None) => panic!("the consumer ended"),
+                        Err(_) if read.load(std::sync::atomic::Ordering::Relaxed) >= expected => break,
+                        Err(_) => continue,
+                    }
+                    read.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                }
+                consumer.close().await.expect("it leaves");
+            }));
+        }
+        // All of them have their partitions.
+        tokio::time::sleep(Duration::from_secs(if clients == 1 { 1 } else { 12 })).await;
+        let (cpu, begun) = (server.cpu_seconds(), Instant::now());
+        let requests = CLIENTS * REQUESTS / clients;
+        let publishing = (0..clients).map(|_| server.publish(&topic, id, partitions, requests, 1024, 1));
+        futures::future::join_all(publishing).await;
+        while read.load(std::sync::atomic::Ordering::Relaxed) < expected {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        rates.push(expected as f64 / begun.elapsed().as_secs_f64() / 1e3);
+        let cpu_us = (server.cpu_seconds() - cpu) * 1e6 / expected as f64;
+        for reading in reading {
+            reading.await.expect("the consumer ends well");
+        }
+        let row = format!("{clients} producers and {clients} consumers, {partitions} partitions, 1 KiB");
+        table.add(&format!("{row}, k records/s"), &server.name, rates[rates.len() - 1]);
+        table.add(&format!("{row}, server CPU µs/record"), &server.name, cpu_us);
+        server.delete(&topic).await;
+    }
+    table.add("16 partitions ÷ one, records/s", &server.name, rates[1] / rates[0]);
+}
+
+/// Fifty members of a group join at once; it is settled when each has its share.
+async fn many_members(table: &mut Table, server: &Server, round: usize) {
+    let topic = name("members", round);
+    server.create(&topic, 100).await;
+    let client = server.client().await;
+    let begun = Instant::now();
+    let starting = (0..MEMBERS).map(|_| client.consumer(&topic).topics([topic.as_str()]).start());
+    let mut members: Vec<_> = futures::future::join_all(starting).await.into_iter().map(|member| member.expect("a consumer")).collect();
+    let share = 100 / MEMBERS;
+    loop {
+        let polling = members.iter_mut().map(|member| tokio::time::timeout(Duration::from_millis(1), member.next()));
+        let _ = futures::future::join_all(polling).await;
+        if members.iter().all(|member| member.assignment().len() == share) {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(60), "the group does not settle");
+    }
+    table.add("50 members join at once, until each has its share, ms", &server.name, begun.elapsed().as_secs_f64() * 1e3);
+    futures::future::join_all(members.into_iter().map(millstream_client::Consumer::close)).await;
+    server.delete(&topic).await;
+}
