@@ -15,6 +15,7 @@ use regex::Regex;
 use super::Client;
 use super::assignor::{Assignor, Candidate, Partitions};
 use super::mixed::ClassicSide;
+use super::pace::Pace;
 use super::record::{ConsumerMemberValue, PartitionsValue, SinceValue};
 use crate::catalog::{Listing, Topics};
 use crate::config::group::ConsumerSettings;
@@ -163,6 +164,7 @@ pub(super) struct Consumer {
     topics: BTreeMap<TopicId, i32>,
     /// Of the listing that they were taken from.
     topics_version: u64,
+    pace: Pace,
 }
 
 /// What the group does not know by itself.
@@ -267,6 +269,7 @@ impl Consumer {
             owners: HashMap::new(),
             topics: BTreeMap::new(),
             topics_version: 0,
+            pace: Pace::default(),
         }
     }
 
@@ -361,10 +364,11 @@ impl Consumer {
                 && (request.subscribed_topic_names.is_some() || request.subscribed_topic_regex.is_some())
                 && request.topic_partitions.is_some());
         let has_moved = before.is_none_or(|before| before.assigned != member.assigned);
+        let heartbeat_interval_ms = self.pace.interval_ms(self.epoch, has_moved, self.members.len(), world);
         Ok(ConsumerGroupHeartbeatResponse {
             member_id: Some(id.clone()),
             member_epoch: member.epoch,
-            heartbeat_interval_ms: world.settings.heartbeat_ms as i32,
+            heartbeat_interval_ms,
             assignment: (is_full || has_moved).then(|| Box::new(Assignment { topic_partitions: from_partitions(&member.assigned) })),
             ..Default::default()
         })

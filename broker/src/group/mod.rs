@@ -15,6 +15,7 @@ mod describe;
 mod membership;
 mod mixed;
 mod offsets;
+mod pace;
 mod properties;
 mod record;
 

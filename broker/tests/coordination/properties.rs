@@ -192,7 +192,10 @@ async fn properties_hold_from_the_next_heartbeat_on() {
     let world = open(&disk, &clock);
     world.create("a", 1, &[]).await;
     let told = world.heartbeat(joining("g", "m", &["a"])).await;
-    assert_eq!(told.heartbeat_interval_ms, 5000);
+    assert_eq!(told.heartbeat_interval_ms, 100, "others may be about to join");
+    clock.advance_ms(1000);
+    let told = world.heartbeat(beating("g", "m", told.member_epoch)).await;
+    assert_eq!(told.heartbeat_interval_ms, 5000, "nothing has changed for a while");
     world.alter("g", &[(SESSION, SET, Some("2000")), (HEARTBEAT, SET, Some("500"))]).await.expect("sets");
     clock.advance_ms(2001);
     world.tend().await;
@@ -225,6 +228,8 @@ async fn what_was_set_within_other_bounds_holds_as_far_as_it_may() {
     let world = World::open_with(&disk, &clock, &bounds);
     assert_eq!(world.value("g", HEARTBEAT).await.0, "100", "as it was set");
     let told = world.heartbeat(joining("g", "m", &["a"])).await;
+    clock.advance_ms(1000);
+    let told = world.heartbeat(beating("g", "m", told.member_epoch)).await;
     assert_eq!(told.heartbeat_interval_ms, 250);
     clock.advance_ms(44_999);
     world.tend().await;

@@ -51,6 +51,7 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
     ("OffsetFetch v9: no member, the epoch", "", "a member without an id is an unknown one, and no unexpected error"),
     ("OffsetFetch v10: no member, the epoch", "", "see above"),
     ("ListGroups v5: mixed", "/groups", "the recording lists the groups of all scenarios"),
+    ("ConsumerGroupHeartbeat v", "/heartbeat_interval_ms", "members of a group that is changing come sooner"),
     ("ConsumerGroupHeartbeat v1: while the leader has not synced", "/partitions", "who gets one more than the other follows no order"),
     ("ConsumerGroupDescribe v1: after a consumer joined a group whose leader has not synced", "/partitions", "see above"),
     ("DeleteGroups v", "/results/error_code", "another scenario of the recording has made that group"),

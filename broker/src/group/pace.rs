@@ -1,0 +1,28 @@
+//! How soon a member of a consumer group is to come again. A member hears of what changed with its next heartbeat, so while a
+//! group is changing its members come often, and it is settled in a fraction of a second; when it has been quiet for a while they
+//! come as seldom as they were told to. Kafka tells the same interval always.
+
+use super::consumer::World;
+
+/// For how long a group counts as changing after it changed.
+const CHANGING_MS: i64 = 1000;
+/// How often members come meanwhile. A large group takes a millisecond a member, so that it is no burden.
+const SOON_MS: i64 = 100;
+
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    epoch: i32,
+    changed_ms: Option<i64>,
+}
+
+impl Pace {
+    pub(super) fn interval_ms(&mut self, epoch: i32, has_moved: bool, members: usize, world: &World<'_>) -> i32 {
+        if has_moved || epoch != self.epoch {
+            self.epoch = epoch;
+            self.changed_ms = Some(world.now_ms);
+        }
+        let is_changing = self.changed_ms.is_some_and(|changed_ms| world.now_ms - changed_ms < CHANGING_MS);
+        let told_ms = world.settings.heartbeat_ms;
+        (if is_changing { told_ms.min(SOON_MS.max(members as i64)) } else { told_ms }) as i32
+    }
+}
