@@ -19,8 +19,6 @@ pub struct PartitionBatches {
     /// Whole batches of records; the first may begin before the position. Markers of transactions are left out, and aborted records
     /// too where only committed ones are read.
     pub batches: Vec<RecordBatch>,
-    /// The position that was fetched from.
-    pub from: i64,
     /// Where to read on.
     pub next_offset: i64,
     /// One past the last record that could be read when the fetch was answered.
@@ -87,6 +85,8 @@ pub(crate) struct Wanted {
 pub(crate) struct Answered {
     pub topic: Str,
     pub partition: i32,
+    /// The position that was asked for.
+    pub from: i64,
     pub fetched: Result<PartitionBatches, Error>,
 }
 
@@ -126,7 +126,7 @@ pub(crate) async fn fetch(client: &Client, options: FetchOptions, wanted: &[Want
         for partition in topic.partitions {
             let Some(&(index, from)) = asked.partitions.iter().find(|(index, _)| *index == partition.partition_index) else { continue };
             let fetched = read(&asked.topic, index, from, partition, options.isolation);
-            answered.push(Answered { topic: asked.topic.clone(), partition: index, fetched });
+            answered.push(Answered { topic: asked.topic.clone(), partition: index, from, fetched });
         }
     }
     Ok(answered)
@@ -150,5 +150,5 @@ fn read(topic: &str, partition: i32, from: i64, found: FetchPartitionResponse, i
         Isolation::ReadCommitted if found.last_stable_offset >= 0 => found.last_stable_offset,
         Isolation::ReadCommitted | Isolation::ReadUncommitted => found.high_watermark,
     };
-    Ok(PartitionBatches { partition, batches, from, next_offset, end_offset })
+    Ok(PartitionBatches { partition, batches, next_offset, end_offset })
 }

@@ -14,8 +14,10 @@ use crate::error::{Error, ErrorKind};
 use crate::topic_partition::TopicPartition;
 
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
-/// How long a commit is tried again.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a commit is tried again when the application waits for it.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// How long when the group waits for it.
+pub(super) const PATIENCE_IN_REBALANCE: Duration = Duration::from_secs(5);
 
 /// Who a consumer is to its group at present: what a transaction needs to carry the group's offsets.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,33 +54,71 @@ impl From<i64> for OffsetAndMetadata {
     }
 }
 
+/// Who a consumer is to its group, and was.
+#[derive(Debug)]
+pub(super) struct Membership {
+    pub now: GroupMetadata,
+    /// As the group knew it before it forgot it.
+    before: GroupMetadata,
+    /// Counts how often the group forgot it: what was read by the member that it was then is not for the one that it is to commit.
+    pub incarnation: u64,
+}
+
+impl Membership {
+    pub(super) fn new(now: GroupMetadata) -> Self {
+        Membership { before: now.clone(), now, incarnation: 0 }
+    }
+
+    /// The group has forgotten it.
+    pub(super) fn forgotten(&mut self, member_id: Str) -> u64 {
+        if self.now.generation >= 0 {
+            self.before = self.now.clone();
+        }
+        self.now.member_id = member_id;
+        self.now.generation = -1;
+        self.incarnation += 1;
+        self.incarnation
+    }
+
+    /// Who it was or is as the incarnation; the group refuses who it was.
+    pub(super) fn of(&self, incarnation: u64) -> GroupMetadata {
+        if self.incarnation == incarnation { self.now.clone() } else { self.before.clone() }
+    }
+}
+
 /// Commits offsets in the name of a member. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Commits {
     pub(super) client: Client,
-    pub(super) identity: Arc<Mutex<GroupMetadata>>,
+    pub(super) membership: Arc<Mutex<Membership>>,
+    pub(super) incarnation: u64,
+    pub(super) patience: Duration,
 }
 
 impl Commits {
-    /// Commits: for each partition the next offset to be read. Tries again for a minute while the broker may come round.
+    /// Commits: for each partition the next offset to be read. Tries again for a while where the broker may come round.
     ///
     /// # Errors
     /// When the partitions belong to another member by now, or the broker refuses.
     pub async fn commit(&self, offsets: &[(TopicPartition, i64)]) -> Result<(), Error> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.patience;
         loop {
-            let identity = self.identity.lock().clone();
-            let error = match self.commit_as(&identity, offsets).await {
+            let error = match self.commit_once(offsets).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
-            // The epoch moved between looking and asking: this member still is one, and is asked anew.
-            let is_stale = error.code() == Some(ErrorCode::STALE_MEMBER_EPOCH) && *self.identity.lock() != identity;
-            if !(error.is_retriable() || is_stale) {
+            let may_pass = match error.code() {
+                // The generation moves on, and this member with it; if not, it hears that it was forgotten.
+                Some(ErrorCode::STALE_MEMBER_EPOCH | ErrorCode::ILLEGAL_GENERATION | ErrorCode::REBALANCE_IN_PROGRESS) => true,
+                // It is gone, and with it the place.
+                Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) => false,
+                _ => error.is_retriable(),
+            };
+            if !may_pass {
                 return Err(error);
             }
             if Instant::now() + RETRY_PAUSE >= deadline {
-                return Err(Error::new(ErrorKind::TimedOut, format!("given up after {} s: {error}", PATIENCE.as_secs())));
+                return Err(Error::new(ErrorKind::TimedOut, format!("given up after {} s: {error}", self.patience.as_secs())));
             }
             tokio::time::sleep(RETRY_PAUSE).await;
         }
@@ -86,8 +126,21 @@ impl Commits {
 
     /// Commits once.
     pub(super) async fn commit_once(&self, offsets: &[(TopicPartition, i64)]) -> Result<(), Error> {
-        let identity = self.identity.lock().clone();
-        self.commit_as(&identity, offsets).await
+        let identity = {
+            let membership = self.membership.lock();
+            if membership.incarnation == self.incarnation { Some(membership.now.clone()) } else { None }
+        };
+        match identity {
+            Some(identity) => self.commit_as(&identity, offsets).await,
+            None if offsets.is_empty() => Ok(()),
+            None => Err(self.is_no_member()),
+        }
+    }
+
+    fn is_no_member(&self) -> Error {
+        let doing = format!("committing offsets of group {}", self.membership.lock().now.group_id);
+        let sentence = "this consumer is not the member any more that read the records";
+        Error::refused(ErrorCode::UNKNOWN_MEMBER_ID, doing, Some(sentence))
     }
 
     async fn commit_as(&self, identity: &GroupMetadata, offsets: &[(TopicPartition, i64)]) -> Result<(), Error> {
@@ -104,8 +157,7 @@ impl Commits {
         }
         if identity.generation < 0 {
             // An empty group would take it from anybody.
-            let doing = format!("committing offsets of group {}", identity.group_id);
-            return Err(Error::refused(ErrorCode::UNKNOWN_MEMBER_ID, doing, Some("this consumer is not a member at present")));
+            return Err(self.is_no_member());
         }
         let request = OffsetCommitRequest {
             group_id: identity.group_id.clone(),

@@ -34,6 +34,7 @@ use crate::reader::Start;
 use crate::topic_partition::TopicPartition;
 pub use assignor::Assignor;
 pub use commit::{Commits, GroupMetadata, OffsetAndMetadata};
+use commit::{Membership, PATIENCE};
 pub use listener::RebalanceListener;
 pub use options::{AutoOffsetReset, ConsumerBuilder, GroupProtocol};
 use place::{Found, Place, Resolve, resolve};
@@ -72,7 +73,8 @@ enum Event {
     /// Stop reading these, and say how far their records were handed out.
     Revoked(BTreeSet<TopicPartition>, oneshot::Sender<Vec<(TopicPartition, i64)>>),
     /// Stop reading these.
-    Lost(BTreeSet<TopicPartition>),
+    /// The group has forgotten this member, which is another incarnation from now on.
+    Lost(BTreeSet<TopicPartition>, u64),
     /// The group does not take this member.
     Failed(Error),
 }
@@ -83,8 +85,14 @@ struct Shared {
     options: ConsumerBuilder,
     /// The member's own connection: the broker holds answers back while a group gathers.
     coordinator: Client,
-    commits: Commits,
+    membership: Arc<Mutex<Membership>>,
     asked: member::Asked,
+}
+
+impl Shared {
+    fn commits(&self, incarnation: u64, patience: Duration) -> Commits {
+        Commits { client: self.options.client.clone(), membership: self.membership.clone(), incarnation, patience }
+    }
 }
 
 /// Reads as a member of a group. It is a [`Stream`] of records; `next` of [`futures::StreamExt`] may be cancelled at any time.
@@ -102,6 +110,8 @@ pub struct Consumer {
     turn: usize,
     /// Counts what makes an answer under way useless: an assignment, a seek.
     era: u64,
+    /// As which member the partitions are read.
+    incarnation: u64,
     fetch: InFlight<Result<Vec<Answered>, Error>>,
     resolving: InFlight<Vec<Found>>,
     auto_commit: Option<Interval>,
@@ -161,13 +171,13 @@ impl Consumer {
         let (coordinator, fetching) = (options.client.apart().await?, options.client.apart().await?);
         let identity =
             GroupMetadata { instance_id: options.instance_id.clone(), ..GroupMetadata::without_members(options.group_id.clone()) };
-        let commits = Commits { client: options.client.clone(), identity: Arc::new(Mutex::new(identity)) };
+        let membership = Arc::new(Mutex::new(Membership::new(identity)));
         let auto_commit = options.auto_commit.map(|every| {
             let mut interval = tokio::time::interval_at(tokio::time::Instant::now() + every, every.max(Duration::from_millis(1)));
             interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
             interval
         });
-        let shared = Arc::new(Shared { options, coordinator, commits, asked: member::Asked::new() });
+        let shared = Arc::new(Shared { options, coordinator, membership, asked: member::Asked::new() });
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let (leave, leaving) = mpsc::channel(1);
         member::start(shared.clone(), sender, leaving);
@@ -179,6 +189,7 @@ impl Consumer {
             places: Vec::new(),
             turn: 0,
             era: 0,
+            incarnation: 0,
             fetch: InFlight::none(),
             resolving: InFlight::none(),
             auto_commit,
@@ -231,7 +242,7 @@ impl Consumer {
 
     /// Who it is to its group, for [`Transaction::send_offsets_to_transaction`](crate::Transaction::send_offsets_to_transaction).
     pub fn group_metadata(&self) -> GroupMetadata {
-        self.shared.commits.identity.lock().clone()
+        self.shared.membership.lock().of(self.incarnation)
     }
 
     /// For each partition the offset behind the last record that was handed out.
@@ -244,7 +255,7 @@ impl Consumer {
     /// # Errors
     /// When partitions belong to another member by now, or the broker refuses.
     pub async fn commit(&self) -> Result<(), Error> {
-        self.shared.commits.commit(&self.positions()).await
+        self.commits().commit(&self.positions()).await
     }
 
     /// Commits offsets of one's own choice: for each partition the next offset to be read.
@@ -252,12 +263,16 @@ impl Consumer {
     /// # Errors
     /// As [`Consumer::commit`].
     pub async fn commit_offsets(&self, offsets: &[(TopicPartition, i64)]) -> Result<(), Error> {
-        self.shared.commits.commit(offsets).await
+        self.commits().commit(offsets).await
+    }
+
+    fn commits(&self) -> Commits {
+        self.shared.commits(self.incarnation, PATIENCE)
     }
 
     /// Commits the places of all records that were handed out, once, without waiting.
     pub fn commit_async(&self) -> Committing {
-        let (commits, positions) = (self.shared.commits.clone(), self.positions());
+        let (commits, positions) = (self.commits(), self.positions());
         let (reply, committed) = oneshot::channel();
         tokio::spawn(async move {
             // Whether somebody waits is their affair.
@@ -272,11 +287,13 @@ impl Consumer {
     /// # Errors
     /// When the last commit failed or the broker could not be told; the partitions are given up all the same, at the latest with the
     /// session timeout.
-    pub async fn close(self) -> Result<(), Error> {
+    pub async fn close(mut self) -> Result<(), Error> {
         let committed = match self.shared.options.auto_commit {
             Some(_) if !self.places.is_empty() => self.commit().await,
             _ => Ok(()),
         };
+        // Nobody looks at events any more, and nobody is to wait for that.
+        self.events.close();
         let (reply, left) = oneshot::channel();
         let left = match self.leave.send(reply).await {
             Ok(()) => left.await.unwrap_or(Ok(())),
@@ -307,7 +324,10 @@ impl Consumer {
                 let _ = reply.send(positions.collect());
                 self.places.retain(|place| !partitions.contains(&place.partition));
             }
-            Event::Lost(partitions) => self.places.retain(|place| !partitions.contains(&place.partition)),
+            Event::Lost(partitions, incarnation) => {
+                self.incarnation = incarnation;
+                self.places.retain(|place| !partitions.contains(&place.partition));
+            }
             Event::Failed(error) => {
                 self.has_failed = true;
                 return Err(error);
@@ -325,6 +345,8 @@ impl Consumer {
             match place.take() {
                 Some(record) => {
                     self.is_short |= place.is_short() && !was_short;
+                    // A partition with much to read must not keep the others waiting.
+                    self.turn += usize::from(place.is_between_batches());
                     return Some(record);
                 }
                 None => self.turn += 1,
@@ -384,10 +406,10 @@ impl Consumer {
         };
         self.era += 1;
         let (era, mut result) = (self.era, Ok(()));
-        for Answered { topic, partition, fetched } in answered {
+        for Answered { topic, partition, from, fetched } in answered {
             let place = self.places.iter_mut().find(|place| place.partition.partition == partition && place.partition.topic == topic);
             let Some(place) = place else { continue };
-            if let Err(error) = place.arrived(fetched, era) {
+            if let Err(error) = place.arrived(from, fetched, era) {
                 result = Err(error);
             }
         }
@@ -457,7 +479,7 @@ impl Consumer {
 
     /// Commits what is done, without waiting; who listens is told when that fails.
     fn commit_behind(&self) {
-        let (commits, positions, listener) = (self.shared.commits.clone(), self.positions(), self.shared.options.listener.clone());
+        let (commits, positions, listener) = (self.commits(), self.positions(), self.shared.options.listener.clone());
         if positions.is_empty() {
             return;
         }

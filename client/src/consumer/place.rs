@@ -132,7 +132,16 @@ impl Place {
         self.batches.is_empty()
     }
 
-    pub(super) fn arrived(&mut self, fetched: Result<PartitionBatches, Error>, era: u64) -> Result<(), Error> {
+    /// Whether the last unpacked batch is used up.
+    pub(super) fn is_between_batches(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    pub(super) fn arrived(&mut self, from: i64, fetched: Result<PartitionBatches, Error>, era: u64) -> Result<(), Error> {
+        // Of a fetch from before a seek.
+        if self.next_fetch != Some(from) || self.unresolved.is_some() {
+            return Ok(());
+        }
         let fetched = match fetched {
             Ok(fetched) => fetched,
             Err(error) => match error.code() {
@@ -150,10 +159,6 @@ impl Place {
                 _ => return Err(error),
             },
         };
-        // Of a fetch from before a seek.
-        if self.next_fetch.is_none_or(|offset| offset != fetched.from) || self.unresolved.is_some() {
-            return Ok(());
-        }
         self.next_fetch = Some(fetched.next_offset);
         self.arrived_to = fetched.next_offset;
         self.batches.extend(fetched.batches);
@@ -173,6 +178,9 @@ impl Place {
             let batch = self.batches.pop_front()?;
             let records = &mut self.records;
             if let Err(error) = records_of(&batch, from, |record| records.push_back(record)) {
+                // Who goes on behind it has to say so, by a seek.
+                self.records.clear();
+                self.batches.push_front(batch);
                 self.is_paused = true;
                 return Some(Err(error));
             }

@@ -57,8 +57,12 @@ struct State {
     producer: (i64, i16),
     /// Where it writes, as far as the broker was told.
     partitions: HashSet<TopicPartition>,
+    /// Whether something was given to it, be it on its way or not.
+    is_used: bool,
     /// Whether the broker may know of it.
     has_begun: bool,
+    /// Whether another epoch is needed before the next one.
+    needs_epoch: bool,
     /// Why nothing more can be sent in this transaction.
     failure: Option<Error>,
     /// How the transaction is being ended, once that was decided.
@@ -96,7 +100,16 @@ impl Transactional {
             .await?;
         let is_implicit =
             answer.finalized_features.iter().any(|feature| feature.name == "transaction.version" && feature.max_version_level >= 2);
-        let state = State { producer: (-1, -1), partitions: HashSet::new(), has_begun: false, failure: None, decision: None, fatal: None };
+        let state = State {
+            producer: (-1, -1),
+            partitions: HashSet::new(),
+            is_used: false,
+            has_begun: false,
+            needs_epoch: false,
+            failure: None,
+            decision: None,
+            fatal: None,
+        };
         let transactional = Transactional { client, id: id.into(), timeout, patience, is_implicit, state: Mutex::new(state) };
         transactional.begin_epoch().await?;
         Ok(transactional)
@@ -270,24 +283,39 @@ impl Transactional {
                 code => (code, "ending the transaction"),
             };
             let answer = self.persist(|| request.clone(), version_max, checked).await?;
+            let mut state = self.state.lock();
             if answer.error_code.is_none() && answer.producer_id >= 0 {
-                self.state.lock().producer = (answer.producer_id, answer.producer_epoch);
-            } else if has_failed {
-                // The fate of a batch is not known, and with it the next sequence number: a new epoch begins at 0 (KIP-360).
-                self.begin_epoch().await?;
+                state.producer = (answer.producer_id, answer.producer_epoch);
+            } else {
+                // The fate of a batch may not be known, and with it the next sequence number: a new epoch begins at 0 (KIP-360).
+                state.needs_epoch |= has_failed;
             }
         }
         let mut state = self.state.lock();
         state.partitions.clear();
-        state.has_begun = false;
+        (state.is_used, state.has_begun) = (false, false);
         state.failure = None;
         state.decision = None;
         Ok(())
     }
 
+    /// Asks for another epoch, if one is needed.
+    async fn renew(&self) -> Result<(), Error> {
+        let needs_epoch = self.state.lock().needs_epoch;
+        if needs_epoch {
+            self.begin_epoch().await?;
+            self.state.lock().needs_epoch = false;
+        }
+        Ok(())
+    }
+
+    fn note_use(&self) {
+        self.state.lock().is_used = true;
+    }
+
     fn is_at_rest(&self) -> bool {
         let state = self.state.lock();
-        !state.has_begun && state.failure.is_none() && state.decision.is_none()
+        !state.is_used && !state.has_begun && state.failure.is_none() && state.decision.is_none()
     }
 }
 
@@ -304,6 +332,7 @@ impl TransactionalProducer {
         if !self.transactional.is_at_rest() {
             self.finish(false).await?;
         }
+        self.transactional.renew().await?;
         match &self.transactional.state.lock().fatal {
             Some(error) => Err(error.clone()),
             None => Ok(Transaction { producer: self, is_ended: false }),
@@ -329,6 +358,7 @@ impl Transaction<'_> {
         if let Some(error) = &self.producer.transactional.state.lock().failure {
             return Err(error.clone());
         }
+        self.producer.transactional.note_use();
         self.producer.producer.send(record).await
     }
 
@@ -341,7 +371,12 @@ impl Transaction<'_> {
         O: Clone + Into<OffsetAndMetadata>,
     {
         let offsets = offsets.iter().map(|(partition, offset)| (partition.clone(), offset.clone().into())).collect();
-        self.producer.transactional.send_offsets(group, offsets).await
+        // Without its offsets it must not be committed, also if nobody waits for the answer any more.
+        let mut doom = Doom { transactional: &self.producer.transactional, is_averted: false };
+        doom.transactional.note_use();
+        doom.transactional.send_offsets(group, offsets).await?;
+        doom.is_averted = true;
+        Ok(())
     }
 
     /// Commits: waits for everything that was sent, and for the broker's word.
@@ -350,9 +385,10 @@ impl Transaction<'_> {
     /// When something of it could not be delivered, and all of it was aborted. When the broker did not answer, the kind is
     /// [`ErrorKind::TimedOut`]: it may be committed, and the next [`TransactionalProducer::begin`] sees to it that it is.
     pub async fn commit(mut self) -> Result<(), Error> {
-        self.is_ended = true;
         self.producer.producer.flush().await;
         let failure = self.producer.transactional.state.lock().failure.clone();
+        // From here on it is decided, whoever waits.
+        self.is_ended = true;
         match failure {
             None => self.producer.finish(true).await,
             Some(failure) => {
@@ -369,6 +405,20 @@ impl Transaction<'_> {
     pub async fn abort(mut self) -> Result<(), Error> {
         self.is_ended = true;
         self.producer.finish(false).await
+    }
+}
+
+/// Fails the transaction, unless it is averted.
+struct Doom<'a> {
+    transactional: &'a Transactional,
+    is_averted: bool,
+}
+
+impl Drop for Doom<'_> {
+    fn drop(&mut self) {
+        if !self.is_averted {
+            self.transactional.fail(&Error::new(ErrorKind::InvalidInput, "the offsets of the transaction were not committed"));
+        }
     }
 }
 

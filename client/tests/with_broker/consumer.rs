@@ -200,6 +200,12 @@ async fn a_slow_member_is_left_behind_and_comes_back() {
         // The group is empty, and would take an offset from anybody.
         let error = slow.commit().await.unwrap_err();
         assert_eq!(error.code(), Some(ErrorCode::UNKNOWN_MEMBER_ID), "{error}");
+        let mut producer = world.client.producer().transactional("tx").await.unwrap();
+        let transaction = producer.begin().await.unwrap();
+        let error = transaction.send_offsets_to_transaction(&slow.group_metadata(), &slow.positions()).await.unwrap_err();
+        let refused = [Some(ErrorCode::UNKNOWN_MEMBER_ID), Some(ErrorCode::ILLEGAL_GENERATION)];
+        assert!(refused.contains(&error.code()), "{protocol:?} {error}");
+        assert!(transaction.commit().await.is_err(), "{protocol:?}: not without its offsets");
         assert_eq!(numbers(&mut slow, 2).await, [0, 1], "{protocol:?}");
     }
 }

@@ -131,6 +131,22 @@ async fn a_lost_record_aborts_the_transaction() {
     }
 }
 
+/// Who gives up waiting for a commit before it was asked for finds the transaction aborted, and nothing of it in the next one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_commit_that_nobody_waits_for_leaks_nothing() {
+    for (world, client, name) in worlds().await {
+        world.topic("out", 1).await;
+        let mut producer = client.producer().linger(Duration::from_millis(200)).transactional("tx").await.unwrap();
+        let transaction = producer.begin().await.unwrap();
+        drop(transaction.send(record(0, "given up")).await.unwrap());
+        assert!(tokio::time::timeout(Duration::from_millis(10), transaction.commit()).await.is_err(), "{name}");
+        let transaction = producer.begin().await.unwrap();
+        drop(transaction.send(record(0, "next")).await.unwrap());
+        transaction.commit().await.unwrap();
+        assert_eq!(values(&client, "out", Isolation::ReadCommitted).await, ["next"], "{name}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn offsets_move_with_their_transaction() {
     for (world, client, name) in worlds().await {

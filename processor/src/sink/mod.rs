@@ -43,7 +43,7 @@ impl Sink {
     }
 
     /// The query runs for the first time, from these positions on.
-    pub(crate) async fn begin(&self, source: &str, positions: &[i64]) -> Result<(), QueryError> {
+    pub(crate) async fn begin(&mut self, source: &str, positions: &[i64]) -> Result<(), QueryError> {
         match self {
             Sink::Topic(sink) => sink.begin(source, positions).await,
             Sink::Rows(_) => Ok(()),

@@ -10,6 +10,7 @@ use millstream_protocol::{ErrorCode, Str};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 
+use super::super::commit::{Commits, PATIENCE_IN_REBALANCE};
 use super::super::{Event, Shared};
 use super::RETRY_PAUSE;
 use crate::admin::{checked, missing};
@@ -56,7 +57,7 @@ impl Assignment {
         match tokio::time::timeout(options.max_poll_interval, stopped).await {
             Ok(Ok(positions)) => {
                 if options.auto_commit.is_some()
-                    && let Err(error) = self.shared.commits.commit(&positions).await
+                    && let Err(error) = self.commits().commit(&positions).await
                 {
                     options.listener.commit_failed(&error);
                 }
@@ -73,7 +74,12 @@ impl Assignment {
 
     async fn tell_revoked(&self, partitions: &Partitions) {
         let revoked: Vec<TopicPartition> = partitions.iter().cloned().collect();
-        self.shared.options.listener.revoked(&revoked, &self.shared.commits).await;
+        self.shared.options.listener.revoked(&revoked, &self.commits()).await;
+    }
+
+    fn commits(&self) -> Commits {
+        let incarnation = self.shared.membership.lock().incarnation;
+        self.shared.commits(incarnation, PATIENCE_IN_REBALANCE)
     }
 
     /// The consumer is being closed: it has committed, and reads no more.
@@ -84,11 +90,12 @@ impl Assignment {
         }
     }
 
-    /// Others may have everything by now.
-    pub(super) async fn lose_all(&self) {
+    /// The group has forgotten this member, and others may have everything by now. Its next id, if it has one, is this.
+    pub(super) async fn lose_all(&self, member_id: Str) {
+        let incarnation = self.shared.membership.lock().forgotten(member_id);
         let lost = std::mem::take(&mut *self.owned.lock());
         // Also when nothing is owned: something may have been about to be.
-        if self.events.send(Event::Lost(lost.clone())).await.is_ok() && !lost.is_empty() {
+        if self.events.send(Event::Lost(lost.clone(), incarnation)).await.is_ok() && !lost.is_empty() {
             let lost: Vec<TopicPartition> = lost.into_iter().collect();
             self.shared.options.listener.lost(&lost).await;
         }
@@ -96,7 +103,7 @@ impl Assignment {
 
     /// The group does not take this member: the application is told.
     pub(super) async fn fail(&self, error: Error) {
-        self.lose_all().await;
+        self.lose_all(Str::default()).await;
         // If nobody asks for records any more, nobody can be told.
         let _ = self.events.send(Event::Failed(error)).await;
     }
@@ -140,7 +147,7 @@ impl Assignment {
                 }),
             }
         }
-        let identity = self.shared.commits.identity.lock().clone();
+        let identity = self.shared.membership.lock().now.clone();
         let is_consumer = self.shared.options.protocol == super::GroupProtocol::Consumer;
         let group = OffsetFetchGroup {
             group_id: identity.group_id.clone(),
@@ -167,8 +174,16 @@ impl Assignment {
 
     /// Sleeps until the application asks for a record again, or the consumer is gone.
     pub(super) async fn asked_again(&self) {
+        let asked = &self.shared.asked;
+        let notified = asked.again.notified();
+        tokio::pin!(notified);
+        notified.as_mut().enable();
+        // It may have asked while the member was leaving.
+        if !asked.is_overdue(self.shared.options.max_poll_interval) {
+            return;
+        }
         tokio::select! {
-            () = self.shared.asked.again.notified() => {}
+            () = notified => {}
             () = self.events.closed() => {}
         }
     }

@@ -65,7 +65,11 @@ pub(super) async fn run(shared: Arc<Shared>, assignment: Assignment, mut leaving
         }
     };
     match stop {
-        Stop::Refused(error) => assignment.fail(error).await,
+        Stop::Refused(error) => {
+            // If that cannot be told, the session ends by itself.
+            let _ = tokio::time::timeout(CLOSE_PATIENCE, member.leave()).await;
+            assignment.fail(error).await;
+        }
         Stop::Closed(reply) => {
             if reply.is_some() {
                 assignment.close().await;
@@ -132,17 +136,16 @@ impl Member {
     }
 
     async fn forget(&mut self) {
-        self.assignment.lose_all().await;
         self.member_id = Str::default();
         self.generation = -1;
         self.assigned_by = None;
-        self.tell_identity();
+        self.assignment.lose_all(Str::default()).await;
     }
 
     fn tell_identity(&self) {
-        let mut identity = self.shared.commits.identity.lock();
-        identity.member_id = self.member_id.clone();
-        identity.generation = self.generation;
+        let mut membership = self.shared.membership.lock();
+        membership.now.member_id = self.member_id.clone();
+        membership.now.generation = self.generation;
     }
 
     fn topics(&self) -> Vec<Str> {
@@ -197,13 +200,15 @@ impl Member {
 
     async fn sync(&mut self, joined: JoinGroupResponse) -> Result<Partitions, Unsettled> {
         let is_leader = joined.leader == self.member_id;
-        let assignments = if is_leader && !joined.skip_assignment {
-            self.assign(&joined).await.map_err(|error| self.unsettled(error))?
-        } else {
-            Vec::new()
-        };
-        if !is_leader {
-            self.assigned_by = None;
+        let mut assignments = Vec::new();
+        self.assigned_by = None;
+        if is_leader && joined.skip_assignment {
+            // The assignment stays, and it is still the leader who looks for new partitions (KIP-814).
+            let candidates = self.candidates(&joined).map_err(|error| self.unsettled(error))?;
+            let topics: BTreeSet<Str> = candidates.iter().flat_map(|member| member.topics.iter().cloned()).collect();
+            self.assigned_by = Some(self.counts(topics).await.map_err(|error| self.unsettled(error))?);
+        } else if is_leader {
+            assignments = self.assign(&joined).await.map_err(|error| self.unsettled(error))?;
         }
         let options = &self.shared.options;
         let request = SyncGroupRequest {
@@ -248,6 +253,21 @@ impl Member {
             let name = joined.protocol_name.as_deref().unwrap_or_default();
             Error::new(ErrorKind::BadAnswer, format!("the broker chose the assignor {name}, which this member did not offer"))
         })?;
+        let candidates = self.candidates(joined)?;
+        let topics: BTreeSet<Str> = candidates.iter().flat_map(|member| member.topics.iter().cloned()).collect();
+        let counts = self.counts(topics).await?;
+        let shares = assignor.assign(&candidates, &counts);
+        self.assigned_by = Some(counts);
+        let assignment = |(member_id, share): (Str, Partitions)| {
+            let assignment = ConsumerAssignment { assigned_partitions: by_topic(share), user_data: None };
+            SyncAssignment { member_id, assignment: assignment.write() }
+        };
+        Ok(shares.into_iter().map(assignment).collect())
+    }
+
+    /// The members, as the leader is told of them.
+    fn candidates(&self, joined: &JoinGroupResponse) -> Result<Vec<Candidate>, Error> {
+        let options = &self.shared.options;
         let mut candidates = Vec::with_capacity(joined.members.len());
         for member in &joined.members {
             let subscription = Subscription::read(member.metadata.clone()).map_err(|error| {
@@ -266,15 +286,7 @@ impl Member {
                 generation: subscription.generation_id,
             });
         }
-        let topics: BTreeSet<Str> = candidates.iter().flat_map(|member| member.topics.iter().cloned()).collect();
-        let counts = self.counts(topics).await?;
-        let shares = assignor.assign(&candidates, &counts);
-        self.assigned_by = Some(counts);
-        let assignment = |(member_id, share): (Str, Partitions)| {
-            let assignment = ConsumerAssignment { assigned_partitions: by_topic(share), user_data: None };
-            SyncAssignment { member_id, assignment: assignment.write() }
-        };
-        Ok(shares.into_iter().map(assignment).collect())
+        Ok(candidates)
     }
 
     /// How many partitions topics have; 0 for one that is not there.
@@ -283,7 +295,7 @@ impl Member {
         for topic in topics {
             let count = match self.shared.options.client.topic(&topic).await {
                 Ok(found) => found.partitions,
-                Err(error) if error.code().is_some() => 0,
+                Err(error) if error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) => 0,
                 Err(error) => return Err(error),
             };
             counts.insert(topic, count);

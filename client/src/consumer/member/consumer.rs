@@ -45,7 +45,11 @@ pub(super) async fn run(shared: Arc<Shared>, assignment: Assignment, mut leaving
     let mut member =
         Member { shared, assignment: assignment.clone(), member_id, epoch: JOIN, reported: None, target: None, topics: HashMap::new() };
     match member.live(&mut leaving).await {
-        Stop::Refused(error) => assignment.fail(error).await,
+        Stop::Refused(error) => {
+            // If that cannot be told, the session ends by itself.
+            let _ = tokio::time::timeout(CLOSE_PATIENCE, member.leave(LEAVE)).await;
+            assignment.fail(error).await;
+        }
         Stop::Closed(reply) => {
             if reply.is_some() {
                 assignment.close().await;
@@ -120,15 +124,14 @@ impl Member {
     }
 
     async fn forget(&mut self) {
-        self.assignment.lose_all().await;
         (self.epoch, self.reported, self.target) = (JOIN, None, None);
-        self.tell_identity();
+        self.assignment.lose_all(self.member_id.clone()).await;
     }
 
     fn tell_identity(&self) {
-        let mut identity = self.shared.commits.identity.lock();
-        identity.member_id = self.member_id.clone();
-        identity.generation = if self.epoch == JOIN { -1 } else { self.epoch };
+        let mut membership = self.shared.membership.lock();
+        membership.now.member_id = self.member_id.clone();
+        membership.now.generation = if self.epoch == JOIN { -1 } else { self.epoch };
     }
 
     /// The application takes too long over a record: others get the partitions until it asks for the next.

@@ -55,8 +55,8 @@ impl TopicSink {
     }
 
     /// The query runs for the first time, from here on.
-    pub(crate) async fn begin(&self, source: &str, positions: &[i64]) -> Result<(), QueryError> {
-        match &self.way {
+    pub(crate) async fn begin(&mut self, source: &str, positions: &[i64]) -> Result<(), QueryError> {
+        match &mut self.way {
             Way::Transactions(transactions) => transactions.begin(source, positions).await,
             Way::Headers(_) => Ok(()),
         }

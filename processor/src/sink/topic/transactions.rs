@@ -38,9 +38,11 @@ impl Transactions {
     }
 
     /// Writes down that nothing was written: whether a batch was is never in doubt from then on.
-    pub(super) async fn begin(&self, source: &str, positions: &[i64]) -> Result<(), QueryError> {
+    pub(super) async fn begin(&mut self, source: &str, positions: &[i64]) -> Result<(), QueryError> {
         if self.written(source, positions.len()).await?.is_none() {
-            self.client.admin().commit_offsets(&self.id, &offsets(source, positions, -1)).await?;
+            let transaction = self.producer.begin().await?;
+            transaction.send_offsets_to_transaction(&group(&self.id), &offsets(source, positions, -1)).await?;
+            transaction.commit().await?;
         }
         Ok(())
     }
@@ -65,10 +67,6 @@ impl Transactions {
             }
         }
         let offsets = offsets(output.source, output.end, output.batch);
-        if records.is_empty() {
-            self.client.admin().commit_offsets(&self.id, &offsets).await?;
-            return Ok(());
-        }
         let total = records.len();
         let prefix = batch_prefix(output.query, output.batch);
         let transaction = self.producer.begin().await?;
@@ -77,7 +75,8 @@ impl Transactions {
             // The commit waits for all of them, and fails with the first that does.
             drop(transaction.send(new_record(&self.topic, partition, &prefix, row, record)).await?);
         }
-        transaction.send_offsets_to_transaction(&GroupMetadata::without_members(self.id.as_str()), &offsets).await?;
+        // Also of a batch without rows: an older run of the query, which is fenced, must not move what is noted back.
+        transaction.send_offsets_to_transaction(&group(&self.id), &offsets).await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -91,6 +90,10 @@ impl Transactions {
             self.topic, self.id, output.source
         ))
     }
+}
+
+fn group(id: &str) -> GroupMetadata {
+    GroupMetadata::without_members(id)
 }
 
 fn offsets(source: &str, positions: &[i64], batch: i64) -> Vec<(TopicPartition, OffsetAndMetadata)> {
