@@ -1,5 +1,7 @@
 //! A server under load: ours, which this starts, or any other that speaks the protocol.
 
+#![allow(dead_code, reason = "each benchmark uses a part of it")]
+
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
