@@ -58,7 +58,7 @@ fn main() {
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir).expect("a directory for the data");
     print_conditions(&dir, arguments.rounds);
-    let properties = ["flush.messages=9223372036854775807", "group.initial.rebalance.delay.ms=0"];
+    let properties = ["log.flush.interval.messages=9223372036854775807", "group.initial.rebalance.delay.ms=0"];
     let mut servers = vec![Server::start_with(&dir.join("data"), 19293, &properties)];
     servers.extend(arguments.peer.map(|(address, pid)| Server::peer(&address, pid)));
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
