@@ -84,12 +84,12 @@ fn name(what: &str, round: usize) -> String {
 
 async fn commits(table: &mut Table, server: &Server, round: usize) {
     let topic = name("commits", round);
-    server.create(&topic, 1).await;
+    let topic_id = server.create(&topic, 1).await;
     let client = server.client().await;
     let (cpu, begun) = (server.cpu_seconds(), Instant::now());
     let commit = |offset: usize| {
         let partition = OffsetCommitPartition { committed_offset: offset as i64, ..Default::default() };
-        let topics = vec![OffsetCommitTopic { name: topic.as_str().into(), partitions: vec![partition], ..Default::default() }];
+        let topics = vec![OffsetCommitTopic { name: topic.as_str().into(), topic_id, partitions: vec![partition] }];
         let request = OffsetCommitRequest { group_id: topic.as_str().into(), topics, ..Default::default() };
         let client = client.clone();
         async move {
