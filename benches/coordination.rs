@@ -19,7 +19,7 @@ use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use load::server::Server;
 use load::table::{Table, print_conditions};
-use millstream_client::{AutoOffsetReset, NewRecord};
+use millstream_client::{AutoOffsetReset, NewRecord, TopicPartition};
 use millstream_protocol::message::offset_commit::{OffsetCommitPartition, OffsetCommitRequest, OffsetCommitTopic};
 
 const COMMITS: usize = 40_000;
@@ -86,6 +86,8 @@ async fn commits(table: &mut Table, server: &Server, round: usize) {
     let topic = name("commits", round);
     let topic_id = server.create(&topic, 1).await;
     let client = server.client().await;
+    // A Kafka that nobody has asked yet is no coordinator.
+    client.admin().commit_offsets(&topic, &[(TopicPartition::new(topic.as_str(), 0), 0)]).await.expect("an offset");
     let (cpu, begun) = (server.cpu_seconds(), Instant::now());
     let commit = |offset: usize| {
         let partition = OffsetCommitPartition { committed_offset: offset as i64, ..Default::default() };

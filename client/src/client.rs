@@ -2,11 +2,16 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use millstream_protocol::api::Ask;
+use millstream_protocol::message::find_coordinator::FindCoordinatorRequest;
 use millstream_protocol::message::metadata::{MetadataRequest, MetadataRequestTopic};
 use millstream_protocol::{ApiKey, Call, Exchange, Str, TopicId};
 
+use tokio::time::Instant;
+
+use crate::admin::checked;
 use crate::error::{Error, ErrorKind};
 use crate::tcp::TcpExchange;
 use crate::{Admin, ConsumerBuilder, ProducerBuilder, Reader, Start};
@@ -25,6 +30,18 @@ impl fmt::Debug for Client {
         f.debug_struct("Client").field("client_id", &self.client_id).finish_non_exhaustive()
     }
 }
+
+/// Who has a coordinator, as the protocol counts them.
+#[derive(Debug, Clone, Copy)]
+#[repr(i8)]
+pub(crate) enum CoordinatorKind {
+    Group = 0,
+    Transaction = 1,
+}
+
+/// How long a broker may take until it is a coordinator.
+const COORDINATOR_PATIENCE: Duration = Duration::from_secs(60);
+const COORDINATOR_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a client needs to know of a topic.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +75,26 @@ impl Client {
         match &self.address {
             Some(address) => Ok(Client { client_id: self.client_id.clone(), ..Client::connect(address).await? }),
             None => Ok(self.clone()),
+        }
+    }
+
+    /// Looks for the coordinator of a group or of a transactional id. It is the broker that is asked, there is but one; a Kafka that
+    /// nobody has asked yet refuses to be it, and makes what it needs when it is asked for the first time.
+    pub(crate) async fn find_coordinator(&self, kind: CoordinatorKind, key: &str) -> Result<(), Error> {
+        let deadline = Instant::now() + COORDINATOR_PATIENCE;
+        loop {
+            let request = FindCoordinatorRequest { key: key.into(), key_type: kind as i8, coordinator_keys: vec![key.into()] };
+            let found = match self.ask(request).await {
+                Ok(answer) => {
+                    let code = answer.coordinators.first().map_or(answer.error_code, |coordinator| coordinator.error_code);
+                    checked(code, format!("looking for the coordinator of {key}"), None)
+                }
+                Err(error) => Err(error),
+            };
+            match found {
+                Err(error) if error.is_retriable() && Instant::now() < deadline => tokio::time::sleep(COORDINATOR_PAUSE).await,
+                found => return found,
+            }
         }
     }
 

@@ -15,6 +15,7 @@ use millstream_protocol::{ErrorCode, Str};
 use serde::Serialize;
 
 use crate::admin::{Admin, checked, missing};
+use crate::client::CoordinatorKind;
 use crate::consumer::OffsetAndMetadata;
 use crate::error::{Error, ErrorKind};
 use crate::reader::Start;
@@ -230,6 +231,7 @@ impl Admin {
             ..Default::default()
         };
         let topics = partitions.map(|partitions| by_topic(partitions.to_vec()).into_iter().map(topic).collect());
+        self.client.find_coordinator(CoordinatorKind::Group, id).await?;
         let group = OffsetFetchGroup { group_id: id.into(), topics, ..Default::default() };
         // The newest version names topics by their ids, which says nothing to people.
         let answer = self.client.ask_at_most(OffsetFetchRequest { groups: vec![group], ..Default::default() }, 9).await?;
@@ -314,6 +316,7 @@ impl Admin {
         let topics =
             topics.into_iter().map(|(name, partitions)| OffsetCommitTopic { name: name.clone(), partitions, ..Default::default() });
         let request = OffsetCommitRequest { group_id: id.into(), topics: topics.collect(), ..Default::default() };
+        self.client.find_coordinator(CoordinatorKind::Group, id).await?;
         for topic in self.client.ask_at_most(request, 9).await?.topics {
             for partition in topic.partitions {
                 let doing = format!("moving the offset of group {id} in {}-{}", topic.name, partition.partition_index);

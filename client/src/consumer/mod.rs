@@ -27,7 +27,7 @@ use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Interval, MissedTickBehavior};
 
-use crate::client::Client;
+use crate::client::{Client, CoordinatorKind};
 use crate::error::{Error, ErrorKind};
 use crate::fetch::{Answered, FetchOptions, Wanted, fetch};
 use crate::reader::Start;
@@ -168,6 +168,7 @@ impl Committing {
 
 impl Consumer {
     async fn start(options: ConsumerBuilder) -> Result<Self, Error> {
+        options.client.find_coordinator(CoordinatorKind::Group, &options.group_id).await?;
         let (coordinator, fetching) = (options.client.apart().await?, options.client.apart().await?);
         let identity =
             GroupMetadata { instance_id: options.instance_id.clone(), ..GroupMetadata::without_members(options.group_id.clone()) };

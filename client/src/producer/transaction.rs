@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::{Delivery, NewRecord, Producer};
-use crate::client::Client;
+use crate::client::{Client, CoordinatorKind};
 use crate::consumer::{GroupMetadata, OffsetAndMetadata};
 use crate::error::{Error, ErrorKind};
 use crate::topic_partition::TopicPartition;
@@ -57,6 +57,8 @@ struct State {
     producer: (i64, i16),
     /// Where it writes, as far as the broker was told.
     partitions: HashSet<TopicPartition>,
+    /// Groups whose coordinator was looked for.
+    groups: HashSet<Str>,
     /// Whether something was given to it, be it on its way or not.
     is_used: bool,
     /// Whether the broker may know of it.
@@ -103,6 +105,7 @@ impl Transactional {
         let state = State {
             producer: (-1, -1),
             partitions: HashSet::new(),
+            groups: HashSet::new(),
             is_used: false,
             has_begun: false,
             needs_epoch: false,
@@ -111,6 +114,7 @@ impl Transactional {
             fatal: None,
         };
         let transactional = Transactional { client, id: id.into(), timeout, patience, is_implicit, state: Mutex::new(state) };
+        transactional.client.find_coordinator(CoordinatorKind::Transaction, id).await?;
         transactional.begin_epoch().await?;
         Ok(transactional)
     }
@@ -222,6 +226,10 @@ impl Transactional {
             state.has_begun = true;
             state.producer
         };
+        let is_new = self.state.lock().groups.insert(group.group_id.clone());
+        if is_new {
+            self.client.find_coordinator(CoordinatorKind::Group, &group.group_id).await?;
+        }
         if !self.is_implicit {
             let request =
                 AddOffsetsToTxnRequest { transactional_id: self.id.clone(), producer_id, producer_epoch, group_id: group.group_id.clone() };
