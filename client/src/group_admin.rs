@@ -1,6 +1,7 @@
 //! Managing groups: who is in them, how far they have come, and moving that.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use millstream_protocol::message::consumer_group_describe::{ConsumerGroupDescribeRequest, NamedAssignment};
 use millstream_protocol::message::consumer_protocol::ConsumerAssignment;
@@ -13,6 +14,7 @@ use millstream_protocol::message::offset_fetch::{OffsetFetchGroup, OffsetFetchGr
 use millstream_protocol::{ErrorCode, Str};
 
 use serde::Serialize;
+use tokio::time::Instant;
 
 use crate::admin::{Admin, checked, missing};
 use crate::client::CoordinatorKind;
@@ -93,6 +95,14 @@ pub struct OffsetReset {
     /// What is to be committed.
     pub to: i64,
 }
+
+/// Whether the broker was found to be the coordinator just now, and still reads what it has to know.
+fn is_starting(code: ErrorCode) -> bool {
+    matches!(code, ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_LOAD_IN_PROGRESS)
+}
+
+const STARTING_PAUSE: Duration = Duration::from_millis(100);
+const STARTING_PATIENCE: Duration = Duration::from_secs(60);
 
 fn by_topic(partitions: impl IntoIterator<Item = (String, i32)>) -> BTreeMap<String, Vec<i32>> {
     let mut topics: BTreeMap<String, Vec<i32>> = BTreeMap::new();
@@ -232,10 +242,18 @@ impl Admin {
         };
         let topics = partitions.map(|partitions| by_topic(partitions.to_vec()).into_iter().map(topic).collect());
         self.client.find_coordinator(CoordinatorKind::Group, id).await?;
+        let deadline = Instant::now() + STARTING_PATIENCE;
         let group = OffsetFetchGroup { group_id: id.into(), topics, ..Default::default() };
         // The newest version names topics by their ids, which says nothing to people.
-        let answer = self.client.ask_at_most(OffsetFetchRequest { groups: vec![group], ..Default::default() }, 9).await?;
-        let group = answer.groups.into_iter().next().ok_or_else(|| missing(format!("group {id}")))?;
+        let request = OffsetFetchRequest { groups: vec![group], ..Default::default() };
+        let group = loop {
+            let answer = self.client.ask_at_most(request.clone(), 9).await?;
+            let group = answer.groups.into_iter().next().ok_or_else(|| missing(format!("group {id}")))?;
+            if !is_starting(group.error_code) || Instant::now() >= deadline {
+                break group;
+            }
+            tokio::time::sleep(STARTING_PAUSE).await;
+        };
         checked(group.error_code, format!("asking for the offsets of group {id}"), None)?;
         let mut committed = BTreeMap::new();
         for topic in group.topics {
@@ -317,7 +335,16 @@ impl Admin {
             topics.into_iter().map(|(name, partitions)| OffsetCommitTopic { name: name.clone(), partitions, ..Default::default() });
         let request = OffsetCommitRequest { group_id: id.into(), topics: topics.collect(), ..Default::default() };
         self.client.find_coordinator(CoordinatorKind::Group, id).await?;
-        for topic in self.client.ask_at_most(request, 9).await?.topics {
+        let deadline = Instant::now() + STARTING_PATIENCE;
+        let topics = loop {
+            let topics = self.client.ask_at_most(request.clone(), 9).await?.topics;
+            let mut codes = topics.iter().flat_map(|topic| &topic.partitions).map(|partition| partition.error_code);
+            if !codes.any(is_starting) || Instant::now() >= deadline {
+                break topics;
+            }
+            tokio::time::sleep(STARTING_PAUSE).await;
+        };
+        for topic in topics {
             for partition in topic.partitions {
                 let doing = format!("moving the offset of group {id} in {}-{}", topic.name, partition.partition_index);
                 let sentence = (partition.error_code == ErrorCode::UNKNOWN_MEMBER_ID)
