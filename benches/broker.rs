@@ -9,6 +9,7 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark looks at the machine itself, past every door")]
 
 mod load {
+    pub(crate) mod arguments;
     pub(crate) mod floor;
     pub(crate) mod server;
     pub(crate) mod table;
@@ -17,6 +18,7 @@ mod load {
 use std::path::PathBuf;
 use std::process::Command;
 
+use load::arguments::arguments;
 use load::floor;
 use load::server::{Cost, Server};
 use load::table::{Table, print_conditions};
@@ -24,26 +26,6 @@ use load::table::{Table, print_conditions};
 const REQUESTS: usize = 768;
 /// What a subscriber that keeps up reads: little enough to be in memory still.
 const TAIL_REQUESTS: usize = 8;
-
-struct Arguments {
-    rounds: usize,
-    peer: Option<(String, u32)>,
-}
-
-fn arguments() -> Arguments {
-    let mut given = std::env::args().skip(1).filter(|argument| argument != "--bench");
-    let (mut rounds, mut address, mut pid) = (3, None, 0);
-    while let Some(name) = given.next() {
-        let value = given.next().unwrap_or_else(|| panic!("{name} wants a value"));
-        match name.as_str() {
-            "--rounds" => rounds = value.parse().expect("a number"),
-            "--peer" => address = Some(value),
-            "--peer-pid" => pid = value.parse().expect("a process id"),
-            other => panic!("unknown argument {other}"),
-        }
-    }
-    Arguments { rounds, peer: address.map(|address| (address, pid)) }
-}
 
 fn main() {
     let arguments = arguments();

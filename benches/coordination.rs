@@ -8,6 +8,7 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark looks at the machine itself, past every door")]
 
 mod load {
+    pub(crate) mod arguments;
     pub(crate) mod server;
     pub(crate) mod table;
 }
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
+use load::arguments::arguments;
 use load::server::Server;
 use load::table::{Table, print_conditions};
 use millstream_client::{AutoOffsetReset, NewRecord, TopicPartition};
@@ -31,26 +33,6 @@ const RECORDS_A_TRANSACTION: usize = 1_000;
 const REQUESTS: usize = 96;
 const CLIENTS: usize = 4;
 const MEMBERS: usize = 50;
-
-struct Arguments {
-    rounds: usize,
-    peer: Option<(String, u32)>,
-}
-
-fn arguments() -> Arguments {
-    let mut given = std::env::args().skip(1).filter(|argument| argument != "--bench");
-    let (mut rounds, mut address, mut pid) = (3, None, 0);
-    while let Some(name) = given.next() {
-        let value = given.next().unwrap_or_else(|| panic!("{name} wants a value"));
-        match name.as_str() {
-            "--rounds" => rounds = value.parse().expect("a number"),
-            "--peer" => address = Some(value),
-            "--peer-pid" => pid = value.parse().expect("a process id"),
-            other => panic!("unknown argument {other}"),
-        }
-    }
-    Arguments { rounds, peer: address.map(|address| (address, pid)) }
-}
 
 fn main() {
     let arguments = arguments();

@@ -267,7 +267,7 @@ impl Transactional {
                 (codes.into_iter().find(|code| !code.is_none()).unwrap_or(ErrorCode::NONE), "committing offsets in the transaction")
             },
         );
-        committed.await.map(drop).inspect_err(|error| self.fail(error))
+        committed.await.map(drop)
     }
 
     /// Ends the transaction, or the end that was begun before.

@@ -6,8 +6,10 @@ use std::time::{Duration, Instant};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
 use millstream_client::{
-    Assignor, AutoOffsetReset, Commits, ConsumerBuilder, ErrorCode, GroupProtocol, RebalanceListener, Start, TopicPartition,
+    Assignor, AutoOffsetReset, Commits, ConsumerBuilder, ErrorCode, GroupProtocol, NewRecord, RebalanceListener, Start, TopicPartition,
 };
+use millstream_protocol::message::consumer_group_heartbeat::ConsumerGroupHeartbeatRequest;
+use millstream_protocol::message::leave_group::{LeaveGroupRequest, LeavingMember};
 use parking_lot::Mutex;
 
 use super::{Way, World, is_quiet, next, number, numbers};
@@ -207,6 +209,66 @@ async fn a_slow_member_is_left_behind_and_comes_back() {
         assert!(refused.contains(&error.code()), "{protocol:?} {error}");
         assert!(transaction.commit().await.is_err(), "{protocol:?}: not without its offsets");
         assert_eq!(numbers(&mut slow, 2).await, [0, 1], "{protocol:?}");
+    }
+}
+
+/// A partition with much to read does not keep the other one waiting until all of it is read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_backlog_of_one_partition_starves_no_other() {
+    let world = World::start(Way::InProcess).await;
+    world.topic("t", 2).await;
+    let producer = world.client.producer().build();
+    for number in 0..120 {
+        // One batch each; three of the other partition come last.
+        let partition = i32::from(number >= 117);
+        let record = NewRecord::to("t").partition(partition).value(number.to_string());
+        producer.send(record).await.unwrap().delivered().await.unwrap();
+    }
+    let mut consumer = member(&world, GroupProtocol::Consumer).fetch_bytes(400, 100).start().await.unwrap();
+    let mut first = Vec::new();
+    while first.len() < 60 {
+        first.push(number(&next(&mut consumer).await));
+    }
+    assert!((117..120).all(|other| first.contains(&other)), "{first:?}");
+}
+
+/// The group forgets a member while a record is worked on, and takes it in again behind the application's back: what was read before is
+/// not for the member that it is now to commit, nor to carry in a transaction.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_was_forgotten_does_not_commit_as_the_next_one() {
+    for protocol in [GroupProtocol::Consumer, GroupProtocol::Classic] {
+        let world = World::start(Way::InProcess).await;
+        world.topic("t", 2).await;
+        world.send("t", 2, 0..4).await;
+        let mut consumer = member(&world, protocol).auto_commit(None).start().await.unwrap();
+        numbers(&mut consumer, 4).await;
+        let before = consumer.group_metadata();
+        let (group_id, member_id) = (before.group_id.clone(), before.member_id.clone());
+        match protocol {
+            GroupProtocol::Classic => {
+                let members = vec![LeavingMember { member_id, ..Default::default() }];
+                world.client.ask(LeaveGroupRequest { group_id, members, ..Default::default() }).await.unwrap();
+            }
+            GroupProtocol::Consumer => {
+                let leaving = ConsumerGroupHeartbeatRequest { group_id, member_id, member_epoch: -1, ..Default::default() };
+                world.client.ask(leaving).await.unwrap();
+            }
+        }
+        let begun = Instant::now();
+        loop {
+            assert!(begun.elapsed() < Duration::from_secs(20), "{protocol:?}: it does not come back");
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let members = world.client.admin().describe_group("g").await.unwrap().members;
+            if members.iter().any(|member| member.partitions.len() == 2) {
+                break;
+            }
+        }
+        let refused = consumer.commit().await.unwrap_err();
+        assert_eq!(refused.code(), Some(ErrorCode::UNKNOWN_MEMBER_ID), "{protocol:?}");
+        assert_eq!(consumer.group_metadata(), before, "{protocol:?}: the group refuses who it was");
+        // From the next record on it is the new one.
+        numbers(&mut consumer, 4).await;
+        consumer.commit().await.unwrap();
     }
 }
 
