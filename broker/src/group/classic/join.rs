@@ -1,0 +1,215 @@
+//! Joining: for the first time, again, or in the place of a static member.
+
+use bytes::Bytes;
+use millstream_protocol::message::join_group::{JoinGroupRequest, JoinGroupResponse};
+use millstream_protocol::{ErrorCode, Str};
+use tokio::sync::oneshot;
+
+use super::member::{Member, is_same, knows, protocols, rebalance_timeout_ms};
+use super::sync::sync_failed;
+use super::{Change, Classic, Now, State};
+use crate::group::Client;
+
+/// A member that cannot heartbeat yet, since it waits for its first answer, is given up after this.
+const NEW_MEMBER_TIMEOUT_MS: i64 = 5 * 60 * 1000;
+/// Ids that were given out and not used are kept for a session: no more than this many.
+const PROMISED_MAX: usize = 10_000;
+/// Clients offer a handful; every one is compared with every member's.
+const PROTOCOLS_MAX: usize = 256;
+
+/// Who asks.
+pub(in crate::group) struct Joining<'a> {
+    pub request: &'a JoinGroupRequest,
+    pub version: i16,
+    pub client: Client,
+}
+
+impl Joining<'_> {
+    /// From this version on a member is told its id before it counts (KIP-394).
+    pub(in crate::group) fn needs_known_id(&self) -> bool {
+        self.version >= 4 && self.request.group_instance_id.is_none()
+    }
+}
+
+pub(in crate::group) fn join_failed(member_id: &Str, error_code: ErrorCode) -> JoinGroupResponse {
+    JoinGroupResponse { error_code, member_id: member_id.clone(), protocol_name: Some(Str::default()), ..Default::default() }
+}
+
+fn new_member_id(prefix: &str) -> Str {
+    format!("{prefix}-{}", crate::group::membership::uuid()).into()
+}
+
+impl Classic {
+    /// A member joins; the answer may come later.
+    pub(in crate::group) fn join(&mut self, joining: Joining<'_>, answer: oneshot::Sender<JoinGroupResponse>, now: &Now) -> Change {
+        match self.try_join(joining, answer, now) {
+            Ok(change) => change,
+            Err((answer, response)) => {
+                // The client may have hung up.
+                let _ = answer.send(response);
+                Change::None
+            }
+        }
+    }
+
+    #[expect(clippy::result_large_err, reason = "the answer and its way back, used at once")]
+    fn try_join(
+        &mut self,
+        joining: Joining<'_>,
+        answer: oneshot::Sender<JoinGroupResponse>,
+        now: &Now,
+    ) -> Result<Change, (oneshot::Sender<JoinGroupResponse>, JoinGroupResponse)> {
+        let request = joining.request;
+        let member_id = request.member_id.detached();
+        let instance_id = request.group_instance_id.as_ref().map(Str::detached);
+        if self.is_full(&member_id, now) {
+            return Err((answer, join_failed(&Str::default(), ErrorCode::GROUP_MAX_SIZE_REACHED)));
+        }
+        if !self.supports(request) {
+            return Err((answer, join_failed(&member_id, ErrorCode::INCONSISTENT_GROUP_PROTOCOL)));
+        }
+        if member_id.is_empty() {
+            let new_id = new_member_id(instance_id.as_ref().unwrap_or(&joining.client.id));
+            let replaced = instance_id.as_ref().and_then(|instance_id| self.by_instance.get(instance_id).cloned());
+            if let (Some(instance_id), Some(old_id)) = (&instance_id, replaced) {
+                return Ok(self.replace(&old_id, new_id, instance_id.clone(), &joining, answer, now));
+            }
+            if joining.needs_known_id() {
+                if self.promised.len() >= PROMISED_MAX {
+                    return Err((answer, join_failed(&member_id, ErrorCode::GROUP_MAX_SIZE_REACHED)));
+                }
+                self.promised.insert(new_id.clone(), now.ms + i64::from(request.session_timeout_ms));
+                return Err((answer, join_failed(&new_id, ErrorCode::MEMBER_ID_REQUIRED)));
+            }
+            return Ok(self.add(new_id, &joining, answer, now));
+        }
+        if self.promised.contains_key(&member_id) && instance_id.is_none() {
+            return Ok(self.add(member_id, &joining, answer, now));
+        }
+        if let Err(code) = self.check_member(&member_id, instance_id.as_ref()) {
+            return Err((answer, join_failed(&member_id, code)));
+        }
+        let is_leader = self.leader.as_ref() == Some(&member_id);
+        let is_same = self.members.get(&member_id).is_some_and(|member| is_same(&member.protocols, &request.protocols));
+        match self.state {
+            State::Empty => Err((answer, join_failed(&member_id, ErrorCode::UNKNOWN_MEMBER_ID))),
+            // It missed the answer, or nothing changed for it: the generation stands.
+            State::Completing if is_same => Err((answer, self.joined(&member_id))),
+            State::Stable if is_same && !is_leader => Err((answer, self.joined(&member_id))),
+            State::Preparing | State::Completing | State::Stable => Ok(self.rejoin(&member_id, &joining, answer, now)),
+        }
+    }
+
+    fn is_full(&self, member_id: &Str, now: &Now) -> bool {
+        match self.state {
+            State::Empty => false,
+            // Who comes too late has to go, even if it was a member; who waits already may ask again.
+            State::Preparing => {
+                let is_waiting = self.members.get(member_id).is_some_and(|member| member.joining.is_some());
+                !is_waiting && self.members.values().filter(|member| member.joining.is_some()).count() >= now.size_max
+            }
+            State::Completing | State::Stable => !self.members.contains_key(member_id) && self.members.len() >= now.size_max,
+        }
+    }
+
+    fn supports(&self, request: &JoinGroupRequest) -> bool {
+        if request.protocol_type.is_empty() || request.protocols.is_empty() || request.protocols.len() > PROTOCOLS_MAX {
+            return false;
+        }
+        if self.state == State::Empty || self.members.is_empty() {
+            return true;
+        }
+        self.protocol_type.as_ref() == Some(&request.protocol_type)
+            && request.protocols.iter().any(|offered| self.members.values().all(|member| knows(&member.protocols, &offered.name)))
+    }
+
+    fn add(&mut self, id: Str, joining: &Joining<'_>, answer: oneshot::Sender<JoinGroupResponse>, now: &Now) -> Change {
+        let request = joining.request;
+        self.promised.remove(&id);
+        if self.members.is_empty() {
+            self.protocol_type = Some(request.protocol_type.detached());
+        }
+        if let Some(instance_id) = &request.group_instance_id {
+            self.by_instance.insert(instance_id.detached(), id.clone());
+        }
+        self.leader.get_or_insert_with(|| id.clone());
+        let session_timeout_ms = i64::from(request.session_timeout_ms);
+        let member = Member {
+            instance_id: request.group_instance_id.as_ref().map(Str::detached),
+            client: joining.client.clone(),
+            session_timeout_ms,
+            rebalance_timeout_ms: rebalance_timeout_ms(request),
+            protocols: protocols(request),
+            assignment: Bytes::new(),
+            joining: Some(answer),
+            syncing: None,
+            has_synced: false,
+            is_new: true,
+            deadline_ms: now.ms + NEW_MEMBER_TIMEOUT_MS,
+        };
+        self.members.insert(id, member);
+        if let Some(rebalance) = &mut self.rebalance {
+            rebalance.has_new_member = true;
+        }
+        self.rebalance_or_complete(now)
+    }
+
+    fn rejoin(&mut self, id: &Str, joining: &Joining<'_>, answer: oneshot::Sender<JoinGroupResponse>, now: &Now) -> Change {
+        if let Some(member) = self.members.get_mut(id) {
+            let request = joining.request;
+            member.protocols = protocols(request);
+            member.session_timeout_ms = request.session_timeout_ms.into();
+            member.rebalance_timeout_ms = rebalance_timeout_ms(request);
+            member.joining = Some(answer);
+            member.deadline_ms = now.ms + member.session_timeout_ms;
+        }
+        self.rebalance_or_complete(now)
+    }
+
+    /// A static member comes back under a new id: whoever has the old one is fenced (KIP-345).
+    fn replace(
+        &mut self,
+        old_id: &Str,
+        new_id: Str,
+        instance_id: Str,
+        joining: &Joining<'_>,
+        answer: oneshot::Sender<JoinGroupResponse>,
+        now: &Now,
+    ) -> Change {
+        let Some(mut member) = self.members.remove(old_id) else { return Change::None };
+        if let Some(fenced) = member.joining.take() {
+            let _ = fenced.send(join_failed(old_id, ErrorCode::FENCED_INSTANCE_ID));
+        }
+        if let Some(fenced) = member.syncing.take() {
+            let _ = fenced.send(sync_failed(ErrorCode::FENCED_INSTANCE_ID));
+        }
+        let old_leader = self.leader.clone();
+        let was_leader = old_leader.as_ref() == Some(old_id);
+        if was_leader {
+            self.leader = Some(new_id.clone());
+        }
+        self.by_instance.insert(instance_id, new_id.clone());
+        let old_protocols = std::mem::replace(&mut member.protocols, protocols(joining.request));
+        member.session_timeout_ms = joining.request.session_timeout_ms.into();
+        member.rebalance_timeout_ms = rebalance_timeout_ms(joining.request);
+        member.deadline_ms = now.ms + member.session_timeout_ms;
+        let keeps_protocol = is_same(&old_protocols, &joining.request.protocols);
+        self.members.insert(new_id.clone(), member);
+        if self.state == State::Stable && (keeps_protocol || self.selected_protocol() == self.protocol_name) {
+            let mut response = self.joined(&new_id);
+            if joining.version >= 9 {
+                response.skip_assignment = was_leader;
+            } else {
+                // It must not take itself for the leader: the assignment stands.
+                response.leader = old_leader.unwrap_or_default();
+                response.members.clear();
+            }
+            let _ = answer.send(response);
+            return Change::Settled;
+        }
+        if let Some(member) = self.members.get_mut(&new_id) {
+            member.joining = Some(answer);
+        }
+        self.rebalance_or_complete(now)
+    }
+}

@@ -1,0 +1,72 @@
+//! The leader brings everybody's share, and everybody fetches it.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use millstream_protocol::message::sync_group::{SyncGroupRequest, SyncGroupResponse};
+use millstream_protocol::{ErrorCode, Str};
+use tokio::sync::oneshot;
+
+use super::{Change, Classic, Now, State};
+
+pub(in crate::group) fn sync_failed(error_code: ErrorCode) -> SyncGroupResponse {
+    SyncGroupResponse { error_code, ..Default::default() }
+}
+
+impl Classic {
+    /// A member asks for its share; the leader brings everybody's.
+    pub(in crate::group) fn sync(&mut self, request: SyncGroupRequest, answer: oneshot::Sender<SyncGroupResponse>, now: &Now) -> Change {
+        let checked = self.check_member(&request.member_id, request.group_instance_id.as_ref()).and_then(|()| {
+            let is_other = |asked: &Option<Str>, is: &Option<Str>| asked.is_some() && asked != is;
+            match self.state {
+                _ if request.generation_id != self.generation => Err(ErrorCode::ILLEGAL_GENERATION),
+                _ if is_other(&request.protocol_type, &self.protocol_type) => Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL),
+                _ if is_other(&request.protocol_name, &self.protocol_name) => Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL),
+                State::Empty => Err(ErrorCode::UNKNOWN_MEMBER_ID),
+                State::Preparing => Err(ErrorCode::REBALANCE_IN_PROGRESS),
+                State::Completing | State::Stable => Ok(()),
+            }
+        });
+        if let Err(code) = checked {
+            let _ = answer.send(sync_failed(code));
+            return Change::None;
+        }
+        if let Some(member) = self.members.get_mut(&request.member_id) {
+            member.has_synced = true;
+            member.deadline_ms = now.ms + member.session_timeout_ms;
+            member.syncing = Some(answer);
+        }
+        if self.state == State::Stable {
+            self.hand_out(now);
+            return Change::None;
+        }
+        if self.leader.as_ref() != Some(&request.member_id) {
+            return Change::None;
+        }
+        let shares = request.assignments.into_iter();
+        let mut shares: HashMap<Str, Bytes> = shares.map(|share| (share.member_id, Bytes::copy_from_slice(&share.assignment))).collect();
+        for (id, member) in &mut self.members {
+            member.assignment = shares.remove(id).unwrap_or_default();
+        }
+        self.enter(State::Stable, now);
+        self.hand_out(now);
+        Change::Settled
+    }
+
+    fn hand_out(&mut self, now: &Now) {
+        for member in self.members.values_mut() {
+            if let Some(syncing) = member.syncing.take() {
+                member.deadline_ms = now.ms + member.session_timeout_ms;
+                let _ = syncing.send(SyncGroupResponse {
+                    protocol_type: self.protocol_type.clone(),
+                    protocol_name: self.protocol_name.clone(),
+                    assignment: member.assignment.clone(),
+                    ..Default::default()
+                });
+            }
+        }
+        if self.members.values().all(|member| member.has_synced) {
+            self.sync_ends_ms = None;
+        }
+    }
+}

@@ -1,0 +1,45 @@
+//! A subscription by a regular expression.
+
+use millstream_protocol::{ErrorCode, Str};
+use regex::Regex;
+
+use super::{Refused, refused};
+use crate::catalog::Topics;
+
+/// A subscription to all topics with such names.
+#[derive(Debug, Clone)]
+pub(in crate::group) struct Pattern {
+    pub text: Str,
+    regex: Regex,
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Pattern {
+    /// Kafka uses RE2J and matches whole names, as here.
+    pub(super) fn new(text: &Str) -> Result<Self, Refused> {
+        let invalid = |error: String| {
+            let sentence = format!("SubscribedTopicRegex `{text}` is not a valid regular expression: {error}.");
+            refused(ErrorCode::INVALID_REGULAR_EXPRESSION, sentence)
+        };
+        if text.len() > PATTERN_BYTES_MAX {
+            return Err(invalid("it is too long".into()));
+        }
+        let build =
+            |pattern: &str| regex::RegexBuilder::new(pattern).size_limit(1 << 20).build().map_err(|error| invalid(error.to_string()));
+        // By itself first: `a)|(?:b` becomes one only by what is put around it.
+        build(text)?;
+        Ok(Pattern { text: text.detached(), regex: build(&format!("^(?:{text})$"))? })
+    }
+
+    pub(super) fn matches<'t>(&self, topics: &'t Topics) -> impl Iterator<Item = &'t Str> {
+        topics.keys().filter(|name| self.regex.is_match(name) && !crate::journal::is_internal(name))
+    }
+}
+
+/// A pattern costs memory when it is compiled; matching takes time that is linear in the name, whatever the pattern.
+const PATTERN_BYTES_MAX: usize = 64 * 1024;
