@@ -203,8 +203,8 @@ pub const GROUP: &[Property] = &[
         "consumer.heartbeat.interval.ms",
         "group.consumer.heartbeat.interval.ms",
         Kind::Int(1),
-        "5000",
-        "How often members of the consumer group show that they are there.",
+        "300",
+        "How often members of the consumer group show that they are there, and hear of what changed.",
     ),
     group(
         "consumer.session.timeout.ms",
@@ -234,7 +234,12 @@ pub const BROKER: &[Property] = &[
         "uniform,range",
         "The assignors of consumer groups; the first one is taken when no member asks for another.",
     ),
-    broker("group.consumer.heartbeat.interval.ms", Kind::Int(1), "5000", "How often members of consumer groups show that they are there."),
+    broker(
+        "group.consumer.heartbeat.interval.ms",
+        Kind::Int(1),
+        "300",
+        "How often members of consumer groups show that they are there, and hear of what changed; members of a group of hundreds a little less often. With Kafka's 5000 a group takes seconds to settle after a member has gone.",
+    ),
     broker(
         "group.consumer.max.assignment.interval.ms",
         Kind::Int(0),
@@ -269,7 +274,7 @@ pub const BROKER: &[Property] = &[
     broker(
         "group.consumer.min.heartbeat.interval.ms",
         Kind::Int(1),
-        "5000",
+        "100",
         "The least that a group may set its consumer.heartbeat.interval.ms to.",
     ),
     broker(

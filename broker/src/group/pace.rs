@@ -1,12 +1,12 @@
-//! How soon a member of a consumer group is to come again. A member hears of what changed with its next heartbeat, so while a
-//! group is changing its members come often, and it is settled in a fraction of a second; when it has been quiet for a while they
-//! come as seldom as they were told to. Kafka tells the same interval always.
+//! How soon a member of a consumer group is to come again. A member hears of what changed with its next heartbeat: so members come
+//! often, and more often while the group is changing, which is settled in a fraction of a second. Kafka tells the same interval
+//! always, by default 5 s.
 
 use super::consumer::World;
 
 /// For how long a group counts as changing after it changed.
 const CHANGING_MS: i64 = 1000;
-/// How often members come meanwhile. A large group takes a millisecond a member, so that it is no burden.
+/// How often members come meanwhile.
 const SOON_MS: i64 = 100;
 
 #[derive(Debug, Default)]
@@ -23,6 +23,8 @@ impl Pace {
         }
         let is_changing = self.changed_ms.is_some_and(|changed_ms| world.now_ms - changed_ms < CHANGING_MS);
         let told_ms = world.settings.heartbeat_ms;
-        (if is_changing { told_ms.min(SOON_MS.max(members as i64)) } else { told_ms }) as i32
+        // A group of hundreds takes a millisecond a member, so that it is no burden; nobody's session ends for that.
+        let burden_ms = (members as i64).min(world.settings.session_timeout_ms / 3);
+        (if is_changing { told_ms.min(SOON_MS.max(burden_ms)) } else { told_ms.max(burden_ms) }) as i32
     }
 }

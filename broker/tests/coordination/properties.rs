@@ -22,9 +22,8 @@ const DELETE: i8 = 1;
 const APPEND: i8 = 2;
 const SUBTRACT: i8 = 3;
 
-/// Groups may have short sessions.
-const PROPERTIES: &[(&str, &str)] =
-    &[("group.consumer.min.session.timeout.ms", "1000"), ("group.consumer.min.heartbeat.interval.ms", "100")];
+/// Groups may have short sessions; the broker's own interval is Kafka's.
+const PROPERTIES: &[(&str, &str)] = &[("group.consumer.min.session.timeout.ms", "1000"), ("group.consumer.heartbeat.interval.ms", "5000")];
 
 fn open(disk: &SimulatedDisk, clock: &Clock) -> World {
     World::open_with(disk, clock, PROPERTIES)
@@ -215,6 +214,26 @@ async fn properties_hold_from_the_next_heartbeat_on() {
     clock.advance_ms(2);
     world.tend().await;
     assert!(world.describe("g").await.members.is_empty());
+}
+
+#[tokio::test]
+async fn members_of_a_large_group_come_less_often() {
+    let (disk, clock) = (SimulatedDisk::new(), Clock::manual(NOW_MS));
+    let world = World::open_with(&disk, &clock, &[("group.consumer.min.session.timeout.ms", "1000")]);
+    world.create("a", 1, &[]).await;
+    for member in 0..400 {
+        assert_eq!(world.heartbeat(joining("g", &format!("m-{member}"), &["a"])).await.heartbeat_interval_ms, 100.max(member + 1).min(300));
+    }
+    clock.advance_ms(1000);
+    world.create("b", 1, &[]).await;
+    assert_eq!(world.heartbeat(joining("h", "m", &["b"])).await.heartbeat_interval_ms, 100);
+    clock.advance_ms(1000);
+    assert_eq!(world.heartbeat(beating("h", "m", 2)).await.heartbeat_interval_ms, 300);
+    let epoch = world.describe("g").await.group_epoch;
+    let told = world.heartbeat(beating("g", "m-399", epoch)).await;
+    assert_eq!((told.error_code, told.heartbeat_interval_ms), (ErrorCode::NONE, 400));
+    world.set("g", SESSION, "1000").await;
+    assert_eq!(world.heartbeat(beating("g", "m-399", epoch)).await.heartbeat_interval_ms, 333, "in time for its session");
 }
 
 #[tokio::test]
