@@ -21,7 +21,7 @@ use futures::stream::FuturesUnordered;
 use load::arguments::arguments;
 use load::server::Server;
 use load::table::{Table, print_conditions};
-use millstream_client::{AutoOffsetReset, NewRecord, TopicPartition};
+use millstream_client::{AutoOffsetReset, Client, Consumer, NewRecord, TopicPartition};
 use millstream_protocol::message::offset_commit::{OffsetCommitPartition, OffsetCommitRequest, OffsetCommitTopic};
 
 const COMMITS: usize = 40_000;
@@ -33,6 +33,7 @@ const RECORDS_A_TRANSACTION: usize = 1_000;
 const REQUESTS: usize = 96;
 const CLIENTS: usize = 4;
 const MEMBERS: usize = 50;
+const PARTITIONS_OF_MANY: i32 = 100;
 
 fn main() {
     let arguments = arguments();
@@ -52,6 +53,7 @@ fn main() {
                 transactions(&mut table, server, round).await;
                 one_group(&mut table, server, round).await;
                 many_members(&mut table, server, round).await;
+                one_that_stays(&mut table, server, round).await;
             });
         }
     }
@@ -182,24 +184,84 @@ async fn one_group(table: &mut Table, server: &Server, round: usize) {
     table.add("16 partitions ÷ one, records/s", &server.name, rates[1] / rates[0]);
 }
 
-/// Fifty members of a group join at once; it is settled when each has its share.
+/// Fifty members of a group join at once, then half of them leave at once; it is settled when each has its share.
 async fn many_members(table: &mut Table, server: &Server, round: usize) {
     let topic = name("members", round);
-    server.create(&topic, 100).await;
+    server.create(&topic, PARTITIONS_OF_MANY).await;
     let client = server.client().await;
     let begun = Instant::now();
-    let starting = (0..MEMBERS).map(|_| client.consumer(&topic).topics([topic.as_str()]).start());
-    let mut members: Vec<_> = futures::future::join_all(starting).await.into_iter().map(|member| member.expect("a consumer")).collect();
-    let share = 100 / MEMBERS;
-    loop {
+    let mut members = join(&client, &topic, MEMBERS).await;
+    settle(&mut members, PARTITIONS_OF_MANY as usize / MEMBERS).await;
+    table.add("50 members join at once, until each has its share, ms", &server.name, begun.elapsed().as_secs_f64() * 1e3);
+    // Nothing has changed for a while.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let begun = Instant::now();
+    let leaving = tokio::spawn(leave(members.split_off(MEMBERS / 2)));
+    settle(&mut members, PARTITIONS_OF_MANY as usize / (MEMBERS - MEMBERS / 2)).await;
+    table.add("25 of 50 members leave at once, until the others have their shares, ms", &server.name, begun.elapsed().as_secs_f64() * 1e3);
+    leaving.await.expect("they leave");
+    leave(members).await;
+    server.delete(&topic).await;
+}
+
+/// One member reads what comes all the time, while 49 others join, and leave: nobody stops for anybody else.
+async fn one_that_stays(table: &mut Table, server: &Server, round: usize) {
+    let topic = name("stays", round);
+    server.create(&topic, PARTITIONS_OF_MANY).await;
+    let client = server.client().await;
+    let mut member = join(&client, &topic, 1).await.remove(0);
+    let producer = client.producer().build();
+    let published = topic.clone();
+    let publishing = tokio::spawn(async move {
+        loop {
+            for partition in 0..PARTITIONS_OF_MANY {
+                let record = NewRecord::to(published.as_str()).partition(partition).value("x");
+                drop(producer.send(record).await.expect("the buffer takes it"));
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    });
+    while member.assignment().len() < PARTITIONS_OF_MANY as usize {
+        member.next().await.expect("it goes on").expect("a record");
+    }
+    let reading = tokio::spawn(async move {
+        let (mut others_came, mut longest, mut last) = (false, Duration::ZERO, Instant::now());
+        while !others_came || member.assignment().len() < PARTITIONS_OF_MANY as usize {
+            member.next().await.expect("it goes on").expect("a record");
+            longest = longest.max(last.elapsed());
+            last = Instant::now();
+            others_came |= member.assignment().len() == PARTITIONS_OF_MANY as usize / MEMBERS;
+        }
+        member.close().await.expect("it leaves");
+        longest
+    });
+    let mut others = join(&client, &topic, MEMBERS - 1).await;
+    settle(&mut others, PARTITIONS_OF_MANY as usize / MEMBERS).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    leave(others).await;
+    let longest = reading.await.expect("it reads");
+    publishing.abort();
+    table.add("49 members come and go: longest wait for a record of one that stays, ms", &server.name, longest.as_secs_f64() * 1e3);
+    server.delete(&topic).await;
+}
+
+async fn join(client: &Client, topic: &str, count: usize) -> Vec<Consumer> {
+    let starting = (0..count).map(|_| client.consumer(topic).topics([topic]).start());
+    futures::future::join_all(starting).await.into_iter().map(|member| member.expect("a consumer")).collect()
+}
+
+/// Until each of them has so many partitions.
+async fn settle(members: &mut [Consumer], share: usize) {
+    let begun = Instant::now();
+    while members.iter().any(|member| member.assignment().len() != share) {
         let polling = members.iter_mut().map(|member| tokio::time::timeout(Duration::from_millis(1), member.next()));
         let _ = futures::future::join_all(polling).await;
-        if members.iter().all(|member| member.assignment().len() == share) {
-            break;
-        }
         assert!(begun.elapsed() < Duration::from_secs(60), "the group does not settle");
     }
-    table.add("50 members join at once, until each has its share, ms", &server.name, begun.elapsed().as_secs_f64() * 1e3);
-    futures::future::join_all(members.into_iter().map(millstream_client::Consumer::close)).await;
-    server.delete(&topic).await;
+}
+
+async fn leave(members: Vec<Consumer>) {
+    for left in futures::future::join_all(members.into_iter().map(Consumer::close)).await {
+        left.expect("it leaves");
+    }
 }
