@@ -30,6 +30,11 @@ const COUNT: &str = "SELECT window.start AS window_start, ad_id, count(*) AS vie
                      WHERE event_type = 'view' GROUP BY window(event_time, '10 seconds'), ad_id";
 const PASS: &str = "SELECT ad_id, event_type, event_time FROM STREAM events";
 
+/// Class W.
+const RELAXED: &str = "'checkpoint.sync' 'false', 'acks' '1'";
+/// As it is by default, class S: offsets, results, the end of the transaction and its markers are on stable storage.
+const IN_TRANSACTIONS: &str = "'acks' 'all'";
+
 /// CPU time of this process so far, s.
 fn cpu_seconds() -> f64 {
     let stat = std::fs::read_to_string("/proc/self/stat").expect("Linux tells a process's CPU time");
@@ -88,15 +93,13 @@ async fn rows_per_second(session: &Session, name: &str, select: &str) -> (f64, f
 }
 
 /// One record after the other: from its acknowledgement to the arrival of a result, ms, sorted.
-async fn latencies(client: &Client, session: &Session, name: &str, select: &str) -> Vec<f64> {
+async fn latencies(client: &Client, session: &Session, name: &str, select: &str, options: &str) -> Vec<f64> {
     let topic = format!("in_{name}");
     client.admin().create_topic(&topic, 1, &[]).await.expect("a new topic");
     let table = EVENTS.replace("events", &topic).replace("earliest", "latest");
     session.execute(&table).await.expect("the statement is right");
-    let statement = format!(
-        "CREATE STREAMING TABLE {name} OPTIONS ('outputMode' 'update', 'checkpoint.sync' 'false', 'acks' '1') AS {}",
-        select.replace("events", &topic)
-    );
+    let statement =
+        format!("CREATE STREAMING TABLE {name} OPTIONS ('outputMode' 'update', {options}) AS {}", select.replace("events", &topic));
     session.execute(&statement).await.expect("the statement is right");
     let mut reader = client.reader(name, 0, Start::End).await.expect("the output topic is there");
     let producer = client.producer().idempotent(false).acks(millstream_client::Acks::Leader).linger(Duration::ZERO).build();
@@ -130,7 +133,7 @@ fn main() {
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir).expect("a directory for the data");
     let cores = std::thread::available_parallelism().map_or(0, |count| count.get());
-    println!("conditions: {cores} cores, data in {}; broker, query and client in one process; class W", dir.display());
+    println!("conditions: {cores} cores, data in {}; broker, query and client in one process; class W but in transactions", dir.display());
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let client = broker(&dir.join("data")).await;
@@ -142,8 +145,14 @@ fn main() {
             let (per_cpu, per_wall) = rows_per_second(&session, &format!("counts_{round}"), COUNT).await;
             println!("windowed count, round {round}: {:.0} k rows per CPU-second, {:.0} k rows/s", per_cpu / 1e3, per_wall / 1e3);
         }
-        for (name, select) in [("stateless", PASS), ("windowed", COUNT)].into_iter().filter(|_| wants("latency")) {
-            let times = latencies(&client, &session, name, select).await;
+        let cases = [
+            ("stateless", PASS, RELAXED),
+            ("windowed", COUNT, RELAXED),
+            ("stateless_in_transactions", PASS, IN_TRANSACTIONS),
+            ("windowed_in_transactions", COUNT, IN_TRANSACTIONS),
+        ];
+        for (name, select, options) in cases.into_iter().filter(|_| wants("latency")) {
+            let times = latencies(&client, &session, name, select, options).await;
             let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
             println!("{name}, acknowledgement to result: p50 {:.2} ms, p90 {:.2} ms, p99 {:.2} ms", at(0.5), at(0.9), at(0.99));
         }
