@@ -9,13 +9,14 @@ use millstream_protocol::message::consumer_protocol::Subscription;
 use millstream_protocol::message::describe_groups::{DescribedGroup, DescribedMember};
 use millstream_protocol::{ErrorCode, Str, TopicId};
 
+use super::Groups;
 use super::assignor::Partitions;
 use super::classic::{Classic, State};
 use super::consumer::{Consumer, union};
 use super::mixed::CONSUMER;
 use super::offsets::Place;
 use super::record::Key;
-use super::{Group, Groups, Kind, forgetting};
+use super::shelf::{Group, Kind, forgetting};
 use crate::catalog::Listing;
 use crate::journal::Entry;
 

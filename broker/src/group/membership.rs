@@ -11,7 +11,8 @@ use tokio::sync::oneshot;
 use super::classic::{Classic, Joining, Now, join_failed, sync_failed};
 use super::consumer::{Changes, Consumer, LEAVE, LEAVE_STATIC, Refused, World};
 use super::record::Key;
-use super::{Client, Group, Groups, Kind, classic_entry, consumer, consumer_entries, is_group_id};
+use super::shelf::{Group, Kind, classic_entry, consumer_entries};
+use super::{Client, Groups, consumer, is_group_id};
 use crate::catalog::Listing;
 use crate::journal::Entry;
 

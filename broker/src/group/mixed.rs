@@ -15,11 +15,12 @@ use millstream_protocol::message::join_group::{JoinGroupRequest, JoinGroupRespon
 use millstream_protocol::message::sync_group::{SyncGroupRequest, SyncGroupResponse};
 use millstream_protocol::{ErrorCode, Str, TopicId};
 
+use super::Groups;
 use super::assignor::Partitions;
 use super::classic::{Classic, Joining, Now, knows, protocols, rebalance_timeout_ms};
 use super::consumer::{Changes, Consumer, Member, MemberState, World, flat, without};
 use super::record::{ClassicMemberValue, ClassicSideValue, ClassicValue, GroupValue, Key};
-use super::{Group, Groups, Kind, consumer_entries};
+use super::shelf::{Group, Kind, consumer_entries};
 use crate::catalog::Listing;
 use crate::journal::Entry;
 

@@ -1,26 +1,24 @@
 //! The consumer: a member of a group, and a stream of the records of the partitions that the group gives it.
 //!
 //! Two halves. The **member** ([`member`], a task) speaks with the group: it joins, shows that it lives, and learns which partitions
-//! it has. The **reader** ([`Consumer`] itself, driven by whoever asks for records) fetches and hands records out. They talk
+//! it has. The **reader** ([`Consumer`] itself, in [`read`], driven by whoever asks for records) fetches and hands records out. They talk
 //! through a channel of [`Event`]s, and the reader takes an event only when it is asked for the next record: what was handed out
 //! before is done by then, so its place can be committed before a partition goes to somebody else.
 
 mod assignor;
 mod commit;
+mod in_flight;
 mod listener;
 mod member;
 mod options;
 mod place;
+mod read;
 
 use std::collections::BTreeSet;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures::future::BoxFuture;
-use futures::{FutureExt, Stream};
 use millstream_protocol::Str;
 use millstream_protocol::record::Header;
 use parking_lot::Mutex;
@@ -29,23 +27,19 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::client::{Client, CoordinatorKind};
 use crate::error::{Error, ErrorKind};
-use crate::fetch::{Answered, FetchOptions, Wanted, fetch};
+use crate::fetch::Answered;
 use crate::reader::Start;
 use crate::topic_partition::TopicPartition;
 pub use assignor::Assignor;
 pub use commit::{Commits, GroupMetadata, OffsetAndMetadata};
 use commit::{Membership, PATIENCE};
+use in_flight::InFlight;
 pub use listener::RebalanceListener;
 pub use options::{AutoOffsetReset, ConsumerBuilder, GroupProtocol};
-use place::{Found, Place, Resolve, resolve};
+use place::{Found, Place, Resolve};
 
 /// Events that wait for the reader.
 const EVENTS_MAX: usize = 16;
-/// The pause after a fetch that failed.
-const FETCH_PAUSE: Duration = Duration::from_millis(100);
-/// How long a fetch may wait while the place of another partition is being looked up.
-const LOOKUP_WAIT: Duration = Duration::from_millis(20);
-
 /// A record of a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsumerRecord {
@@ -72,8 +66,7 @@ enum Event {
     Assigned(Vec<(TopicPartition, i64)>),
     /// Stop reading these, and say how far their records were handed out.
     Revoked(BTreeSet<TopicPartition>, oneshot::Sender<Vec<(TopicPartition, i64)>>),
-    /// Stop reading these.
-    /// The group has forgotten this member, which is another incarnation from now on.
+    /// Stop reading these: the group has forgotten this member, which is another incarnation from now on.
     Lost(BTreeSet<TopicPartition>, u64),
     /// The group does not take this member.
     Failed(Error),
@@ -95,7 +88,7 @@ impl Shared {
     }
 }
 
-/// Reads as a member of a group. It is a [`Stream`] of records; `next` of [`futures::StreamExt`] may be cancelled at any time.
+/// Reads as a member of a group. It is a [`Stream`](futures::Stream) of records; `next` of [`futures::StreamExt`] may be cancelled at any time.
 ///
 /// Dropping it leaves the group without a commit; [`Consumer::close`] commits first.
 #[derive(Debug)]
@@ -118,37 +111,6 @@ pub struct Consumer {
     /// Whether there is something to fetch.
     is_short: bool,
     has_failed: bool,
-}
-
-/// The lock is never waited for: it only lets a consumer be shared between threads, which a future of its own would not.
-struct InFlight<T>(Mutex<Option<BoxFuture<'static, T>>>);
-
-impl<T> std::fmt::Debug for InFlight<T> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.is_at_rest() { "at rest" } else { "under way" })
-    }
-}
-
-impl<T> InFlight<T> {
-    fn none() -> Self {
-        InFlight(Mutex::new(None))
-    }
-
-    fn begin(&mut self, future: BoxFuture<'static, T>) {
-        *self.0.get_mut() = Some(future);
-    }
-
-    fn is_at_rest(&self) -> bool {
-        self.0.lock().is_none()
-    }
-
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<T> {
-        let under_way = self.0.get_mut();
-        let Some(future) = under_way else { return Poll::Pending };
-        let answer = std::task::ready!(future.as_mut().poll(context));
-        *under_way = None;
-        Poll::Ready(answer)
-    }
 }
 
 /// A commit on its way.
@@ -337,147 +299,6 @@ impl Consumer {
         Ok(())
     }
 
-    /// The next record that is here already.
-    fn take(&mut self) -> Option<Result<ConsumerRecord, Error>> {
-        for _ in 0..self.places.len() {
-            self.turn %= self.places.len();
-            let place = &mut self.places[self.turn];
-            let was_short = place.is_short();
-            match place.take() {
-                Some(record) => {
-                    self.is_short |= place.is_short() && !was_short;
-                    // A partition with much to read must not keep the others waiting.
-                    self.turn += usize::from(place.is_between_batches());
-                    return Some(record);
-                }
-                None => self.turn += 1,
-            }
-        }
-        None
-    }
-
-    /// Begins to fetch what is missing.
-    fn begin_fetch(&mut self) {
-        let mut wanted: Vec<Wanted> = Vec::new();
-        let mut wait = self.shared.options.fetch_wait;
-        for place in self.places.iter().filter(|place| !place.is_paused) {
-            // Who is not in this request must not find the connection busy with waiting.
-            if !place.is_short() {
-                wait = Duration::ZERO;
-                continue;
-            }
-            let (Some(offset), Some(id)) = (place.fetch_offset(), place.topic_id) else {
-                wait = wait.min(LOOKUP_WAIT);
-                continue;
-            };
-            let partition = (place.partition.partition, offset);
-            match wanted.iter_mut().find(|wanted| wanted.topic == place.partition.topic) {
-                Some(wanted) => wanted.partitions.push(partition),
-                None => wanted.push(Wanted { topic: place.partition.topic.clone(), id, partitions: vec![partition] }),
-            }
-        }
-        if wanted.is_empty() {
-            return;
-        }
-        let options = &self.shared.options;
-        let options = FetchOptions {
-            wait,
-            min_bytes: options.fetch_bytes_min,
-            bytes_max: options.fetch_bytes_max,
-            partition_bytes_max: options.partition_bytes_max,
-            isolation: options.isolation,
-        };
-        let client = self.fetching.clone();
-        let fetching = async move {
-            let answered = fetch(&client, options, &wanted).await;
-            let has_failed = answered.as_ref().map_or(true, |all| all.iter().any(|answered| answered.fetched.is_err()));
-            if has_failed {
-                tokio::time::sleep(FETCH_PAUSE).await;
-            }
-            answered
-        };
-        self.fetch.begin(fetching.boxed());
-    }
-
-    fn fetched(&mut self, answered: Result<Vec<Answered>, Error>) -> Result<(), Error> {
-        let answered = match answered {
-            Ok(answered) => answered,
-            Err(error) if error.is_retriable() => return Ok(()),
-            Err(error) => return Err(error),
-        };
-        self.era += 1;
-        let (era, mut result) = (self.era, Ok(()));
-        for Answered { topic, partition, from, fetched } in answered {
-            let place = self.places.iter_mut().find(|place| place.partition.partition == partition && place.partition.topic == topic);
-            let Some(place) = place else { continue };
-            if let Err(error) = place.arrived(from, fetched, era) {
-                result = Err(error);
-            }
-        }
-        result
-    }
-
-    /// Begins to look offsets and topics up where that is needed.
-    fn begin_resolving(&mut self) {
-        let unresolved: Vec<_> = self.places.iter().filter_map(Place::unresolved).collect();
-        if !unresolved.is_empty() {
-            let (client, options) = (self.shared.options.client.clone(), self.shared.options.clone());
-            self.resolving.begin(resolve(client, options.reset, options.isolation, unresolved).boxed());
-        }
-    }
-
-    fn poll_record(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<ConsumerRecord, Error>>> {
-        if self.has_failed {
-            return Poll::Ready(None);
-        }
-        while let Poll::Ready(event) = self.events.poll_recv(context) {
-            match event.map(|event| self.handle(event)) {
-                Some(Ok(())) => {}
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                None => return Poll::Ready(None),
-            }
-        }
-        if self.auto_commit.as_mut().is_some_and(|interval| interval.poll_tick(context).is_ready()) {
-            self.commit_behind();
-            // To be woken by the next tick.
-            context.waker().wake_by_ref();
-        }
-        if !std::mem::take(&mut self.is_short)
-            && let Some(record) = self.take()
-        {
-            return Poll::Ready(Some(record));
-        }
-        loop {
-            if self.resolving.is_at_rest() {
-                self.begin_resolving();
-            }
-            if let Poll::Ready(found) = self.resolving.poll(context) {
-                for found in found {
-                    if let Some(place) = self.places.iter_mut().find(|place| place.partition == found.partition)
-                        && let Err(error) = place.found(found)
-                    {
-                        return Poll::Ready(Some(Err(error)));
-                    }
-                }
-                continue;
-            }
-            if self.fetch.is_at_rest() {
-                self.begin_fetch();
-            }
-            // A fetch under way goes on while records are handed out.
-            if let Poll::Ready(answered) = self.fetch.poll(context) {
-                if let Err(error) = self.fetched(answered) {
-                    return Poll::Ready(Some(Err(error)));
-                }
-                if let Some(record) = self.take() {
-                    return Poll::Ready(Some(record));
-                }
-                continue;
-            }
-            return self.take().map_or(Poll::Pending, |record| Poll::Ready(Some(record)));
-        }
-    }
-
     /// Commits what is done, without waiting; who listens is told when that fails.
     fn commit_behind(&self) {
         let (commits, positions, listener) = (self.commits(), self.positions(), self.shared.options.listener.clone());
@@ -489,17 +310,5 @@ impl Consumer {
                 listener.commit_failed(&error);
             }
         });
-    }
-}
-
-impl Stream for Consumer {
-    type Item = Result<ConsumerRecord, Error>;
-
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
-        this.shared.asked.now();
-        let polled = this.poll_record(context);
-        this.shared.asked.answered(polled.is_ready());
-        polled
     }
 }

@@ -1,0 +1,150 @@
+//! All groups, and what the coordinator knows of each: its members by one protocol or the other, its offsets, and whether the journal
+//! has all of it.
+
+use std::collections::{BTreeSet, HashMap};
+
+use millstream_protocol::Str;
+
+use super::classic::{Change, Classic, State};
+use super::consumer::{Changes, Consumer};
+use super::offsets::{Offsets, Place};
+use super::record::{ConsumerValue, GroupValue, Key};
+use crate::journal::Entry;
+
+#[derive(Debug)]
+pub(super) enum Kind {
+    Classic(Classic),
+    Consumer(Consumer),
+}
+
+#[derive(Debug)]
+pub(super) struct Group {
+    pub kind: Kind,
+    pub offsets: Offsets,
+    /// As it stands among the deadlines.
+    pub deadline_ms: Option<i64>,
+    /// Of a classic group: when its last member left, as far as is known; wall clock.
+    pub emptied_ms: i64,
+    /// Somebody has kept something in it: it stays until it is deleted or its time is over.
+    pub is_kept: bool,
+    pub unkept: Option<Unkept>,
+}
+
+/// What the journal says of a group's members is not how it is: an append failed.
+#[derive(Debug)]
+pub(super) struct Unkept {
+    /// Members that the journal may know.
+    pub members: BTreeSet<Str>,
+    pub retry_ms: i64,
+}
+
+impl Group {
+    pub(super) fn new(kind: Kind, wall_ms: i64) -> Self {
+        Group { kind, offsets: Offsets::default(), deadline_ms: None, emptied_ms: wall_ms, is_kept: false, unkept: None }
+    }
+
+    pub(super) fn has_members(&self) -> bool {
+        match &self.kind {
+            Kind::Classic(classic) => !classic.members.is_empty(),
+            Kind::Consumer(consumer) => !consumer.members.is_empty(),
+        }
+    }
+
+    /// Nothing but a name: nobody would miss it.
+    pub(super) fn is_unused(&self) -> bool {
+        let is_unused = match &self.kind {
+            Kind::Classic(classic) => classic.is_unused() && classic.generation == 0,
+            Kind::Consumer(consumer) => consumer.is_unused(),
+        };
+        is_unused && self.offsets.is_empty() && !self.is_kept && self.unkept.is_none()
+    }
+
+    pub(super) fn next_deadline_ms(&self) -> Option<i64> {
+        match &self.kind {
+            Kind::Classic(classic) => classic.next_deadline_ms(),
+            Kind::Consumer(consumer) => consumer.next_deadline_ms(),
+        }
+    }
+
+    /// Everything that is to be kept of its members, after appends that failed; nothing while it is between two generations.
+    pub(super) fn members_anew(&self, id: &str, unkept: &Unkept) -> Vec<Entry> {
+        let member = |member: &Str| Key::Member { group: id.to_owned(), member: member.to_string() }.forget();
+        match &self.kind {
+            Kind::Classic(classic) if matches!(classic.state, State::Preparing | State::Completing) => Vec::new(),
+            Kind::Classic(classic) => {
+                let key = Key::Group { group: id.to_owned() };
+                let is_known = classic.generation > 0;
+                let group = if is_known { key.set(&GroupValue::Classic(classic.to_value())) } else { key.forget() };
+                unkept.members.iter().map(member).chain([group]).collect()
+            }
+            Kind::Consumer(consumer) => {
+                let members = unkept.members.iter().chain(consumer.members.keys()).cloned().collect();
+                consumer_entries(id, consumer, Changes { is_group_changed: true, members })
+            }
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Shelf {
+    pub groups: HashMap<Str, Group>,
+    /// When something is due in which group.
+    pub deadlines: BTreeSet<(i64, Str)>,
+    /// The groups in which a producer's open transaction holds offsets.
+    pub holding: HashMap<i64, BTreeSet<Str>>,
+}
+
+impl Shelf {
+    pub(super) fn note_deadline(&mut self, id: &Str) {
+        let Some(group) = self.groups.get_mut(id) else { return };
+        let next = group.next_deadline_ms();
+        if next != group.deadline_ms {
+            if let Some(before) = group.deadline_ms {
+                self.deadlines.remove(&(before, id.clone()));
+            }
+            group.deadline_ms = next;
+            self.deadlines.extend(next.map(|next| (next, id.clone())));
+        }
+    }
+
+    pub(super) fn note_holder(&mut self, producer_id: i64, id: &Str) {
+        self.holding.entry(producer_id).or_default().insert(id.detached());
+    }
+
+    pub(super) fn end_transaction(&mut self, producer_id: i64, is_commit: bool) {
+        for id in self.holding.remove(&producer_id).unwrap_or_default() {
+            if let Some(group) = self.groups.get_mut(&id) {
+                group.offsets.end(producer_id, is_commit);
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, id: &Str) {
+        if let Some(deadline_ms) = self.groups.remove(id).and_then(|group| group.deadline_ms) {
+            self.deadlines.remove(&(deadline_ms, id.clone()));
+        }
+    }
+}
+
+pub(super) fn classic_entry(id: &str, classic: &Classic, change: Change) -> Option<Entry> {
+    (change == Change::Settled).then(|| Key::Group { group: id.to_owned() }.set(&GroupValue::Classic(classic.to_value())))
+}
+
+pub(super) fn consumer_entries(id: &str, consumer: &Consumer, changes: Changes) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    for member in changes.members {
+        let key = Key::Member { group: id.to_owned(), member: member.to_string() };
+        entries.push(consumer.member_value(&member).map_or_else(|| key.forget(), |value| key.set(&value)));
+    }
+    if changes.is_group_changed {
+        let value = ConsumerValue { epoch: consumer.epoch, target_epoch: consumer.target_epoch };
+        entries.push(Key::Group { group: id.to_owned() }.set(&GroupValue::Consumer(value)));
+    }
+    entries
+}
+
+/// The entries that forget offsets.
+pub(super) fn forgetting<'a>(group: &'a str, places: impl IntoIterator<Item = &'a Place>) -> impl Iterator<Item = Entry> {
+    let key = |(topic, partition): &Place| Key::Offset { group: group.to_owned(), topic: topic.clone(), partition: *partition };
+    places.into_iter().map(move |place| key(place).forget())
+}
