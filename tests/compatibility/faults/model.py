@@ -217,7 +217,7 @@ class History:
         elif event["type"] == "ok":
             record = self.records[name]
             record.acknowledged = event["t"]
-            if event["offset"] >= 0:  # of a repetition that was recognised the offset may not be told
+            if event["offset"] is not None and event["offset"] >= 0:  # of a repetition that was recognised it may not be told
                 record.offset = event["offset"]
                 self.logs[record.topic, record.partition].acknowledged = max(
                     self.logs[record.topic, record.partition].acknowledged, record.offset + 1)

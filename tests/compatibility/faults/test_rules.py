@@ -179,6 +179,7 @@ LEGAL = {
     "a record of unknown fate, there": LATE_ARRIVAL,
     "a record of unknown fate, not there": before_the_end(GOOD, lambda story: story.send("i.0.1/4", "events", 0, None)),
     "a repetition whose offset is not told": changed(GOOD, where(op="produce", kind="ok", record="i.0.1/1"), offset=-1),
+    "the same, from a client that says nothing instead": changed(GOOD, where(op="produce", kind="ok", record="i.0.1/1"), offset=None),
     "a fenced producer that is refused": fenced(lambda story: (
         story.send("t.0.1/4", "ledger", 0, None, txn="t.0.1#3"), story.end("t.0.1#3", "commit", "unknown"))),
     "a creation of unknown outcome": before_the_end(GOOD, lambda story: story.tell("churn", "create", "invoke", name="churn-a", topic="churn-a@0.2")),
