@@ -21,6 +21,9 @@ use crate::config::{ConfigFile, broker_settings};
 /// How long queries and connections may take to finish.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// With fewer files that may be open it is worth a word.
+const OPEN_FILES_FEW: u64 = 4096;
+
 /// Flags of `serve`.
 #[derive(Debug, Args)]
 pub(crate) struct ServeArguments {
@@ -121,6 +124,10 @@ fn runtime(name: &str, threads: usize) -> Result<Runtime, Failure> {
 
 impl Running {
     pub(crate) fn start(config: ServerConfig) -> Result<Self, Failure> {
+        let open_files_max = millstream_broker::open_files::raise_limit();
+        if open_files_max < OPEN_FILES_FEW {
+            tracing::warn!("only {open_files_max} files may be open, and each segment and connection is one: raise the limit (ulimit -n)");
+        }
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
         let (io, queries) = (runtime("io", cores)?, runtime("query", cores)?);
         let broker = Broker::open(&config.data_dir, config.settings).map_err(|error| Failure::other(error.to_string()))?;

@@ -8,7 +8,7 @@
 //! * `api` has one handler per API; handlers see no sockets
 //! * `group` and `transaction` coordinate, and keep what they have to remember in a `journal`
 //! * `catalog` knows the topics, `partition` owns a log each, `log` keeps segments
-//! * [`disk`] and [`clock`] are the doors to the outside, [`config`] the properties, [`metrics`] the counters
+//! * [`disk`] and [`clock`] are the doors to the outside, [`open_files`] the limit to both sockets and segments, [`config`] the properties, [`metrics`] the counters
 //! * [`broker`] puts it together
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
@@ -36,6 +36,7 @@ pub mod clock;
 pub mod config;
 pub mod disk;
 pub mod metrics;
+pub mod open_files;
 
 pub mod broker;
 mod inspect;

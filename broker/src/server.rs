@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use crate::broker::Broker;
 use crate::connection::{self, RequestMemory};
 use crate::metrics::Metrics;
+use crate::open_files;
 
 /// How long connections may take to finish what they were asked when the server stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
@@ -56,6 +57,8 @@ impl Server {
         let room = Arc::new(Semaphore::new(self.broker.settings.connections_max));
         let memory = RequestMemory::new(self.broker.settings.queued_bytes_max);
         let mut connections = JoinSet::new();
+        // It is told once, and not ten times a second.
+        let mut was_refused = false;
         loop {
             let accepted = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => break,
@@ -65,6 +68,7 @@ impl Server {
             };
             match accepted {
                 Ok((stream, permit)) => {
+                    was_refused = false;
                     prepare(&stream);
                     let (broker, memory, stop) = (self.broker.clone(), memory.clone(), stop.clone());
                     connections.spawn(async move {
@@ -77,7 +81,9 @@ impl Server {
                     });
                 }
                 Err(error) => {
-                    tracing::warn!("cannot accept a connection: {error}");
+                    if !std::mem::replace(&mut was_refused, true) {
+                        tracing::warn!("connections cannot be accepted: {error}");
+                    }
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                 }
             }
@@ -94,6 +100,9 @@ impl Server {
 async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> io::Result<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
     let permit = room.clone().acquire_owned().await.map_err(io::Error::other)?;
     let (stream, _) = listener.accept().await?;
+    if !open_files::may_be_accepted(&stream) {
+        return Err(rustix::io::Errno::MFILE.into());
+    }
     Ok((stream, permit))
 }
 

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import resource
 import signal
 import socket
 import subprocess
@@ -43,6 +44,7 @@ class Daemon:
         self.stdout = self.directory / "stdout.txt"
         self.stderr = self.directory / "stderr.txt"
         self.process = None
+        self.open_files = None  # (soft, hard) limit, where it is not the test's own
 
     def start(self):
         self.spawn()
@@ -57,7 +59,8 @@ class Daemon:
         with open(self.stdout, "wb") as stdout, open(self.stderr, "ab") as stderr:
             stderr.write(f"--- {' '.join(command)}\n".encode())
             stderr.flush()
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
+            limit = self.open_files and (lambda: resource.setrlimit(resource.RLIMIT_NOFILE, self.open_files))
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, preexec_fn=limit)
 
     def wait_until_ready(self):
         deadline = time.monotonic() + READY_WITHIN

@@ -77,6 +77,6 @@ pub(crate) fn read_error(error: &crate::log::LogError) -> ErrorCode {
     tracing::error!("read failed: {error}");
     match error {
         crate::log::LogError::Damaged { .. } => ErrorCode::CORRUPT_MESSAGE,
-        crate::log::LogError::Io { .. } | crate::log::LogError::NoSpace { .. } => ErrorCode::KAFKA_STORAGE_ERROR,
+        crate::log::LogError::Io { .. } | crate::log::LogError::NoRoom { .. } => ErrorCode::KAFKA_STORAGE_ERROR,
     }
 }

@@ -26,10 +26,21 @@ pub struct Entry {
     pub is_dir: bool,
 }
 
+/// How a file is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// It is there.
+    Existing,
+    /// It is made if it is not there, and soon closed.
+    Briefly,
+    /// It is made if it is not there, and stays open: refused when only few more can be open.
+    Lasting,
+}
+
 /// Folders and names.
 pub trait Disk: Debug + Send + Sync + 'static {
-    /// Opens a file for reading and writing; `create` makes it when it is not there.
-    fn open(&self, path: &Path, create: bool) -> io::Result<Arc<dyn DiskFile>>;
+    /// Opens a file for reading and writing.
+    fn open(&self, path: &Path, mode: Mode) -> io::Result<Arc<dyn DiskFile>>;
     /// What is in a folder, in no order. A folder that is not there is empty.
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>>;
     /// Makes a folder and those above it.
@@ -70,7 +81,7 @@ pub trait DiskFile: Debug + Send + Sync {
 
 /// Reads a whole small file; `None` if it is not there.
 pub fn read_file(disk: &dyn Disk, path: &Path, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
-    let file = match disk.open(path, false) {
+    let file = match disk.open(path, Mode::Existing) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
@@ -89,7 +100,7 @@ pub fn read_file(disk: &dyn Disk, path: &Path, bytes_max: u64) -> io::Result<Opt
 pub fn replace_file(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
     let temporary = path.with_extension("new");
-    let file = disk.open(&temporary, true)?;
+    let file = disk.open(&temporary, Mode::Briefly)?;
     file.truncate(0)?;
     file.write_at(&[IoSlice::new(content)], 0)?;
     file.sync()?;

@@ -11,7 +11,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rustix::fs::FallocateFlags;
 
-use super::{Disk, DiskFile, Entry, map};
+use super::{Disk, DiskFile, Entry, Mode, map};
+use crate::open_files;
 
 /// Files as the operating system has them.
 #[derive(Debug, Clone, Copy, Default)]
@@ -21,8 +22,12 @@ pub struct RealDisk;
 struct RealFile(File);
 
 impl Disk for RealDisk {
-    fn open(&self, path: &Path, create: bool) -> io::Result<Arc<dyn DiskFile>> {
-        let file = OpenOptions::new().read(true).write(true).create(create).mode(0o600).open(path)?;
+    fn open(&self, path: &Path, mode: Mode) -> io::Result<Arc<dyn DiskFile>> {
+        // Before it is made: the next start would have to open it.
+        if mode == Mode::Lasting && !open_files::may_be_kept(&File::open("/")?) {
+            return Err(rustix::io::Errno::MFILE.into());
+        }
+        let file = OpenOptions::new().read(true).write(true).create(mode != Mode::Existing).mode(0o600).open(path)?;
         Ok(Arc::new(RealFile(file)))
     }
 

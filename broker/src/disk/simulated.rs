@@ -13,7 +13,7 @@ use parking_lot::{Condvar, Mutex};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::{Disk, DiskFile, Entry};
+use super::{Disk, DiskFile, Entry, Mode};
 use crate::clock::Clock;
 pub use fault::Fault;
 use fault::Faults;
@@ -272,11 +272,11 @@ fn tear(content: &mut Vec<u8>, at: usize, bytes: &[u8], random: &mut StdRng) {
 }
 
 impl Disk for SimulatedDisk {
-    fn open(&self, path: &Path, create: bool) -> io::Result<Arc<dyn DiskFile>> {
+    fn open(&self, path: &Path, mode: Mode) -> io::Result<Arc<dyn DiskFile>> {
         let existing = self.world.lock().now.get(path).cloned();
         let inode = match existing {
             Some(inode) => inode,
-            None if create => {
+            None if mode != Mode::Existing => {
                 self.change()?;
                 self.world.lock().now.entry(path.to_owned()).or_default().clone()
             }

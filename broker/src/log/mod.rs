@@ -17,6 +17,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use millstream_protocol::record::{BatchError, RecordBatch};
+use rustix::io::Errno;
 use thiserror::Error;
 
 use crate::disk::Disk;
@@ -27,11 +28,13 @@ use sync::{Sealing, Unsynced};
 /// Why the log cannot do what was asked.
 #[derive(Debug, Error)]
 pub enum LogError {
-    /// The disk is full. Nothing was appended; it may work later.
-    #[error("no space left for {file}")]
-    NoSpace {
+    /// The disk is full, or too many files are open. Nothing was appended; it may work later.
+    #[error("no room for {file}: {error}")]
+    NoRoom {
         /// The file.
         file: PathBuf,
+        /// What the system says.
+        error: io::Error,
     },
     /// The disk failed. Final for a write.
     #[error("{file}: {error}")]
@@ -56,9 +59,12 @@ pub enum LogError {
 impl LogError {
     pub(crate) fn io(file: &std::path::Path, error: io::Error) -> Self {
         let file = file.to_owned();
-        match error.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => LogError::NoSpace { file },
-            _ => LogError::Io { file, error },
+        let is_full = matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded);
+        let too_many_open = [Errno::MFILE, Errno::NFILE].map(|errno| Some(errno.raw_os_error()));
+        if is_full || too_many_open.contains(&error.raw_os_error()) {
+            LogError::NoRoom { file, error }
+        } else {
+            LogError::Io { file, error }
         }
     }
 
@@ -267,10 +273,11 @@ impl Log {
     /// Cuts preallocated room and writes the index of the active segment, of which everything was synced: the next
     /// start can tell whether something is missing.
     pub(crate) fn close(&mut self, aborted: &[Aborted]) -> Result<(), LogError> {
-        if let Some(active) = &self.active {
+        if let Some(active) = self.active.as_mut().filter(|active| !active.is_closed) {
             active.cut_room()?;
             active.file.sync().map_err(|error| LogError::sync(&active.path, error))?;
             active.store_index(&*self.disk, aborted)?;
+            active.is_closed = true;
         }
         Ok(())
     }

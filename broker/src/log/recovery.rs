@@ -19,7 +19,7 @@ use super::damage::{Broken, Expected, sound_batch};
 use super::index::Index;
 use super::segment::{Segment, StoredIndex};
 use super::{Log, LogError, format, swap};
-use crate::disk::{Disk, DiskFile, read_file};
+use crate::disk::{Disk, DiskFile, Mode, read_file};
 
 /// What opening found.
 #[derive(Debug)]
@@ -90,7 +90,7 @@ impl FoundSegment {
     fn open(disk: &dyn Disk, dir: &Path, base_offset: i64) -> Result<Self, LogError> {
         let path = format::path(dir, base_offset, format::LOG);
         let fail = |error| LogError::io(&path, error);
-        let file = disk.open(&path, false).map_err(fail)?;
+        let file = disk.open(&path, Mode::Existing).map_err(fail)?;
         let bytes = file.len().map_err(fail)?;
         let stored = Segment::stored_index(disk, &path);
         Ok(FoundSegment { base_offset, path, file, bytes, stored })
@@ -271,7 +271,8 @@ pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, first_offset: i64, interval_
                 disk.sync_dir(dir).map_err(fail)?;
             }
         }
-        let active = Segment::active(segment.path, segment.file, segment.base_offset, scanned.index, allocated);
+        let mut active = Segment::active(segment.path, segment.file, segment.base_offset, scanned.index, allocated);
+        active.is_closed = is_as_synced;
         if !is_as_synced {
             recovered.to_index.push(active.base_offset);
         }

@@ -11,7 +11,7 @@ use millstream_protocol::record::{BatchError, RecordBatch};
 
 use super::index::{Aborted, Index};
 use super::{LogError, LogSettings, format};
-use crate::disk::{Disk, DiskFile, read_file, replace_file};
+use crate::disk::{Disk, DiskFile, Mode, read_file, replace_file};
 use crate::durable;
 
 /// Preallocation begins here and doubles up to [`CHUNK_BYTES_MAX`], so that many small partitions stay small.
@@ -28,6 +28,8 @@ pub(crate) struct Segment {
     pub path: PathBuf,
     pub file: Arc<dyn DiskFile>,
     pub is_dirty: bool,
+    /// Its stored index tells all of it, and there is no room behind its end.
+    pub is_closed: bool,
     pub first_append_ms: Option<i64>,
     allocated: u64,
     /// Of the active segment; of a sealed one only when it was sealed by this process.
@@ -57,7 +59,7 @@ impl Segment {
     /// An empty segment, to be the active one.
     pub(crate) fn create(disk: &dyn Disk, dir: &Path, base_offset: i64) -> Result<Self, LogError> {
         let path = format::path(dir, base_offset, format::LOG);
-        let file = disk.open(&path, true).map_err(|error| LogError::io(&path, error))?;
+        let file = disk.open(&path, Mode::Lasting).map_err(|error| LogError::io(&path, error))?;
         Ok(Self::active(path, file, base_offset, Index::new(base_offset), 0))
     }
 
@@ -68,6 +70,7 @@ impl Segment {
             path,
             file,
             is_dirty: false,
+            is_closed: false,
             first_append_ms: None,
             allocated,
             index,
@@ -149,6 +152,7 @@ impl Segment {
         let position = self.index.bytes;
         let batch_bytes = batch.total_bytes() as u64;
         let end = position + batch_bytes;
+        self.is_closed = false;
         if end > self.allocated {
             let chunk = self.allocated.clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
             let room = (self.allocated + chunk).min(settings.segment_bytes).max(end);

@@ -14,7 +14,7 @@ use millstream_protocol::record::RecordBatch;
 use super::index::{Aborted, Index};
 use super::segment::Segment;
 use super::{LogError, format};
-use crate::disk::{Disk, DiskFile, replace_file};
+use crate::disk::{Disk, DiskFile, Mode, replace_file};
 use crate::durable;
 
 /// A segment being written by compaction.
@@ -36,7 +36,7 @@ impl Cleaned {
         if is_there(disk, &swap) {
             return Err(LogError::Io { file: swap, error: std::io::ErrorKind::AlreadyExists.into() });
         }
-        let file = disk.open(&path, true).map_err(fail)?;
+        let file = disk.open(&path, Mode::Lasting).map_err(fail)?;
         file.truncate(0).map_err(fail)?;
         Ok(Cleaned { dir: dir.to_owned(), base_offset, file, index: Index::new(base_offset), interval_bytes })
     }
@@ -68,7 +68,7 @@ impl Cleaned {
 
 /// What cannot be looked at counts as being there.
 fn is_there(disk: &dyn Disk, path: &Path) -> bool {
-    disk.open(path, false).err().is_none_or(|error| error.kind() != std::io::ErrorKind::NotFound)
+    disk.open(path, Mode::Existing).err().is_none_or(|error| error.kind() != std::io::ErrorKind::NotFound)
 }
 
 /// Gives content and index their names, as far as that was not done.

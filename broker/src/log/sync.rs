@@ -45,7 +45,7 @@ impl Unsynced {
         for sealing in &self.sealing {
             match sealing.store(disk) {
                 // They are caches: without them the next start scans the segment.
-                Err(error @ LogError::NoSpace { .. }) => tracing::warn!("{error}; the next start will scan the segment"),
+                Err(error @ LogError::NoRoom { .. }) => tracing::warn!("{error}; the next start will scan the segment"),
                 other => other?,
             }
             sealing.segment.set_sealing(false);

@@ -42,7 +42,7 @@ impl Partition {
         if state.log.segments().next_back().is_some_and(|active| active.bytes() > 0 && is_old(active)) {
             // On a full disk it cannot end; older segments can still go.
             match self.roll(state) {
-                Err(LogError::NoSpace { file }) => tracing::warn!("no space to end {}", file.display()),
+                Err(error @ LogError::NoRoom { .. }) => tracing::warn!("a segment cannot end: {error}"),
                 other => other?,
             }
         }
@@ -72,7 +72,7 @@ impl Partition {
             state.facts.start_offset = start_offset;
             let saved = match self.save_facts(state) {
                 // On a full disk the segments go first: opening takes the first offset that it finds.
-                Err(LogError::NoSpace { .. }) if gone > 0 => {
+                Err(LogError::NoRoom { .. }) if gone > 0 => {
                     state.log.remove_front(gone)?;
                     return self.save_facts(state);
                 }

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use millstream_broker::disk::Disk;
+use millstream_broker::disk::{Disk, Mode};
 use millstream_protocol::message::incremental_alter_configs::{
     IncrementalAlterConfigsRequest, IncrementalAlterConfigsResource, IncrementalAlterableConfig,
 };
@@ -21,7 +21,7 @@ async fn journal_of(disk: &SimulatedDisk, world: &World) -> ((i64, i16), PathBuf
 
 /// Up to where a file is written.
 fn written(disk: &SimulatedDisk, path: &Path) -> usize {
-    let file = disk.open(path, false).expect("it is there");
+    let file = disk.open(path, Mode::Existing).expect("it is there");
     let mut content = vec![0; file.len().expect("a length") as usize];
     let read = file.read_at(&mut content, 0).expect("readable");
     content[..read].iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
@@ -80,7 +80,7 @@ async fn a_decision_is_not_about_the_transaction_after() {
     world.produce("a", 0, None, Some("two"), Some(("id", next.0, next.1, 0))).await.expect("the second");
     drop(world);
     // The decision is the batch behind what was written before it: its length stands at byte 8 of it.
-    let file = disk.open(&journal, false).expect("it is there");
+    let file = disk.open(&journal, Mode::Existing).expect("it is there");
     let mut content = vec![0; file.len().expect("a length") as usize];
     let read = file.read_at(&mut content, 0).expect("readable");
     let mut position = 0;

@@ -68,10 +68,10 @@ mod tests {
     use std::sync::Arc;
 
     use crate::disk::simulated::SimulatedDisk;
-    use crate::disk::{Disk, DiskFile, read_file};
+    use crate::disk::{Disk, DiskFile, Mode, read_file};
 
     fn file(disk: &SimulatedDisk, path: &str) -> Arc<dyn DiskFile> {
-        let file = disk.open(Path::new(path), true).unwrap();
+        let file = disk.open(Path::new(path), Mode::Briefly).unwrap();
         disk.sync_dir(Path::new("/d")).unwrap();
         file
     }

@@ -1,0 +1,82 @@
+"""Every segment is an open file, and every connection: what happens when there may be only few."""
+
+import resource
+import socket
+
+from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, NewTopic
+
+PARTITIONS = 500
+
+
+def create(daemon, topic):
+    admin = AdminClient({"bootstrap.servers": daemon.kafka})
+    admin.create_topics([NewTopic(topic, PARTITIONS, 1)])[topic].result(30)
+
+
+def write(daemon, topic, timeout_ms):
+    """A record into each partition: which took it, and what the others said."""
+    taken, refused = set(), {}
+    producer = Producer({"bootstrap.servers": daemon.kafka, "message.timeout.ms": timeout_ms, "log_level": 2})
+
+    def delivered(error, message):
+        if error is None:
+            taken.add(message.partition())
+        else:
+            refused[message.partition()] = error.code()
+
+    for partition in range(PARTITIONS):
+        producer.produce(topic, b"x", partition=partition, on_delivery=delivered)
+    assert producer.flush(60) == 0
+    return taken, refused
+
+
+def readable(daemon, topic):
+    """The partitions with a record."""
+    consumer = Consumer({"bootstrap.servers": daemon.kafka, "group.id": "none", "enable.auto.commit": False, "log_level": 2})
+    try:
+        return {partition for partition in range(PARTITIONS)
+                if consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30) == (0, 1)}
+    finally:
+        consumer.close()
+
+
+def test_the_limit_is_raised(make_daemon):
+    """As far as it may be: what a shell hands on is often less than a few topics need."""
+    daemon = make_daemon()
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    daemon.open_files = (128, hard)
+    daemon.start()
+    assert resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE) == (hard, hard)
+    create(daemon, "wide")
+    assert write(daemon, "wide", 30_000) == (set(range(PARTITIONS)), {})
+    assert daemon.stop() == 0
+
+
+def test_the_last_ones_are_not_given_away(make_daemon):
+    daemon = make_daemon()
+    daemon.open_files = (400, 400)
+    daemon.start()
+    assert b"only 400 files" in daemon.stderr.read_bytes()
+    create(daemon, "wide")
+    taken, refused = write(daemon, "wide", 5000)
+    assert 100 < len(taken) < 250 and len(taken) + len(refused) == PARTITIONS
+    assert set(refused.values()) == {KafkaError._MSG_TIMED_OUT}, "to be tried again, until the client gives up"
+
+    host, port = daemon.kafka.split(":")
+    knocking = [socket.create_connection((host, int(port)), 5) for _ in range(500)]
+    assert daemon.running(), daemon.stderr_tail()
+    for connection in knocking:
+        connection.close()
+
+    # A stop and a start with what is there; and what is deleted makes room.
+    assert readable(daemon, "wide") == taken
+    assert daemon.stop() == 0
+    daemon.start()
+    assert readable(daemon, "wide") == taken
+    create(daemon, "other")
+    assert not write(daemon, "other", 3000)[0]
+    admin = AdminClient({"bootstrap.servers": daemon.kafka})
+    admin.delete_topics(["wide"])["wide"].result(30)
+    assert len(write(daemon, "other", 5000)[0]) > 100
+    assert daemon.stop() == 0
