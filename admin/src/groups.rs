@@ -29,8 +29,7 @@ pub(crate) async fn delete(State(admin): State<Admin>, Path(group): Path<String>
 #[serde(deny_unknown_fields)]
 pub(crate) struct Reset {
     /// None: all in which the group has offsets.
-    #[serde(default)]
-    topics: Vec<String>,
+    topics: Option<Vec<String>>,
     /// "beginning" or "end".
     to: Option<String>,
     offset: Option<i64>,
@@ -43,16 +42,21 @@ pub(crate) struct Reset {
 
 impl Reset {
     fn start(&self, now_ms: i64) -> Result<Start, Problem> {
+        for (name, value) in [("offset", self.offset), ("timestamp_ms", self.timestamp_ms), ("ago_ms", self.ago_ms)] {
+            if let Some(below) = value.filter(|value| *value < 0) {
+                return Err(bad(format!("{name} is {below}, and must not be below 0")));
+            }
+        }
         let places = [
             match self.to.as_deref() {
                 None => None,
-                Some("beginning") => Some(Start::Beginning),
-                Some("end") => Some(Start::End),
+                Some("beginning" | "earliest") => Some(Start::Beginning),
+                Some("end" | "latest") => Some(Start::End),
                 Some(other) => return Err(bad(format!("to is beginning or end, not {other}"))),
             },
             self.offset.map(Start::Offset),
             self.timestamp_ms.map(Start::Time),
-            self.ago_ms.map(|ago_ms| Start::Time(now_ms.saturating_sub(ago_ms))),
+            self.ago_ms.map(|ago_ms| Start::Time(now_ms.saturating_sub(ago_ms).max(0))),
         ];
         match places.into_iter().flatten().collect::<Vec<_>>()[..] {
             [start] => Ok(start),
@@ -73,7 +77,10 @@ pub(crate) async fn reset(
     let Json(reset) = body.map_err(|error| bad(error.body_text()))?;
     let start = reset.start(admin.broker.now_ms())?;
     let admin = admin.client.admin();
-    let plan = admin.plan_reset(&group, &reset.topics, start).await?;
+    if reset.topics.as_ref().is_some_and(Vec::is_empty) {
+        return Err(bad("topics is empty: name some, or leave it out for all in which the group has offsets"));
+    }
+    let plan = admin.plan_reset(&group, &reset.topics.unwrap_or_default(), start).await?;
     let is_done = reset.dry_run == Some(false);
     if is_done {
         admin.reset_offsets(&group, &plan).await?;

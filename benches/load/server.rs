@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each benchmark uses a part of it")]
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -22,6 +23,15 @@ pub(crate) struct Server {
     pub(crate) address: String,
     pid: u32,
     child: Option<Child>,
+    /// From the process's beginning to its word that it listens.
+    pub(crate) started_ms: f64,
+}
+
+/// How a server is ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Signal {
+    Terminate,
+    Kill,
 }
 
 /// What a load came to.
@@ -41,20 +51,39 @@ impl Server {
     /// The same with properties.
     pub(crate) fn start_with(dir: &Path, port: u16, properties: &[&str]) -> Self {
         let address = format!("127.0.0.1:{port}");
-        let child = Command::new(env!("CARGO_BIN_EXE_millstream"))
+        let begun = Instant::now();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_millstream"))
             .args(["serve", "--kafka", &address, "--http", "127.0.0.1:0", "--data-dir"])
             .arg(dir)
             .args(properties.iter().flat_map(|property| ["--set", property]))
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .expect("the binary starts");
-        Server { name: "Millstream".into(), address, pid: child.id(), child: Some(child) }
+        let said = BufReader::new(child.stdout.take().expect("it is a pipe")).lines().take(2).map_while(Result::ok).count();
+        assert_eq!(said, 2, "the server says where it listens");
+        let started_ms = begun.elapsed().as_secs_f64() * 1e3;
+        Server { name: "Millstream".into(), address, pid: child.id(), child: Some(child), started_ms }
     }
 
     /// Another server, which runs already.
     pub(crate) fn peer(address: &str, pid: u32) -> Self {
-        Server { name: format!("peer at {address}"), address: address.to_owned(), pid, child: None }
+        Server { name: format!("peer at {address}"), address: address.to_owned(), pid, child: None, started_ms: 0.0 }
+    }
+
+    /// Ends it, and says how long that took.
+    pub(crate) fn end(mut self, signal: Signal) -> Duration {
+        let mut child = self.child.take().expect("it was started here");
+        let begun = Instant::now();
+        match signal {
+            Signal::Kill => child.kill().expect("it runs"),
+            Signal::Terminate => {
+                let done = Command::new("kill").arg(self.pid.to_string()).status().expect("there is such a command");
+                assert!(done.success(), "it runs");
+            }
+        }
+        child.wait().expect("it ends");
+        begun.elapsed()
     }
 
     pub(crate) async fn client(&self) -> Client {

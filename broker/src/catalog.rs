@@ -11,7 +11,7 @@ use millstream_protocol::{ErrorCode, Str, TopicId};
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Properties, TopicSettings};
+use crate::config::{Properties, TopicSettings, check_topic_properties, known_here};
 use crate::disk::{Disk, read_file, replace_file};
 use crate::durable;
 use crate::log::LogError;
@@ -237,16 +237,19 @@ impl Catalog {
         if partitions > PARTITIONS_PER_REQUEST_MAX {
             return Err((ErrorCode::POLICY_VIOLATION, "Excessively large number of partitions per request.".into()));
         }
-        for (name, value) in properties {
-            crate::config::check_topic_property(name, value).map_err(|error| (ErrorCode::INVALID_CONFIG, error.to_string()))?;
-        }
-        Ok(())
+        self.check_properties(properties)
+    }
+
+    /// Whether a topic may have these properties.
+    pub(crate) fn check_properties(&self, properties: &Properties) -> Result<(), Refused> {
+        check_topic_properties(properties, &self.broker_properties).map_err(|error| (ErrorCode::INVALID_CONFIG, error.to_string()))
     }
 
     /// Makes a topic, durably.
     pub(crate) fn create(&self, name: &str, partitions: i32, properties: Properties, now_ms: i64) -> Result<Arc<Topic>, Refused> {
         let _changing = self.changes.lock();
         self.check_new(name, partitions, &properties)?;
+        let properties = known_here(properties);
         let id = TopicId(rand::random::<u128>().max(1).to_be_bytes());
         let dir = self.dir.join(folder(id));
         let file = TopicFile { name: name.to_owned(), id: id.0, partitions, properties: properties.clone() };
@@ -282,6 +285,7 @@ impl Catalog {
 
     /// Replaces a topic's properties, durably; they hold from the next append on.
     pub(crate) fn set_properties(&self, topic: &Topic, properties: Properties) -> Result<(), Refused> {
+        let properties = known_here(properties);
         let _changing = self.changes.lock();
         let partitions = topic.partitions();
         self.save(topic, partitions.len() as i32, &properties).map_err(storage_error)?;

@@ -1,6 +1,6 @@
 //! Managing groups: who is in them, how far they have come, and moving that.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use millstream_protocol::message::consumer_group_describe::{ConsumerGroupDescribeRequest, NamedAssignment};
@@ -47,7 +47,7 @@ pub struct GroupDescription {
     pub assignor: String,
     /// Its members.
     pub members: Vec<GroupMember>,
-    /// Its committed offsets.
+    /// Its committed offsets, and the partitions that its members have.
     pub offsets: Vec<GroupOffset>,
 }
 
@@ -73,11 +73,11 @@ pub struct GroupOffset {
     pub topic: String,
     /// The partition.
     pub partition: i32,
-    /// The next offset to be read.
-    pub committed_offset: i64,
+    /// The next offset to be read; `None` if a member has the partition and nothing was committed.
+    pub committed_offset: Option<i64>,
     /// The end of the partition; `None` if it is gone.
     pub end_offset: Option<i64>,
-    /// How many offsets are still to be read.
+    /// How many offsets are still to be read; below 0 when the partition ends before what was committed.
     pub lag: Option<i64>,
     /// Who has the partition.
     pub member_id: Option<String>,
@@ -100,6 +100,8 @@ pub struct OffsetReset {
 fn is_starting(code: ErrorCode) -> bool {
     matches!(code, ErrorCode::NOT_COORDINATOR | ErrorCode::COORDINATOR_LOAD_IN_PROGRESS)
 }
+
+const STOP_THEM: &str = "the group has members: stop them first, or they would commit over it";
 
 const STARTING_PAUSE: Duration = Duration::from_millis(100);
 const STARTING_PATIENCE: Duration = Duration::from_secs(60);
@@ -193,21 +195,23 @@ impl Admin {
 
     async fn group_offsets(&self, id: &str, members: &[GroupMember]) -> Result<Vec<GroupOffset>, Error> {
         let committed = self.committed_offsets(id, None).await?;
+        let assigned = members.iter().flat_map(|member| &member.partitions).map(|place| (place.topic.to_string(), place.partition));
+        let places: BTreeSet<(String, i32)> = committed.keys().cloned().chain(assigned).collect();
         let mut offsets = Vec::new();
-        for (topic, partitions) in by_topic(committed.keys().cloned()) {
+        for (topic, partitions) in by_topic(places) {
             let ends = match self.client.topic(&topic).await {
                 Ok(topic) => self.offsets_at(&topic, LATEST).await?,
                 Err(error) if error.code().is_some() => Vec::new(),
                 Err(error) => return Err(error),
             };
             for partition in partitions {
-                let committed_offset = committed[&(topic.clone(), partition)];
+                let committed_offset = committed.get(&(topic.clone(), partition)).copied();
                 let end_offset = ends.get(partition as usize).copied().flatten();
                 let place = TopicPartition::new(topic.as_str(), partition);
                 offsets.push(GroupOffset {
                     committed_offset,
                     end_offset,
-                    lag: end_offset.map(|end_offset| (end_offset - committed_offset).max(0)),
+                    lag: end_offset.zip(committed_offset).map(|(end_offset, committed_offset)| end_offset - committed_offset),
                     member_id: members.iter().find(|member| member.partitions.contains(&place)).map(|member| member.id.clone()),
                     topic: topic.clone(),
                     partition,
@@ -273,13 +277,29 @@ impl Admin {
     /// Says what moving a group's offsets would do: in the topics given, or else in those that it has offsets in.
     ///
     /// # Errors
-    /// When there is nothing to move, a topic does not exist, or the connection ends.
+    /// When there is nothing to move, the group has members, a topic does not exist, or the connection ends.
     pub async fn plan_reset(&self, id: &str, topics: &[String], to: Start) -> Result<Vec<OffsetReset>, Error> {
+        let invalid = |sentence: String| Err(Error::new(ErrorKind::InvalidInput, sentence));
+        match to {
+            Start::Offset(below) | Start::Time(below) if below < 0 => {
+                return invalid(format!("offsets and timestamps are not below 0, as {below} is"));
+            }
+            _ if id.is_empty() => return invalid("a group has an id that is not empty".into()),
+            _ => {}
+        }
+        let has_members = match self.describe_group(id).await {
+            Ok(found) => !found.members.is_empty(),
+            Err(error) if error.code() == Some(ErrorCode::GROUP_ID_NOT_FOUND) => false,
+            Err(error) => return Err(error),
+        };
+        if has_members {
+            return Err(Error::refused(ErrorCode::NON_EMPTY_GROUP, format!("moving the offsets of group {id}"), Some(STOP_THEM)));
+        }
         let committed = self.committed_offsets(id, None).await?;
-        let topics: Vec<String> =
-            if topics.is_empty() { by_topic(committed.keys().cloned()).into_keys().collect() } else { topics.to_vec() };
+        let topics: BTreeSet<String> =
+            if topics.is_empty() { by_topic(committed.keys().cloned()).into_keys().collect() } else { topics.iter().cloned().collect() };
         if topics.is_empty() {
-            return Err(Error::new(ErrorKind::InvalidInput, format!("group {id} has no offsets: name the topics to set some")));
+            return invalid(format!("group {id} has no offsets: name the topics to set some"));
         }
         let mut plan = Vec::new();
         for name in topics {
@@ -347,9 +367,11 @@ impl Admin {
         for topic in topics {
             for partition in topic.partitions {
                 let doing = format!("moving the offset of group {id} in {}-{}", topic.name, partition.partition_index);
-                let sentence = (partition.error_code == ErrorCode::UNKNOWN_MEMBER_ID)
-                    .then_some("the group has members: stop them first, or they would commit over it");
-                checked(partition.error_code, doing, sentence)?;
+                // Who names no member is none of them.
+                if partition.error_code == ErrorCode::UNKNOWN_MEMBER_ID {
+                    return Err(Error::refused(ErrorCode::NON_EMPTY_GROUP, doing, Some(STOP_THEM)));
+                }
+                checked(partition.error_code, doing, None)?;
             }
         }
         Ok(())

@@ -153,8 +153,10 @@ impl Connection {
         let (reply, answer) = oneshot::channel();
         let call = Call { version: 3, client_id: Some(Str::from_static("millstream")), connection: 0, peer: None, request: request.into() };
         connection.send(Ticket { call, reply }).await.map_err(Disconnected::new)?;
-        let answer = tokio::time::timeout(CONNECT_TIMEOUT, answer).await;
-        let Ok(Ok(Ok(Response::ApiVersions(answer)))) = answer else {
+        let Ok(answer) = tokio::time::timeout(CONNECT_TIMEOUT, answer).await else {
+            return Err(Disconnected::new(format!("{address} takes connections and did not answer in {} s", CONNECT_TIMEOUT.as_secs())));
+        };
+        let Ok(Ok(Response::ApiVersions(answer))) = answer else {
             return Err(Disconnected::new(format!("what listens on {address} does not speak the Kafka protocol")));
         };
         let served = answer.api_keys.iter().filter_map(|row| {

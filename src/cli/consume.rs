@@ -52,12 +52,14 @@ enum IsolationArgument {
 
 /// Where to begin, as an option says it.
 pub(crate) fn start(option: &str, text: &str) -> Result<Start, Failure> {
-    let wrong = || Failure::usage(format!("{option} {text}: write beginning, end, an offset, -10m or @TIMESTAMP"));
+    let wrong = || Failure::usage(format!("{option} {text}: write beginning, end, an offset, -10m or @TIMESTAMP in ms since 1970"));
+    // Signs are no part of them: -1 means something else to the protocol.
+    let number = |text: &str| text.parse::<i64>().ok().filter(|_| !text.starts_with(['+', '-'])).ok_or_else(wrong);
     #[expect(clippy::disallowed_methods, reason = "a time ago is counted from now")]
     let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
     Ok(match text {
-        "beginning" => Start::Beginning,
-        "end" => Start::End,
+        "beginning" | "earliest" => Start::Beginning,
+        "end" | "latest" => Start::End,
         _ => match (text.strip_prefix('-'), text.strip_prefix('@')) {
             (Some(ago), _) => {
                 let unit_ms = match ago.chars().last() {
@@ -67,11 +69,11 @@ pub(crate) fn start(option: &str, text: &str) -> Result<Start, Failure> {
                     Some('d') => 86_400_000,
                     _ => return Err(wrong()),
                 };
-                let count: i64 = ago[..ago.len() - 1].parse().map_err(|_| wrong())?;
-                Start::Time(now_ms.saturating_sub(count.saturating_mul(unit_ms)))
+                let ago_ms = number(&ago[..ago.len() - 1])?.saturating_mul(unit_ms);
+                Start::Time(now_ms.saturating_sub(ago_ms).max(0))
             }
-            (None, Some(time)) => Start::Time(time.parse().map_err(|_| wrong())?),
-            (None, None) => Start::Offset(text.parse().map_err(|_| wrong())?),
+            (None, Some(time)) => Start::Time(number(time)?),
+            (None, None) => Start::Offset(number(text)?),
         },
     })
 }

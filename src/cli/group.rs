@@ -19,6 +19,7 @@ pub(crate) enum GroupCommand {
     },
     /// A group's members, and how far it has come in each partition.
     Describe {
+        /// Its id.
         group: String,
         #[command(flatten)]
         bootstrap: Bootstrap,
@@ -27,11 +28,12 @@ pub(crate) enum GroupCommand {
     },
     /// Move the offsets of a group that has no members. Without --yes it says what would be moved, and moves nothing.
     ResetOffsets {
+        /// Its id; a group that is not there is made.
         group: String,
-        /// Where to: beginning, end, an offset, -10m (a time ago), or @TIMESTAMP in ms.
+        /// Where to: beginning (or earliest), end (or latest), an offset, -10m (a time ago), or @TIMESTAMP in ms since 1970.
         #[arg(long, allow_hyphen_values = true)]
         to: String,
-        /// A topic; may be given several times. Otherwise all in which the group has offsets.
+        /// A topic, with all its partitions; may be given several times. Otherwise all in which the group has offsets.
         #[arg(long, short = 't')]
         topic: Vec<String>,
         /// Say what would be moved, and move nothing.
@@ -47,6 +49,7 @@ pub(crate) enum GroupCommand {
     },
     /// Delete a group that has no members, and its offsets.
     Delete {
+        /// Its id.
         group: String,
         /// Do not ask.
         #[arg(long)]
@@ -79,7 +82,7 @@ fn show(found: &GroupDescription) {
         .offsets
         .iter()
         .map(|offset| {
-            let (partition, committed) = (offset.partition.to_string(), offset.committed_offset.to_string());
+            let (partition, committed) = (offset.partition.to_string(), number(offset.committed_offset));
             let member = dash(offset.member_id.clone());
             vec![offset.topic.clone(), partition, committed, number(offset.end_offset), number(offset.lag), member]
         })
@@ -129,6 +132,9 @@ pub(crate) async fn run(command: GroupCommand) -> Result<(), Failure> {
                 })
                 .collect();
             output::table(&["TOPIC", "PARTITION", "FROM", "TO"], &rows);
+            if plan.iter().all(|reset| reset.from.is_none()) {
+                eprintln!("group {group} had no offsets there before");
+            }
             if !yes {
                 eprintln!("nothing was moved: give --yes to do it");
             }
@@ -136,7 +142,10 @@ pub(crate) async fn run(command: GroupCommand) -> Result<(), Failure> {
         GroupCommand::Delete { group, yes, dry_run, bootstrap } => {
             let admin = bootstrap.connect().await?.admin();
             let found = admin.describe_group(&group).await?;
-            let what = format!("delete group {group} with {} members and {} committed offsets", found.members.len(), found.offsets.len());
+            if !found.members.is_empty() {
+                return Err(Failure::conflict(format!("group {group} has {} members: stop them first", found.members.len())));
+            }
+            let what = format!("delete group {group} with {} committed offsets", found.offsets.len());
             if dry_run {
                 println!("would {what}");
                 return Ok(());

@@ -37,7 +37,7 @@ impl Failure {
         Failure { code: 3, message: message.into() }
     }
 
-    /// What it makes is there already.
+    /// What it makes is there already, or what it takes away is in use.
     pub(crate) fn conflict(message: impl Into<String>) -> Self {
         Failure { code: 4, message: message.into() }
     }

@@ -1,5 +1,6 @@
 //! `millstream produce`: a line, a record.
 
+use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -74,7 +75,10 @@ pub(crate) async fn run(arguments: ProduceArguments) -> Result<(), Failure> {
         .collect::<Option<_>>()
         .ok_or_else(|| Failure::usage("--header: write name=value"))?;
     let client = arguments.bootstrap.connect().await?;
-    client.topic(&arguments.topic).await?;
+    let topic = client.topic(&arguments.topic).await?;
+    if let Some(partition) = arguments.partition.filter(|partition| !(0..topic.partitions).contains(partition)) {
+        return Err(Failure::not_found(format!("topic {} has {} partitions, there is no {partition}", topic.name, topic.partitions)));
+    }
     let producer = client.producer().acks(arguments.acks.into()).codec(codec).linger(Duration::from_millis(2)).build();
     let input: Box<dyn BufRead + Send> = match &arguments.file {
         #[expect(clippy::disallowed_methods, reason = "a file of the user's")]
@@ -85,44 +89,58 @@ pub(crate) async fn run(arguments: ProduceArguments) -> Result<(), Failure> {
         None => Box::new(BufReader::new(std::io::stdin())),
     };
     let mut lines = lines(input);
-    let mut under_way = std::collections::VecDeque::<Delivery>::new();
-    let mut count = 0u64;
+    let mut under_way = VecDeque::<Delivery>::new();
+    let mut sent = 0u64;
+    let mut stopped = Ok(());
     while let Some(line) = lines.recv().await {
-        let line = line.map_err(|error| Failure::other(format!("cannot read the input: {error}")))?;
-        count += 1;
-        let mut record = NewRecord::to(&arguments.topic);
-        let value = match &arguments.key_separator {
-            Some(separator) => {
-                let (key, value) = line
-                    .split_once(separator.as_str())
-                    .ok_or_else(|| Failure::usage(format!("line {count} has no key: {separator:?} is missing in it")))?;
-                record = record.key(Bytes::copy_from_slice(key.as_bytes()));
-                value.to_owned()
+        let record = line.map_err(|error| Failure::other(format!("line {} cannot be read: {error}", sent + 1))).and_then(|line| {
+            record(&arguments, &headers, line).map_err(|sentence| Failure::usage(format!("line {} {sentence}", sent + 1)))
+        });
+        let record = match record {
+            Ok(record) => record,
+            Err(failure) => {
+                stopped = Err(failure);
+                break;
             }
-            None => line,
         };
-        if arguments.json && serde_json::from_str::<serde::de::IgnoredAny>(&value).is_err() {
-            return Err(Failure::usage(format!("line {count} is no JSON; the lines before it were sent")));
-        }
-        record = record.value(value);
-        if let Some(partition) = arguments.partition {
-            record = record.partition(partition);
-        }
-        for (name, value) in &headers {
-            record = record.header(name.clone(), value.clone());
-        }
         under_way.push_back(producer.send(record).await?);
+        sent += 1;
         if under_way.len() >= UNDER_WAY_MAX
             && let Some(first) = under_way.pop_front()
         {
             first.delivered().await?;
         }
     }
+    // Also those before a line that cannot be sent.
     for delivery in under_way {
         delivery.delivered().await?;
     }
-    eprintln!("{count} records sent to {}", arguments.topic);
-    Ok(())
+    eprintln!("{sent} records sent to {}", arguments.topic);
+    stopped
+}
+
+/// What a line says, or why it says nothing.
+fn record(arguments: &ProduceArguments, headers: &[(String, String)], line: String) -> Result<NewRecord, String> {
+    let mut record = NewRecord::to(&arguments.topic);
+    let value = match &arguments.key_separator {
+        Some(separator) => {
+            let (key, value) = line.split_once(separator.as_str()).ok_or_else(|| format!("has no key: {separator:?} is missing in it"))?;
+            record = record.key(Bytes::copy_from_slice(key.as_bytes()));
+            value.to_owned()
+        }
+        None => line,
+    };
+    if arguments.json && serde_json::from_str::<serde::de::IgnoredAny>(&value).is_err() {
+        return Err("is no JSON".into());
+    }
+    record = record.value(value);
+    if let Some(partition) = arguments.partition {
+        record = record.partition(partition);
+    }
+    for (name, value) in headers {
+        record = record.header(name.clone(), value.clone());
+    }
+    Ok(record)
 }
 
 /// Reads lines on a thread of their own: a terminal may keep it waiting for ever.

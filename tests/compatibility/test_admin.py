@@ -198,3 +198,20 @@ def test_delete_records(admin, broker, everybody, make_topic):
             (n, f"{n}".encode()) for n in range(6, 10)], reader.NAME
     beyond = TopicPartition(topic, 0, 11)
     assert error_of(admin.delete_records([beyond])[beyond]) == KafkaError.OFFSET_OUT_OF_RANGE
+
+
+def test_a_topic_of_a_larger_cluster(admin, broker, new_name):
+    """What a definition says that comes from there: two replicas in sync are at most as many as there are, and defaults change nothing."""
+    config = {"min.insync.replicas": "2", "unclean.leader.election.enable": "false", "preallocate": "false", "segment.jitter.ms": "0"}
+    create(admin, new_name, topic={"config": config}).result(30)
+    confluent.write(broker, new_name, [Message(b"taken")])
+    assert [r.message.value for r in confluent.read(broker, new_name)] == [b"taken"]
+
+
+def test_compaction_lags_that_contradict_each_other(admin, new_name):
+    config = {"min.compaction.lag.ms": "100", "max.compaction.lag.ms": "50"}
+    assert error_of(create(admin, new_name, topic={"config": config})) == KafkaError.INVALID_CONFIG
+    create(admin, new_name, topic={"config": {"min.compaction.lag.ms": "100"}}).result(30)
+    lag = ConfigEntry("max.compaction.lag.ms", "50", incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ConfigResource.Type.TOPIC, new_name, incremental_configs=[lag])
+    assert error_of(admin.incremental_alter_configs([resource])[resource]) == KafkaError.INVALID_CONFIG

@@ -14,7 +14,7 @@ use millstream_protocol::{ErrorCode, Response, Str};
 use super::describe_configs::{BROKER_RESOURCE, GROUP_RESOURCE, TOPIC_RESOURCE, check_broker_name};
 use crate::broker::Broker;
 use crate::catalog::{Refused, Topic, check_name};
-use crate::config::{Kind, Properties, Property, check_topic_property, group_property, topic_property};
+use crate::config::{Kind, Properties, Property, group_property, topic_property};
 use crate::group::is_group_id;
 use crate::journal::{durable, is_internal};
 
@@ -179,9 +179,7 @@ fn alter(
     };
     let mut properties = topic.properties();
     alter(&mut properties)?;
-    for (name, value) in &properties {
-        check_topic_property(name, value).map_err(|error| (ErrorCode::INVALID_CONFIG, error.to_string()))?;
-    }
+    broker.catalog.check_properties(&properties)?;
     if validate_only { Ok(()) } else { broker.catalog.set_properties(topic, properties) }
 }
 

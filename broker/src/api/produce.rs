@@ -118,9 +118,6 @@ fn append(broker: &Broker, context: &Context, ask: &Ask<'_>, topic: &Topic, data
     }
     let now_ms = broker.clock.now_ms();
     let settings = partition.settings();
-    if ask.acks == -1 && settings.min_insync_replicas > 1 {
-        return Err(Refusal::new(ErrorCode::NOT_ENOUGH_REPLICAS, "min.insync.replicas is above 1, and there is one replica"));
-    }
     let target = Target {
         topic: &topic.name,
         partition: data.index,

@@ -12,6 +12,7 @@ use millstream_protocol::record::Codec;
 use thiserror::Error;
 
 use group::{Bounds, ConsumerSettings};
+use property::ELSEWHERE;
 pub use property::{BROKER, GROUP, Kind, Property, TOPIC, broker_property, group_property, topic_property};
 
 /// Why a property cannot be set.
@@ -54,7 +55,31 @@ pub type Properties = BTreeMap<String, String>;
 
 /// Checks one value for a topic.
 pub fn check_topic_property(name: &str, value: &str) -> Result<(), ConfigError> {
-    check(topic_property(name), TOPIC, "topic", name, value)
+    match ELSEWHERE.iter().find(|(elsewhere, _)| *elsewhere == name) {
+        Some((_, default)) if value.trim() == *default => Ok(()),
+        Some((_, default)) => {
+            let reason = format!("it means nothing here, and only Kafka's default is taken: {default:?}");
+            Err(ConfigError::Invalid { name: name.to_owned(), value: value.to_owned(), reason })
+        }
+        None => check(topic_property(name), TOPIC, "topic", name, value),
+    }
+}
+
+/// Checks what is set on a topic: each value, and all beside one another and those of the broker.
+pub(crate) fn check_topic_properties(topic: &Properties, broker: &Properties) -> Result<(), ConfigError> {
+    topic.iter().try_for_each(|(name, value)| check_topic_property(name, value))?;
+    let settings = TopicSettings::new(topic, broker);
+    if settings.min_compaction_lag_ms > settings.max_compaction_lag_ms {
+        let (name, other) = ("max.compaction.lag.ms", "min.compaction.lag.ms");
+        return Err(ConfigError::Beside { name, relation: "greater than or equal to", other });
+    }
+    Ok(())
+}
+
+/// Leaves out what means something elsewhere only: it was checked to be what is done anyway.
+pub(crate) fn known_here(mut properties: Properties) -> Properties {
+    properties.retain(|name, _| topic_property(name).is_some());
+    properties
 }
 
 /// Checks one value for the broker.
@@ -143,7 +168,6 @@ pub struct TopicSettings {
     pub(crate) min_cleanable_ratio: f64,
     pub(crate) min_compaction_lag_ms: i64,
     pub(crate) max_compaction_lag_ms: i64,
-    pub(crate) min_insync_replicas: i64,
     pub(crate) log: crate::log::LogSettings,
 }
 
@@ -176,7 +200,6 @@ impl TopicSettings {
             min_cleanable_ratio: value("min.cleanable.dirty.ratio").trim().parse().unwrap_or(0.5),
             min_compaction_lag_ms: number("min.compaction.lag.ms"),
             max_compaction_lag_ms: number("max.compaction.lag.ms"),
-            min_insync_replicas: number("min.insync.replicas"),
             log: crate::log::LogSettings {
                 segment_bytes: number("segment.bytes").max(1) as u64,
                 segment_ms: number("segment.ms"),
@@ -249,6 +272,11 @@ impl BrokerSettings {
         }
         let text = |name: &str| broker_value(&properties, name);
         let number = |name: &str| long(text(name));
+        let is_above = |name: &'static str, other: &'static str, least: i64, relation: &'static str| {
+            if number(name) < number(other) + least { Err(ConfigError::Beside { name, relation, other }) } else { Ok(()) }
+        };
+        is_above("group.consumer.session.timeout.ms", "group.consumer.heartbeat.interval.ms", 1, "greater than")?;
+        is_above("group.max.session.timeout.ms", "group.min.session.timeout.ms", 0, "greater than or equal to")?;
         Ok(BrokerSettings {
             num_partitions: number("num.partitions") as i32,
             is_auto_create_enabled: text("auto.create.topics.enable") == "true",
@@ -302,6 +330,30 @@ mod tests {
         let error = check_topic_property("retention.ms", "abc").unwrap_err();
         assert_eq!(error.to_string(), "Invalid value abc for configuration retention.ms: Not a number of type LONG");
         assert!(check_broker_property("num.partitions", "0").is_err());
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_refused() {
+        let refusal = |values: &[(&str, &str)]| {
+            let properties = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            BrokerSettings::new(properties).unwrap_err().to_string()
+        };
+        let sentence = "group.consumer.session.timeout.ms must be greater than group.consumer.heartbeat.interval.ms";
+        assert_eq!(refusal(&[("group.consumer.heartbeat.interval.ms", "45000")]), sentence);
+        let sentence = "group.max.session.timeout.ms must be greater than or equal to group.min.session.timeout.ms";
+        assert_eq!(refusal(&[("group.min.session.timeout.ms", "1800001")]), sentence);
+    }
+
+    #[test]
+    fn of_what_means_nothing_here_the_default_is_taken_and_not_kept() {
+        let of = |name: &str, value: &str| Properties::from([(name.to_owned(), value.to_owned())]);
+        for (name, default) in ELSEWHERE {
+            assert!(topic_property(name).is_none());
+            assert_eq!(check_topic_properties(&of(name, default), &Properties::new()), Ok(()));
+            assert_eq!(known_here(of(name, default)), Properties::new());
+        }
+        let error = check_topic_property("unclean.leader.election.enable", "true").unwrap_err().to_string();
+        assert!(error.contains("only Kafka's default is taken: \"false\""), "{error}");
     }
 
     #[test]

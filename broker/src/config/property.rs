@@ -172,7 +172,7 @@ pub const TOPIC: &[Property] = &[
         "min.insync.replicas",
         Kind::Int(1),
         "1",
-        "How many replicas acks=all waits for. There is one: with more, acks=all is refused.",
+        "How many replicas acks=all waits for, at most as many as there are, and that is one.",
     ),
     topic(
         "retention.bytes",
@@ -213,6 +213,23 @@ pub const GROUP: &[Property] = &[
         "45000",
         "A member of the consumer group that is silent for this long is gone.",
     ),
+];
+
+/// Kafka's properties of topics that mean nothing on one node with one disk, with their defaults: a topic that says no more than
+/// what is done anyway can be made here as it is there.
+pub(super) const ELSEWHERE: &[(&str, &str)] = &[
+    ("file.delete.delay.ms", "60000"),
+    ("follower.replication.throttled.replicas", ""),
+    ("leader.replication.throttled.replicas", ""),
+    ("local.retention.bytes", "-2"),
+    ("local.retention.ms", "-2"),
+    ("preallocate", "false"),
+    ("remote.log.copy.disable", "false"),
+    ("remote.log.delete.on.disable", "false"),
+    ("remote.storage.enable", "false"),
+    ("segment.index.bytes", "10485760"),
+    ("segment.jitter.ms", "0"),
+    ("unclean.leader.election.enable", "false"),
 ];
 
 /// The properties of the broker, by name.

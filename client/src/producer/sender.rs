@@ -235,7 +235,9 @@ impl Lane {
         let result = result.ok_or_else(|| Error::new(ErrorKind::BadAnswer, "the partition is missing in the answer"))?;
         if result.error_code != ErrorCode::NONE {
             let doing = format!("sending to {}", self.partition);
-            return Err(Error::refused(result.error_code, doing, result.error_message.as_deref()));
+            // What is wrong with a record says more than that there is one.
+            let of_record = result.record_errors.iter().find_map(|record| record.batch_index_error_message.as_deref());
+            return Err(Error::refused(result.error_code, doing, of_record.or(result.error_message.as_deref())));
         }
         Ok(result.base_offset)
     }
