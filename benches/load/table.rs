@@ -25,10 +25,10 @@ impl Table {
     }
 
     pub(crate) fn print(&self, columns: &[String]) {
-        println!("{:52} {}", "", columns.iter().map(|column| format!("{column:>22}")).collect::<String>());
+        println!("{:72} {}", "", columns.iter().map(|column| format!("{column:>22}")).collect::<String>());
         for row in &self.rows {
             let cells = columns.iter().map(|column| self.median(row, column).map_or(String::new(), |value| format!("{value:.3}")));
-            println!("{row:52} {}", cells.map(|cell| format!("{cell:>22}")).collect::<String>());
+            println!("{row:72} {}", cells.map(|cell| format!("{cell:>22}")).collect::<String>());
         }
     }
 }
