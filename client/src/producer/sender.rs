@@ -10,7 +10,7 @@ use millstream_protocol::record::batch::{TRANSACTIONAL, advance_sequence};
 use millstream_protocol::record::{self, BatchBuilder, Piece, RecordBatch, Records};
 use millstream_protocol::{ErrorCode, TopicId};
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use super::transaction::Transactional;
@@ -22,6 +22,8 @@ use crate::topic_partition::TopicPartition;
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(20);
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(1);
 const REQUEST_TIMEOUT_MS: i32 = 30_000;
+/// Lanes that send at once; the others wait. A connection takes not many more requests, and there are others than these.
+const SENDING_MAX: usize = 128;
 
 /// What all lanes of a producer share.
 #[derive(Debug)]
@@ -29,11 +31,12 @@ pub(super) struct Shared {
     client: Client,
     pub(super) options: ProducerBuilder,
     transactional: Option<Arc<Transactional>>,
+    sending: Semaphore,
 }
 
 impl Shared {
     pub(super) fn new(client: Client, options: ProducerBuilder, transactional: Option<Arc<Transactional>>) -> Self {
-        Shared { client, options, transactional }
+        Shared { client, options, transactional, sending: Semaphore::new(SENDING_MAX) }
     }
 
     async fn producer_id(&self) -> Result<(i64, i16), Error> {
@@ -165,6 +168,8 @@ impl Lane {
         let mut built: Option<RecordBatch> = None;
         loop {
             let sent = async {
+                // It is never closed.
+                let _permit = self.shared.sending.acquire().await;
                 if built.is_none() {
                     self.identify(identity).await?;
                     let producer = identity.producer.map(|(id, epoch)| (id, epoch, identity.sequence));

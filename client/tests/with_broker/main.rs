@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod consumer;
+mod producer;
 mod transaction;
 
 use std::sync::Arc;
@@ -32,7 +33,7 @@ struct World {
 impl World {
     async fn start(way: Way) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        // Members hear of changes with their heartbeats, which come every 5 s unless told otherwise.
+        // Members hear of changes with their heartbeats.
         let properties = [("group.initial.rebalance.delay.ms", "0"), ("group.consumer.heartbeat.interval.ms", "50")];
         let properties: Properties = properties.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let broker = Broker::open(dir.path(), BrokerSettings::new(properties).unwrap()).unwrap();
