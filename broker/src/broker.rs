@@ -24,6 +24,7 @@ use crate::metrics::Metrics;
 use crate::partition::flush::Flusher;
 use crate::partition::tail::TailBudget;
 use crate::partition::{Partition, Start};
+use crate::side_by_side::side_by_side;
 use crate::transaction::Transactions;
 
 /// The one broker of a cluster has this node id.
@@ -31,9 +32,6 @@ pub const NODE_ID: i32 = 1;
 
 /// Present while no broker runs and the last one ended as it should.
 const CLEAN_MARK: &str = "clean";
-/// Logs are closed side by side when there are many: each waits for the disk.
-const CLOSING_THREADS_MAX: usize = 16;
-const CLOSED_BY_A_THREAD_MIN: usize = 64;
 
 /// Why a data directory cannot be opened.
 #[derive(Debug, Error)]
@@ -257,13 +255,7 @@ impl Broker {
     /// Syncs everything and leaves the logs so that the next start has little to do.
     pub fn close(&self) -> Result<(), LogError> {
         let partitions: Vec<Arc<Partition>> = self.catalog.all().iter().flat_map(|topic| topic.partitions().to_vec()).collect();
-        let threads = partitions.len().div_ceil(CLOSED_BY_A_THREAD_MIN).clamp(1, CLOSING_THREADS_MAX);
-        std::thread::scope(|scope| {
-            let shares = partitions.chunks(partitions.len().div_ceil(threads).max(1));
-            let closing: Vec<_> =
-                shares.map(|share| scope.spawn(move || share.iter().try_for_each(|partition| partition.close()))).collect();
-            closing.into_iter().try_for_each(|closing| closing.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-        })?;
+        side_by_side(&partitions, |partition| partition.close())?;
         self.flusher.close();
         if self.failure().borrow().is_some() {
             return Ok(());

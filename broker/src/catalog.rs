@@ -18,6 +18,7 @@ use crate::log::LogError;
 use crate::partition::flush::Flusher;
 use crate::partition::tail::TailBudget;
 use crate::partition::{Partition, Start};
+use crate::side_by_side::side_by_side;
 
 const TOPIC_VERSION: u8 = 1;
 const TOPIC_FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -43,6 +44,16 @@ pub(crate) struct Topic {
 }
 
 impl Topic {
+    fn new(file: TopicFile, dir: PathBuf, partitions: Vec<Arc<Partition>>) -> Arc<Self> {
+        Arc::new(Topic {
+            name: file.name,
+            id: TopicId(file.id),
+            dir,
+            partitions: RwLock::new(partitions.into()),
+            properties: RwLock::new(file.properties),
+        })
+    }
+
     pub(crate) fn partitions(&self) -> Arc<[Arc<Partition>]> {
         self.partitions.read().clone()
     }
@@ -135,6 +146,7 @@ impl Catalog {
             tail_budget,
             broker_properties,
         };
+        let mut found = Vec::new();
         for entry in disk.list(&dir).map_err(fail)? {
             let path = dir.join(&entry.name);
             let file_path = path.join("topic");
@@ -146,8 +158,15 @@ impl Catalog {
             };
             let file: TopicFile = durable::decode(TOPIC_VERSION, &content)
                 .map_err(|error| LogError::io(&file_path, std::io::Error::new(std::io::ErrorKind::InvalidData, error)))?;
-            let topic = catalog.assemble(file, path, start)?;
-            catalog.insert(topic);
+            found.push((Arc::new(TopicSettings::new(&file.properties, &catalog.broker_properties)), file, path));
+        }
+        let places: Vec<_> = found.iter().flat_map(|topic| (0..topic.1.partitions).map(move |index| (topic, index))).collect();
+        let opened =
+            side_by_side(&places, |((settings, file, path), index)| catalog.open_partition(&file.name, *index, settings, path, start))?;
+        let mut opened = opened.into_iter();
+        for (_, file, path) in found {
+            let partitions = opened.by_ref().take(file.partitions as usize).collect();
+            catalog.insert(Topic::new(file, path, partitions));
         }
         Ok(catalog)
     }
@@ -157,13 +176,7 @@ impl Catalog {
         let partitions = (0..file.partitions)
             .map(|index| self.open_partition(&file.name, index, &settings, &dir, start))
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(Arc::new(Topic {
-            name: file.name,
-            id: TopicId(file.id),
-            dir,
-            partitions: RwLock::new(partitions.into()),
-            properties: RwLock::new(file.properties),
-        }))
+        Ok(Topic::new(file, dir, partitions))
     }
 
     fn open_partition(

@@ -28,6 +28,7 @@ mod partition;
 mod durable;
 mod identity;
 mod journal;
+mod side_by_side;
 
 mod group;
 mod transaction;
