@@ -121,13 +121,21 @@ impl Connection {
         let idle = Duration::from_millis(self.broker.settings.idle_ms_max);
         let request_bytes_max = self.broker.settings.request_bytes_max;
         loop {
-            // Requests that are here already are served before anything is waited for.
-            while self.under_way.len() < PIPELINED_MAX
-                && let Some(frame) = self.reader.buffered_frame(request_bytes_max)?
-            {
-                self.begin(frame, None)?;
+            // Requests that are here already are served before anything is waited for, also those for which there is room only now that
+            // answers have gone: nothing else may ever come.
+            loop {
+                let mut has_begun = false;
+                while self.under_way.len() < PIPELINED_MAX
+                    && let Some(frame) = self.reader.buffered_frame(request_bytes_max)?
+                {
+                    self.begin(frame, None)?;
+                    has_begun = true;
+                }
+                self.send_ready().await?;
+                if !has_begun {
+                    break;
+                }
             }
-            self.send_ready().await?;
             if *drain.borrow() && self.under_way.is_empty() {
                 return Ok(());
             }

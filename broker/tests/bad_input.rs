@@ -284,3 +284,20 @@ fn a_directory_has_one_broker() {
     drop(first);
     assert!(open().is_ok(), "once the first is gone");
 }
+
+/// More than the broker has under way for one connection: those beyond wait in its buffer, and no further byte comes to wake it.
+#[test]
+fn requests_sent_all_at_once_are_all_answered() {
+    let listening = listen();
+    let quick = frame(millstream_protocol::message::api_versions::ApiVersionsRequest::default().into(), 0);
+    let slow = frame(publish(TOPIC, batch(Codec::None, b"x")), PRODUCE_VERSION);
+    for count in [1, 64, 65, 129, 500] {
+        for request in [&quick, &slow] {
+            let mut stream = connect(listening.address);
+            stream.write_all(&request.repeat(count)).expect("is taken");
+            for place in 0..count {
+                assert!(answer(&mut stream).is_some(), "answer {place} of {count}");
+            }
+        }
+    }
+}
