@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use millstream_broker::disk::simulated::{Fault, SimulatedDisk};
+use millstream_broker::disk::{Disk, Mode};
 use millstream_broker::{Broker, BrokerHandle, BrokerSettings, Clock, Properties};
 use millstream_protocol::message::create_topics::{CreatableTopic, CreateTopicsRequest};
 use millstream_protocol::message::fetch::{FetchPartition, FetchRequest, FetchTopic};
@@ -300,4 +301,32 @@ async fn damage_in_the_middle_is_an_error_and_nothing_is_cut() {
     assert!(!found.is_empty() && found.len() < 5, "records before the damage are there");
     let offset = produce(&broker, "on", 5).await.expect("appends go on");
     assert_eq!(offset, 5, "and no offset is given twice");
+}
+
+/// The room that an append made behind a log's end is cut off by the stop after it, also when the stop before that had done so.
+#[tokio::test]
+async fn every_stop_leaves_the_log_as_long_as_what_is_in_it() {
+    let disk = SimulatedDisk::new();
+    let mut broker = open(&disk);
+    create(&broker).await;
+    let mut lengths = Vec::new();
+    for number in 0..3 {
+        produce_anonymous(&broker, "x").await.expect("is written");
+        for _ in 0..2 {
+            broker.close().expect("closes");
+            drop(broker);
+            lengths.push((number, log_bytes(&disk)));
+            broker = open(&disk);
+        }
+    }
+    let one = lengths[0].1;
+    assert_eq!(lengths, [(0, one), (0, one), (1, 2 * one), (1, 2 * one), (2, 3 * one), (2, 3 * one)]);
+}
+
+/// Bytes of the topic's only segment, with the room behind its end.
+fn log_bytes(disk: &SimulatedDisk) -> u64 {
+    let topics = Path::new("/data/topics");
+    let topic = disk.list(topics).expect("is there").remove(0).name;
+    let path = topics.join(topic).join("0").join("00000000000000000000.log");
+    disk.open(&path, Mode::Existing).expect("is there").len().expect("has a length")
 }

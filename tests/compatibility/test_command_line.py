@@ -135,3 +135,9 @@ def test_committed_beyond_the_end(run, broker, make_topic):
     write(broker, topic, 3)
     commit(broker, group, topic, 500)
     assert json.loads(run("group", "describe", group, "-o", "json")[1])["offsets"][0]["lag"] == -497
+
+
+def test_a_name_with_a_line_break_does_not_break_a_table(run, broker, make_topic):
+    topic = make_topic()
+    commit(broker, f"{topic}\nsecond\tline", topic, 0)
+    assert f"{topic}\\nsecond\\tline  " in run("group", "list")[1]

@@ -13,10 +13,11 @@ use super::Groups;
 use super::assignor::Partitions;
 use super::classic::{Classic, State};
 use super::consumer::{Consumer, union};
+use super::entries::forgetting;
 use super::mixed::CONSUMER;
 use super::offsets::Place;
 use super::record::Key;
-use super::shelf::{Group, Kind, forgetting};
+use super::shelf::{Group, Kind};
 use crate::catalog::Listing;
 use crate::journal::Entry;
 

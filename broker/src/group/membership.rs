@@ -10,8 +10,9 @@ use tokio::sync::oneshot;
 
 use super::classic::{Classic, Joining, Now, join_failed, sync_failed};
 use super::consumer::{Changes, Consumer, LEAVE, LEAVE_STATIC, Refused, World};
+use super::entries::{classic_entry, consumer_entries};
 use super::record::Key;
-use super::shelf::{Group, Kind, classic_entry, consumer_entries};
+use super::shelf::{Group, Kind};
 use super::{Client, Groups, consumer, is_group_id};
 use crate::catalog::Listing;
 use crate::journal::Entry;

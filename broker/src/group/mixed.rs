@@ -19,8 +19,9 @@ use super::Groups;
 use super::assignor::Partitions;
 use super::classic::{Classic, Joining, Now, knows, protocols, rebalance_timeout_ms};
 use super::consumer::{Changes, Consumer, Member, MemberState, World, flat, without};
+use super::entries::consumer_entries;
 use super::record::{ClassicMemberValue, ClassicSideValue, ClassicValue, GroupValue, Key};
-use super::shelf::{Group, Kind, consumer_entries};
+use super::shelf::{Group, Kind};
 use crate::catalog::Listing;
 use crate::journal::Entry;
 

@@ -5,10 +5,11 @@ use std::collections::{BTreeSet, HashMap};
 
 use millstream_protocol::Str;
 
-use super::classic::{Change, Classic, State};
+use super::classic::{Classic, State};
 use super::consumer::{Changes, Consumer};
-use super::offsets::{Offsets, Place};
-use super::record::{ConsumerValue, GroupValue, Key};
+use super::entries::consumer_entries;
+use super::offsets::Offsets;
+use super::record::{GroupValue, Key};
 use crate::journal::Entry;
 
 #[derive(Debug)]
@@ -124,27 +125,4 @@ impl Shelf {
             self.deadlines.remove(&(deadline_ms, id.clone()));
         }
     }
-}
-
-pub(super) fn classic_entry(id: &str, classic: &Classic, change: Change) -> Option<Entry> {
-    (change == Change::Settled).then(|| Key::Group { group: id.to_owned() }.set(&GroupValue::Classic(classic.to_value())))
-}
-
-pub(super) fn consumer_entries(id: &str, consumer: &Consumer, changes: Changes) -> Vec<Entry> {
-    let mut entries = Vec::new();
-    for member in changes.members {
-        let key = Key::Member { group: id.to_owned(), member: member.to_string() };
-        entries.push(consumer.member_value(&member).map_or_else(|| key.forget(), |value| key.set(&value)));
-    }
-    if changes.is_group_changed {
-        let value = ConsumerValue { epoch: consumer.epoch, target_epoch: consumer.target_epoch };
-        entries.push(Key::Group { group: id.to_owned() }.set(&GroupValue::Consumer(value)));
-    }
-    entries
-}
-
-/// The entries that forget offsets.
-pub(super) fn forgetting<'a>(group: &'a str, places: impl IntoIterator<Item = &'a Place>) -> impl Iterator<Item = Entry> {
-    let key = |(topic, partition): &Place| Key::Offset { group: group.to_owned(), topic: topic.clone(), partition: *partition };
-    places.into_iter().map(move |place| key(place).forget())
 }
