@@ -93,9 +93,17 @@ def create_topics(broker: str, record: Recorder, is_peer: bool) -> None:
 
 
 def work(plan: Plan, nemesis: Nemesis, crew: Crew, say: Say) -> None:
+    """As long as was planned, and longer when the dice fell so that too little happened."""
     until = time.monotonic() + plan.seconds
+    latest = until + 2 * plan.seconds
     told = time.monotonic()
-    while time.monotonic() < until:
+    while True:
+        if (now := time.monotonic()) >= until:
+            lacking = missing_so_far(plan, nemesis)
+            if not lacking or now >= latest:
+                return
+            say(f"goes on: {'; '.join(lacking)}")
+            until = now + 0.2 * plan.seconds
         if plan.has_faults:
             nemesis.act()
         else:
@@ -105,6 +113,10 @@ def work(plan: Plan, nemesis: Nemesis, crew: Crew, say: Say) -> None:
             told = time.monotonic()
             say(f"{nemesis.watch.count('produce', 'ok')} records acknowledged, {sum(nemesis.counts.values())} deeds, "
                 f"{until - told:.0f} s to go")
+
+
+def missing_so_far(plan: Plan, nemesis: Nemesis) -> list[str]:
+    return missing(History(read(plan.folder / "history")), plan.seconds, plan.rate, plan.has_faults, nemesis.counts)
 
 
 def judge(folder: pathlib.Path, say: Say) -> Outcome:
