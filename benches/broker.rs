@@ -28,7 +28,7 @@ const REQUESTS: usize = 768;
 const TAIL_REQUESTS: usize = 8;
 
 fn main() {
-    let arguments = arguments();
+    let arguments = arguments(&[]);
     let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("bench-broker");
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir).expect("a directory for the data");

@@ -2,6 +2,8 @@
 //! socket, computes their CRC-32C and writes them to a file. A broker cannot be cheaper than the parts that it shares
 //! with this; how much dearer it is says what its own work costs.
 
+#![allow(dead_code, reason = "each benchmark uses a part of it")]
+
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
