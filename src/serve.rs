@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use millstream_admin::Admin;
+use millstream_admin::{Admin, Sparing};
 use millstream_broker::{Broker, BrokerHandle, BrokerSettings, Server};
 use millstream_client::Client;
 use millstream_processor::Session;
@@ -155,7 +155,7 @@ impl Running {
             let until = async move {
                 let _ = stopped.wait_for(|stop| *stop).await;
             };
-            if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(until).await {
+            if let Err(error) = axum::serve(Sparing(listener), router).with_graceful_shutdown(until).await {
                 tracing::error!("the admin API ended: {error}");
             }
         }));

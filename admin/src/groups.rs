@@ -1,25 +1,25 @@
 //! Groups: members, lag, moving offsets, deleting.
 
 use axum::Json;
+use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use millstream_client::Start;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::Admin;
-use crate::problem::Problem;
+use crate::problem::{Named, Problem};
 
 pub(crate) async fn list(State(admin): State<Admin>) -> Result<Json<Value>, Problem> {
     Ok(Json(json!({ "groups": admin.client.admin().groups().await? })))
 }
 
-pub(crate) async fn describe(State(admin): State<Admin>, Path(group): Path<String>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn describe(State(admin): State<Admin>, Named(group): Named) -> Result<Json<Value>, Problem> {
     Ok(Json(json!(admin.client.admin().describe_group(&group).await?)))
 }
 
-pub(crate) async fn delete(State(admin): State<Admin>, Path(group): Path<String>) -> Result<StatusCode, Problem> {
+pub(crate) async fn delete(State(admin): State<Admin>, Named(group): Named) -> Result<StatusCode, Problem> {
     admin.client.admin().delete_group(&group).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -71,7 +71,7 @@ fn bad(sentence: impl Into<String>) -> Problem {
 
 pub(crate) async fn reset(
     State(admin): State<Admin>,
-    Path(group): Path<String>,
+    Named(group): Named,
     body: Result<Json<Reset>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
     let Json(reset) = body.map_err(|error| bad(error.body_text()))?;

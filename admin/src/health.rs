@@ -34,6 +34,10 @@ pub(crate) async fn cluster(State(admin): State<Admin>) -> Json<Value> {
         "partitions": totals.partitions,
         "segments": totals.segments,
         "log_bytes": totals.log_bytes,
+        "groups": totals.groups,
+        "group_members": totals.group_members,
+        "transactional_ids": totals.transactional_ids,
+        "open_transactions": totals.open_transactions,
     }))
 }
 
@@ -49,6 +53,10 @@ pub(crate) async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
     gauge("millstream_partitions", "Partitions of all topics.", totals.partitions);
     gauge("millstream_segments", "Segments of all partitions.", totals.segments);
     gauge("millstream_log_bytes", "Bytes of batches on disk.", totals.log_bytes);
+    gauge("millstream_groups", "Groups.", totals.groups);
+    gauge("millstream_group_members", "Members of all groups.", totals.group_members);
+    gauge("millstream_transactional_ids", "Transactional ids.", totals.transactional_ids);
+    gauge("millstream_open_transactions", "Transactions that have not come to their end.", totals.open_transactions);
     gauge("millstream_tail_bytes", "Bytes of the newest batches in memory.", admin.broker.tail_bytes() as u64);
     let queries = admin.session.queries();
     let running = queries.iter().filter(|query| query.status() == QueryStatus::Running).count();

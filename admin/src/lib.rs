@@ -2,6 +2,7 @@
 //!
 //! * [`router`] puts the routes together; `guard` looks at `Host` and `Origin` before anything else
 //! * `health`, `topics`, `groups`, `queries`, `sql` have the handlers; `problem` the one form of errors
+//! * `listener` accepts connections, and not the last one
 //! * `openapi` describes all of it, in the document that `viewer` shows
 //!
 //! What it is not: it changes nothing by itself. Topics go through a client, as any other program's would.
@@ -11,6 +12,7 @@
 mod groups;
 mod guard;
 mod health;
+mod listener;
 mod openapi;
 mod problem;
 mod queries;
@@ -26,6 +28,8 @@ use axum::routing::{get, post};
 use millstream_broker::Broker;
 use millstream_client::Client;
 use millstream_processor::Session;
+
+pub use listener::Sparing;
 
 /// The largest request body.
 const BODY_BYTES_MAX: usize = 1024 * 1024;

@@ -1,11 +1,26 @@
 //! Errors as RFC 9457 problem details, with a stable `code`.
 
 use axum::Json;
+use axum::extract::{FromRequestParts, Path};
+use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use millstream_client::{ErrorCode, ErrorKind};
 use millstream_processor::QueryError;
 use serde_json::json;
+
+/// What a route's path names.
+#[derive(Debug)]
+pub(crate) struct Named(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let found = Path::<String>::from_request_parts(parts, state).await;
+        found.map(|Path(name)| Named(name)).map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "bad_path", error.body_text()))
+    }
+}
 
 /// A failure of a request.
 #[derive(Debug)]

@@ -1,13 +1,13 @@
 //! Tables and streaming queries.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use millstream_processor::{Query, QueryStatus};
 use serde_json::{Value, json};
 
 use crate::Admin;
-use crate::problem::Problem;
+use crate::problem::{Named, Problem};
 
 fn shown(query: &Query) -> Value {
     let status = query.status();
@@ -49,16 +49,16 @@ pub(crate) async fn list(State(admin): State<Admin>) -> Json<Value> {
     Json(json!({ "queries": queries }))
 }
 
-pub(crate) async fn describe(State(admin): State<Admin>, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn describe(State(admin): State<Admin>, Named(name): Named) -> Result<Json<Value>, Problem> {
     Ok(Json(shown(&find(&admin, &name)?)))
 }
 
-pub(crate) async fn progress(State(admin): State<Admin>, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn progress(State(admin): State<Admin>, Named(name): Named) -> Result<Json<Value>, Problem> {
     Ok(Json(json!({ "progress": find(&admin, &name)?.recent_progress() })))
 }
 
 /// Stops the query and forgets its streaming table; the topic stays.
-pub(crate) async fn delete(State(admin): State<Admin>, Path(name): Path<String>) -> Result<StatusCode, Problem> {
+pub(crate) async fn delete(State(admin): State<Admin>, Named(name): Named) -> Result<StatusCode, Problem> {
     find(&admin, &name)?;
     admin.session.execute(&format!("DROP TABLE `{}`", name.replace('`', "``"))).await?;
     Ok(StatusCode::NO_CONTENT)

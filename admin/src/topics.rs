@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
+use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::Admin;
-use crate::problem::Problem;
+use crate::problem::{Named, Problem};
 
 /// A topic to be created.
 #[derive(Debug, Deserialize)]
@@ -25,11 +25,11 @@ pub(crate) struct NewTopic {
 pub(crate) async fn list(State(admin): State<Admin>) -> Result<Json<Value>, Problem> {
     let topics = admin.client.admin().topics().await?;
     let topics: Vec<Value> =
-        topics.iter().map(|topic| json!({"name": topic.name, "id": topic.id.to_string(), "partitions": topic.partitions})).collect();
+        topics.iter().map(|topic| json!({"name": topic.name, "id": topic.id.to_string(), "partitions": topic.partitions, "is_internal": topic.is_internal})).collect();
     Ok(Json(json!({ "topics": topics })))
 }
 
-pub(crate) async fn describe(State(admin): State<Admin>, Path(name): Path<String>) -> Result<Json<Value>, Problem> {
+pub(crate) async fn describe(State(admin): State<Admin>, Named(name): Named) -> Result<Json<Value>, Problem> {
     let found = admin.client.admin().describe_topic(&name).await?;
     let partitions: Vec<Value> = found
         .offsets
@@ -50,11 +50,11 @@ pub(crate) async fn create(
     let Json(new) = body.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "bad_body", error.body_text()))?;
     let configs: Vec<(&str, &str)> = new.configs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     admin.client.admin().create_topic(&new.name, new.partitions.unwrap_or(-1), &configs).await?;
-    let described = describe(State(admin), Path(new.name)).await?;
+    let described = describe(State(admin), Named(new.name)).await?;
     Ok((StatusCode::CREATED, described))
 }
 
-pub(crate) async fn delete(State(admin): State<Admin>, Path(name): Path<String>) -> Result<StatusCode, Problem> {
+pub(crate) async fn delete(State(admin): State<Admin>, Named(name): Named) -> Result<StatusCode, Problem> {
     admin.client.admin().delete_topic(&name).await?;
     Ok(StatusCode::NO_CONTENT)
 }

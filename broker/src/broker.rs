@@ -25,7 +25,7 @@ use crate::partition::flush::Flusher;
 use crate::partition::tail::TailBudget;
 use crate::partition::{Partition, Start};
 use crate::side_by_side::side_by_side;
-use crate::transaction::Transactions;
+use crate::transaction::{Around, Transactions};
 
 /// The one broker of a cluster has this node id.
 pub const NODE_ID: i32 = 1;
@@ -55,7 +55,7 @@ pub struct Broker {
     pub(crate) transactions: Arc<Transactions>,
     pub(crate) identity: Arc<Identity>,
     pub(crate) sessions: FetchSessions,
-    pub(crate) metrics: Metrics,
+    pub(crate) metrics: Arc<Metrics>,
     data_dir: PathBuf,
     flusher: Arc<Flusher>,
     advertised: OnceLock<(String, u16)>,
@@ -97,9 +97,9 @@ impl Broker {
         let journal = Journal::new(journal::OFFSETS, catalog.clone());
         let groups = Arc::new(Groups::open(journal, catalog.clone(), clock.clone(), settings.groups.clone()));
         let journal = Journal::new(journal::TRANSACTIONS, catalog.clone());
-        let (the_groups, the_clock) = (groups.clone(), clock.clone());
-        let transactions =
-            Transactions::open(journal, catalog.clone(), the_groups, identity.clone(), the_clock, settings.transactions.clone());
+        let metrics = Arc::new(Metrics::default());
+        let around = Around { catalog: catalog.clone(), groups: groups.clone(), identity: identity.clone(), metrics: metrics.clone() };
+        let transactions = Transactions::open(journal, around, clock.clone(), settings.transactions.clone());
         let transactions = Arc::new(transactions);
         transactions.abort_unknown();
         Ok(Arc::new(Broker {
@@ -111,7 +111,7 @@ impl Broker {
             groups,
             transactions,
             identity,
-            metrics: Metrics::default(),
+            metrics,
             data_dir: data_dir.to_owned(),
             flusher,
             advertised: OnceLock::new(),
@@ -175,7 +175,7 @@ impl Broker {
         self.tail_budget.used_bytes()
     }
 
-    /// Topics, partitions, segments and bytes of log.
+    /// How much there is of everything.
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
         for topic in self.catalog.all() {
@@ -186,6 +186,8 @@ impl Broker {
                 totals.log_bytes += partition.bytes();
             }
         }
+        (totals.groups, totals.group_members) = self.groups.count();
+        (totals.transactional_ids, totals.open_transactions) = self.transactions.count();
         totals
     }
 
@@ -284,6 +286,14 @@ pub struct Totals {
     pub segments: u64,
     /// Bytes of batches in them.
     pub log_bytes: u64,
+    /// Groups, those without members included.
+    pub groups: u64,
+    /// Members of all groups.
+    pub group_members: u64,
+    /// Transactional ids that are known.
+    pub transactional_ids: u64,
+    /// Transactions that are open or whose markers are still to be written.
+    pub open_transactions: u64,
 }
 
 /// The broker behind a shared handle: what a connection, an embedded query and a test ask.

@@ -36,6 +36,9 @@ metrics! {
     batches_refused: "counter", "millstream_refused_batches_total", "Record batches refused.";
     log_bytes_fetched: "counter", "millstream_fetched_bytes_total", "Bytes of batches handed to fetches.";
     uncleanable_partitions: "gauge", "millstream_uncleanable_partitions", "Partitions that are compacted only up to a damaged segment.";
+    offsets_committed: "counter", "millstream_committed_offsets_total", "Offsets of partitions that groups committed outside of transactions.";
+    transactions_committed: "counter", "millstream_committed_transactions_total", "Transactions committed: every partition has its marker.";
+    transactions_aborted: "counter", "millstream_aborted_transactions_total", "Transactions aborted, by their producers or because their time was over.";
     cold_reads: "counter", "millstream_cold_reads_total", "Reads that memory could not serve.";
 }
 

@@ -29,7 +29,7 @@ pub fn raise_limit() -> u64 {
 }
 
 /// Whether a connection that was just accepted leaves enough.
-pub(crate) fn may_be_accepted(connection: &impl AsRawFd) -> bool {
+pub fn may_be_accepted(connection: &impl AsRawFd) -> bool {
     leaves(connection, LEFT_BY_CONNECTIONS)
 }
 

@@ -117,6 +117,7 @@ impl Admin {
             name: topic.name.map(|name| name.to_string()).unwrap_or_default(),
             id: topic.topic_id,
             partitions: topic.partitions.len() as i32,
+            is_internal: topic.is_internal,
         });
         let mut topics: Vec<_> = topics.collect();
         topics.sort_by(|a, b| a.name.cmp(&b.name));

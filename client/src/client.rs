@@ -52,6 +52,8 @@ pub struct TopicInfo {
     pub id: TopicId,
     /// How many partitions it has.
     pub partitions: i32,
+    /// Whether it is the broker's own: nobody else may delete or write to it.
+    pub is_internal: bool,
 }
 
 impl Client {
@@ -63,8 +65,12 @@ impl Client {
     /// Over a socket to `host:port`.
     ///
     /// # Errors
-    /// When nobody answers there.
+    /// When nobody answers there, or when it names no port.
     pub async fn connect(address: &str) -> Result<Self, Error> {
+        let port = address.rsplit_once(':').map(|(_, port)| port.parse::<u16>());
+        if !matches!(port, Some(Ok(_))) {
+            return Err(Error::new(ErrorKind::InvalidInput, format!("a broker's address is HOST:PORT, which {address:?} is not")));
+        }
         let client = Client::new(TcpExchange::connect(address).await?);
         Ok(Client { address: Some(address.into()), ..client })
     }
@@ -142,7 +148,12 @@ impl Client {
         if !found.error_code.is_none() {
             return Err(Error::refused(found.error_code, format!("topic {name}"), None));
         }
-        Ok(TopicInfo { name: name.to_owned(), id: found.topic_id, partitions: found.partitions.len() as i32 })
+        Ok(TopicInfo {
+            name: name.to_owned(),
+            id: found.topic_id,
+            partitions: found.partitions.len() as i32,
+            is_internal: found.is_internal,
+        })
     }
 
     /// Builds a producer.

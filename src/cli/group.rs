@@ -64,7 +64,7 @@ pub(crate) enum GroupCommand {
 
 fn show(found: &GroupDescription) {
     let group = &found.group;
-    println!("{}  {} {}, {} members, assignor {}\n", group.id, group.kind, group.state, found.members.len(), text(&found.assignor));
+    println!("{}  {} {}, {}, assignor {}\n", group.id, group.kind, group.state, members(found.members.len()), text(&found.assignor));
     let dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
     let rows: Vec<Vec<String>> = found
         .members
@@ -88,6 +88,10 @@ fn show(found: &GroupDescription) {
         })
         .collect();
     output::table(&["TOPIC", "PARTITION", "COMMITTED", "END", "LAG", "MEMBER"], &rows);
+}
+
+fn members(count: usize) -> String {
+    if count == 1 { "1 member".to_owned() } else { format!("{count} members") }
 }
 
 fn text(text: &str) -> &str {
@@ -143,7 +147,7 @@ pub(crate) async fn run(command: GroupCommand) -> Result<(), Failure> {
             let admin = bootstrap.connect().await?.admin();
             let found = admin.describe_group(&group).await?;
             if !found.members.is_empty() {
-                return Err(Failure::conflict(format!("group {group} has {} members: stop them first", found.members.len())));
+                return Err(Failure::conflict(format!("group {group} has {}: stop them first", members(found.members.len()))));
             }
             let what = format!("delete group {group} with {} committed offsets", found.offsets.len());
             if dry_run {

@@ -95,7 +95,7 @@ pub(crate) async fn run(command: TopicCommand) -> Result<(), Failure> {
             if output == Format::Json {
                 let topics: Vec<Value> = topics
                     .iter()
-                    .map(|topic| json!({"name": topic.name, "id": topic.id.to_string(), "partitions": topic.partitions}))
+                    .map(|topic| json!({"name": topic.name, "id": topic.id.to_string(), "partitions": topic.partitions, "is_internal": topic.is_internal}))
                     .collect();
                 return output::json(&json!({ "topics": topics }));
             }
@@ -155,6 +155,9 @@ pub(crate) async fn run(command: TopicCommand) -> Result<(), Failure> {
         TopicCommand::Delete { name, yes, dry_run, bootstrap } => {
             let client = bootstrap.connect().await?;
             let found = client.admin().describe_topic(&name).await?;
+            if found.topic.is_internal {
+                return Err(Failure::conflict(format!("topic {name} is the broker's own: its coordinators need it")));
+            }
             let offsets: i64 = found.offsets.iter().map(|(start, end)| end - start).sum();
             let what = format!("delete topic {name} with {} partitions and {offsets} offsets", found.offsets.len());
             if dry_run {

@@ -141,3 +141,54 @@ def test_a_name_with_a_line_break_does_not_break_a_table(run, broker, make_topic
     topic = make_topic()
     commit(broker, f"{topic}\nsecond\tline", topic, 0)
     assert f"{topic}\\nsecond\\tline  " in run("group", "list")[1]
+
+
+def test_an_address_without_a_port(daemon):
+    for address in ["nohost", "nohost:", "nohost:99999", ""]:
+        done = subprocess.run([BINARY, "topic", "list", "--bootstrap-servers", address], capture_output=True, timeout=60)
+        assert (done.returncode, b"HOST:PORT" in done.stderr) == (2, True), (address, done.stderr)
+
+
+def test_a_dry_run_promises_nothing_that_is_refused(run, broker, make_topic):
+    commit(broker, "makes-the-topic", make_topic(1), 0)
+    for how in ["--dry-run", "--yes"]:
+        code, _, said = run("topic", "delete", "__consumer_offsets", how)
+        assert code == 4 and "the broker's own" in said
+
+
+def test_a_name_in_a_path_that_is_none(daemon):
+    for path in ["topics", "groups", "queries"]:
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(f"http://{daemon.http}/api/v1/{path}/%ff", timeout=30)
+        assert refused.value.code == 400 and json.load(refused.value)["code"] == "bad_path"
+
+
+def test_what_is_counted_of_groups_and_transactions(daemon, broker, make_topic):
+    def counted():
+        with urllib.request.urlopen(f"http://{daemon.http}/metrics", timeout=30) as answer:
+            lines = [line.split() for line in answer.read().decode().splitlines() if not line.startswith("#")]
+        return {name.removeprefix("millstream_"): int(value) for name, value in lines}
+
+    def since(before):
+        return {name: value - before[name] for name, value in counted().items() if "group" in name or "transaction" in name or "offsets" in name}
+
+    topic, before = make_topic(1), counted()
+    commit(broker, f"counted-{topic}", topic, 0)
+    member = Consumer({"bootstrap.servers": broker, "group.id": f"counted-{topic}", "log_level": 2})
+    member.subscribe([topic])
+    while not member.assignment():
+        member.poll(0.1)
+    producer = Producer({"bootstrap.servers": broker, "transactional.id": f"counted-{topic}", "log_level": 2})
+    producer.init_transactions(30)
+    for end in [producer.commit_transaction, producer.commit_transaction, producer.abort_transaction]:
+        producer.begin_transaction()
+        producer.produce(topic, b"x")
+        producer.flush(30)
+        assert since(before)["open_transactions"] == 1
+        end(30)
+    assert since(before) == {
+        "groups": 1, "group_members": 1, "committed_offsets_total": 1, "transactional_ids": 1, "open_transactions": 0,
+        "committed_transactions_total": 2, "aborted_transactions_total": 1,
+    }
+    member.close()
+    assert since(before)["group_members"] == 0

@@ -11,6 +11,19 @@ from confluent_kafka.admin import AdminClient, NewTopic
 PARTITIONS = 500
 LIMIT = 400
 SEGMENTS_MAX = LIMIT - 192  # the rest is for connections, and for what is open for a moment
+RESERVE = 64  # what connections leave of it
+KNOCKING = 220  # more than are let in, and not more than wait in the queue of a system besides
+
+
+def open_files(daemon):
+    return len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
+
+
+def wait_until(holds, otherwise):
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline, otherwise
+        time.sleep(0.05)
 
 
 def create(daemon, topic):
@@ -66,16 +79,18 @@ def test_the_last_ones_are_not_given_away(make_daemon):
     taken, refused = write(daemon, "wide", 5000)
     assert 100 < len(taken) <= SEGMENTS_MAX and len(taken) + len(refused) == PARTITIONS
     assert set(refused.values()) == {KafkaError._MSG_TIMED_OUT}, "to be tried again, until the client gives up"
+    assert daemon.stderr.read_bytes().count(b"append failed") == len(refused), "said once of each, however often it was tried"
 
-    host, port = daemon.kafka.split(":")
-    knocking = [socket.create_connection((host, int(port)), 5) for _ in range(500)]
-    assert daemon.running(), daemon.stderr_tail()
-    for connection in knocking:
-        connection.close()
-    deadline = time.monotonic() + 30
-    while len(os.listdir(f"/proc/{daemon.process.pid}/fd")) > SEGMENTS_MAX + 32:
-        assert time.monotonic() < deadline, "connections that have ended stay open"
-        time.sleep(0.05)
+    for door in [daemon.kafka, daemon.http]:
+        host, port = door.split(":")
+        knocking = [socket.create_connection((host, int(port)), 5) for _ in range(KNOCKING)]
+        wait_until(lambda: open_files(daemon) > LIMIT - 100, "hardly any connection is taken")
+        time.sleep(0.3)
+        assert open_files(daemon) <= LIMIT - RESERVE + 2, "each door has but one more, which it closes again"
+        assert daemon.running(), daemon.stderr_tail()
+        for connection in knocking:
+            connection.close()
+        wait_until(lambda: open_files(daemon) < SEGMENTS_MAX + 32, "connections that have ended stay open")
 
     # A stop and a start with what is there; and what is deleted makes room.
     assert readable(daemon, "wide") == taken

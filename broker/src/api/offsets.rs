@@ -20,6 +20,7 @@ use super::Context;
 use crate::broker::Broker;
 use crate::group::{Asked, Commit, Committer, Told, Wanted};
 use crate::journal::durable;
+use crate::metrics::Metrics;
 
 pub(crate) fn offset_commit(broker: &Arc<Broker>, context: &Context, request: OffsetCommitRequest) -> BoxFuture<'static, Response> {
     let by_id = context.version >= 10;
@@ -61,6 +62,7 @@ pub(crate) fn offset_commit(broker: &Arc<Broker>, context: &Context, request: Of
         }
         topics.push(OffsetCommitTopicResult { name: topic.name, topic_id: topic.topic_id, partitions: results });
     }
+    let broker = broker.clone();
     let retention_ms = (request.retention_time_ms >= 0).then_some(request.retention_time_ms);
     // The group is looked at for what there is to commit, and not before.
     let committed = if commits.is_empty() { Ok((Vec::new(), None)) } else { broker.groups.commit(&who, &commits, retention_ms, None) };
@@ -73,7 +75,10 @@ pub(crate) fn offset_commit(broker: &Arc<Broker>, context: &Context, request: Of
         match committed {
             Err(code) => set(&|_| code),
             Ok((codes, acknowledged)) => match durable(acknowledged).await {
-                Ok(()) => set(&|at| codes[at]),
+                Ok(()) => {
+                    Metrics::add(&broker.metrics.offsets_committed, codes.iter().filter(|code| code.is_none()).count() as u64);
+                    set(&|at| codes[at]);
+                }
                 Err(code) => set(&|_| code),
             },
         }

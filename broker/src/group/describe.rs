@@ -51,6 +51,13 @@ impl Groups {
         all
     }
 
+    /// How many there are, and how many members they have together.
+    pub(crate) fn count(&self) -> (u64, u64) {
+        let shelf = self.shelf.lock();
+        let members: usize = shelf.groups.values().map(Group::member_count).sum();
+        (shelf.groups.len() as u64, members as u64)
+    }
+
     /// A classic group. One that is not known is dead, and from version 6 on an error.
     pub(crate) fn describe_classic(&self, id: &Str, version: i16) -> DescribedGroup {
         let described = self.look(id, |group, _| match &group.kind {

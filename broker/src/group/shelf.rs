@@ -44,11 +44,15 @@ impl Group {
         Group { kind, offsets: Offsets::default(), deadline_ms: None, emptied_ms: wall_ms, is_kept: false, unkept: None }
     }
 
-    pub(super) fn has_members(&self) -> bool {
+    pub(super) fn member_count(&self) -> usize {
         match &self.kind {
-            Kind::Classic(classic) => !classic.members.is_empty(),
-            Kind::Consumer(consumer) => !consumer.members.is_empty(),
+            Kind::Classic(classic) => classic.members.len(),
+            Kind::Consumer(consumer) => consumer.members.len(),
         }
+    }
+
+    pub(super) fn has_members(&self) -> bool {
+        self.member_count() > 0
     }
 
     /// Nothing but a name: nobody would miss it.

@@ -77,6 +77,8 @@ struct State {
     is_flushing: bool,
     /// Compaction is rewriting segments outside of the lock: none is removed meanwhile.
     is_compacting: bool,
+    /// Nothing has been written since the last append that failed.
+    is_refusing: bool,
     setback: compact::Setback,
 }
 
@@ -214,6 +216,7 @@ impl Partition {
         if let Err(error) = self.write(state, &batch, now_ms, settings) {
             return Err(self.refuse_write(state, &error));
         }
+        state.is_refusing = false;
         let time = if batch.has_log_append_time() { batch.max_timestamp() } else { -1 };
         let (base, last) = (batch.base_offset(), batch.last_offset());
         if let Some(ended) = state.producers.record(&BatchFacts::from(&batch), now_ms) {
@@ -288,7 +291,10 @@ impl Partition {
     }
 
     fn refuse_write(&self, state: &mut State, error: &LogError) -> Refusal {
-        tracing::error!(topic = self.topic, partition = self.index, "append failed: {error}");
+        // Once: clients try again many times a second, for as long as there is no room.
+        if !std::mem::replace(&mut state.is_refusing, true) {
+            tracing::error!(topic = self.topic, partition = self.index, "append failed: {error}; said again only after one that succeeds");
+        }
         self.stop_if_failed(state, error);
         Refusal::new(ErrorCode::KAFKA_STORAGE_ERROR, error.to_string())
     }

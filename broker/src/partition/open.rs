@@ -91,6 +91,7 @@ impl Partition {
                 is_flush_queued: false,
                 is_flushing: false,
                 is_compacting: false,
+                is_refusing: false,
                 setback: Setback::default(),
             }),
             is_failed: AtomicBool::new(false),

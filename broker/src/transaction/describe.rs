@@ -56,6 +56,13 @@ impl Transactions {
         listed
     }
 
+    /// How many ids there are, and how many of their transactions have not come to their end.
+    pub(crate) fn count(&self) -> (u64, u64) {
+        let slots: Vec<_> = self.by_id.lock().values().map(Arc::clone).collect();
+        let open = slots.iter().filter(|slot| slot.lock().transaction.is_open()).count();
+        (slots.len() as u64, open as u64)
+    }
+
     /// One transactional id.
     pub(crate) fn describe(&self, id: &Str) -> DescribedTransaction {
         let failed = |error_code| DescribedTransaction { error_code, transactional_id: id.clone(), ..Default::default() };

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use super::state::{End, Identity, State, Transaction};
 use super::{Slot, Transactions};
 use crate::journal::{self, durable};
+use crate::metrics::Metrics;
 use crate::partition::{Acknowledged, Partition};
 
 /// There is one coordinator, and it never moves.
@@ -118,6 +119,8 @@ impl Transactions {
             Ok(())
         })?;
         locked.is_completing = false;
+        let counter = if is_commit { &self.metrics.transactions_committed } else { &self.metrics.transactions_aborted };
+        Metrics::add(counter, 1);
         Ok(())
     }
 

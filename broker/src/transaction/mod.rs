@@ -24,6 +24,7 @@ use crate::durable;
 use crate::group::Groups;
 use crate::identity;
 use crate::journal::{Entry, Journal, Replayed};
+use crate::metrics::Metrics;
 use crate::partition::Acknowledged;
 use state::{Begin, Place, State, Transaction};
 
@@ -47,6 +48,15 @@ struct Slot {
     is_forgotten: bool,
 }
 
+/// What the coordinator works with.
+#[derive(Debug)]
+pub(crate) struct Around {
+    pub catalog: Arc<Catalog>,
+    pub groups: Arc<Groups>,
+    pub identity: Arc<identity::Identity>,
+    pub metrics: Arc<Metrics>,
+}
+
 /// The coordinator.
 #[derive(Debug)]
 pub(crate) struct Transactions {
@@ -54,6 +64,7 @@ pub(crate) struct Transactions {
     catalog: Arc<Catalog>,
     groups: Arc<Groups>,
     identity: Arc<identity::Identity>,
+    metrics: Arc<Metrics>,
     clock: Clock,
     settings: TransactionSettings,
     by_id: Mutex<HashMap<Str, Arc<Mutex<Slot>>>>,
@@ -61,14 +72,7 @@ pub(crate) struct Transactions {
 
 impl Transactions {
     /// Reads what an earlier process knew.
-    pub(crate) fn open(
-        journal: Journal,
-        catalog: Arc<Catalog>,
-        groups: Arc<Groups>,
-        identity: Arc<identity::Identity>,
-        clock: Clock,
-        settings: TransactionSettings,
-    ) -> Self {
+    pub(crate) fn open(journal: Journal, around: Around, clock: Clock, settings: TransactionSettings) -> Self {
         let mut by_id = HashMap::new();
         let mut damaged = 0;
         let now_ms = clock.monotonic_ms();
@@ -92,7 +96,8 @@ impl Transactions {
         if damaged > 0 {
             tracing::error!("{damaged} entries of the journal of transactions cannot be read: outcomes may be missing");
         }
-        Transactions { journal, catalog, groups, identity, clock, settings, by_id: Mutex::new(by_id) }
+        let Around { catalog, groups, identity, metrics } = around;
+        Transactions { journal, catalog, groups, identity, metrics, clock, settings, by_id: Mutex::new(by_id) }
     }
 
     /// Makes the journal's topic, so that whoever looks for the coordinator finds it ready.

@@ -123,6 +123,10 @@ impl Transaction {
         batches_epoch == epoch && self.partitions.contains(place)
     }
 
+    pub(super) fn is_open(&self) -> bool {
+        self.state == State::Ongoing || self.is_ending()
+    }
+
     fn is_ending(&self) -> bool {
         matches!(self.state, State::PrepareCommit | State::PrepareAbort)
     }
