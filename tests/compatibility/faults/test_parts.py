@@ -1,6 +1,10 @@
 """What the harness stands on: files, payloads, the watch over a growing history, and the demand that enough happens."""
 
 import collections
+import pathlib
+import subprocess
+
+import pytest
 
 from .enough import missing
 from .events import Recorder, read
@@ -8,6 +12,16 @@ from .model import History
 from .payload import make, name_of
 from .story import good
 from .watch import Watch
+
+
+MUTANTS = sorted((pathlib.Path(__file__).parent / "mutants").glob("*.patch"))
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda path: path.stem)
+def test_a_mutant_still_fits_the_broker(mutant):
+    repository = mutant.parents[4]
+    done = subprocess.run(["git", "apply", "--check", mutant], cwd=repository, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_files_give_back_what_was_written(tmp_path):
