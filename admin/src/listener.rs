@@ -2,14 +2,10 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use axum::serve::Listener;
 use millstream_broker::open_files;
 use tokio::net::{TcpListener, TcpStream};
-
-/// The pause after a connection that could not be had or kept.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// Accepts connections for as long as there are files.
 #[derive(Debug)]
@@ -21,10 +17,10 @@ impl Listener for Sparing {
 
     async fn accept(&mut self) -> (TcpStream, SocketAddr) {
         loop {
-            match self.0.accept().await {
-                Ok((stream, peer)) if open_files::may_be_accepted(&stream) => return (stream, peer),
+            match open_files::accept(&self.0).await {
+                Ok(accepted) => return accepted,
                 // Either the peer has gone, or there are too many: whoever comes next waits in the kernel's queue.
-                Ok(_) | Err(_) => tokio::time::sleep(PAUSE).await,
+                Err(_) => tokio::time::sleep(open_files::ACCEPT_PAUSE).await,
             }
         }
     }

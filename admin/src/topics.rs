@@ -6,6 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
+use millstream_client::TopicInfo;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -24,8 +25,11 @@ pub(crate) struct NewTopic {
 
 pub(crate) async fn list(State(admin): State<Admin>) -> Result<Json<Value>, Problem> {
     let topics = admin.client.admin().topics().await?;
-    let topics: Vec<Value> =
-        topics.iter().map(|topic| json!({"name": topic.name, "id": topic.id.to_string(), "partitions": topic.partitions, "is_internal": topic.is_internal})).collect();
+    let shown = |topic: &TopicInfo| {
+        let TopicInfo { name, id, partitions, is_internal } = topic;
+        json!({"name": name, "id": id.to_string(), "partitions": partitions, "is_internal": is_internal})
+    };
+    let topics: Vec<Value> = topics.iter().map(shown).collect();
     Ok(Json(json!({ "topics": topics })))
 }
 

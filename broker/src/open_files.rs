@@ -4,9 +4,14 @@
 //! What is left is a reserve, so that neither clients nor logs take the last ones: a folder that cannot be opened to be synced
 //! ends the process.
 
+use std::io;
+use std::net::SocketAddr;
 use std::os::fd::AsRawFd;
+use std::time::Duration;
 
+use rustix::io::Errno;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::net::{TcpListener, TcpStream};
 
 /// Left for what is opened for a moment only.
 const LEFT_BY_CONNECTIONS: u64 = 64;
@@ -28,10 +33,17 @@ pub fn raise_limit() -> u64 {
     limit.current.unwrap_or(u64::MAX)
 }
 
-/// Whether a connection that was just accepted leaves enough.
-pub fn may_be_accepted(connection: &impl AsRawFd) -> bool {
-    leaves(connection, LEFT_BY_CONNECTIONS)
+/// The next connection, unless it would take one of the last files: then it is closed again, and whoever accepts waits a while.
+pub async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
+    let (stream, peer) = listener.accept().await?;
+    if !leaves(&stream, LEFT_BY_CONNECTIONS) {
+        return Err(Errno::MFILE.into());
+    }
+    Ok((stream, peer))
 }
+
+/// The pause after an accept that failed.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Whether another file than this, which was just opened, may be opened to stay open.
 pub(crate) fn may_be_kept(file: &impl AsRawFd) -> bool {

@@ -18,8 +18,6 @@ use crate::open_files;
 
 /// How long connections may take to finish what they were asked when the server stops.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
-/// The pause after an accept that failed for lack of file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Why a server cannot start.
 #[derive(Debug, Error)]
@@ -84,7 +82,7 @@ impl Server {
                     if !std::mem::replace(&mut was_refused, true) {
                         tracing::warn!("connections cannot be accepted: {error}");
                     }
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    tokio::time::sleep(open_files::ACCEPT_PAUSE).await;
                 }
             }
         }
@@ -99,10 +97,7 @@ impl Server {
 
 async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> io::Result<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
     let permit = room.clone().acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = listener.accept().await?;
-    if !open_files::may_be_accepted(&stream) {
-        return Err(rustix::io::Errno::MFILE.into());
-    }
+    let (stream, _) = open_files::accept(listener).await?;
     Ok((stream, permit))
 }
 

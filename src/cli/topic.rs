@@ -3,6 +3,7 @@
 use std::io::{IsTerminal, Write};
 
 use clap::Subcommand;
+use millstream_client::TopicInfo;
 use serde_json::{Value, json};
 
 use super::output::{self, Format};
@@ -93,10 +94,11 @@ pub(crate) async fn run(command: TopicCommand) -> Result<(), Failure> {
         TopicCommand::List { bootstrap, output } => {
             let topics = bootstrap.connect().await?.admin().topics().await?;
             if output == Format::Json {
-                let topics: Vec<Value> = topics
-                    .iter()
-                    .map(|topic| json!({"name": topic.name, "id": topic.id.to_string(), "partitions": topic.partitions, "is_internal": topic.is_internal}))
-                    .collect();
+                let shown = |topic: &TopicInfo| {
+                    let TopicInfo { name, id, partitions, is_internal } = topic;
+                    json!({"name": name, "id": id.to_string(), "partitions": partitions, "is_internal": is_internal})
+                };
+                let topics: Vec<Value> = topics.iter().map(shown).collect();
                 return output::json(&json!({ "topics": topics }));
             }
             let rows: Vec<Vec<String>> = topics.iter().map(|t| vec![t.name.clone(), t.partitions.to_string(), t.id.to_string()]).collect();

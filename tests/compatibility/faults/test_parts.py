@@ -3,9 +3,11 @@
 import collections
 import pathlib
 import subprocess
+import types
 
 import pytest
 
+from . import harness
 from .enough import missing
 from .events import Recorder, read
 from .model import History
@@ -51,6 +53,22 @@ def test_the_watch_counts_what_is_added(tmp_path):
     record("produce", "ok", record="a.0.1/1")
     assert watch.count("produce", "ok") == 2 and watch.count("commit", "invoke") == 0
     assert not watch.wait_for("commit", "invoke", 0.01)
+
+
+@pytest.mark.parametrize("lacking, checks", [([[]], 1), ([["x"], ["x"], []], 3), ([["x"]] * 99, 11)])
+def test_a_run_goes_on_until_enough_happened_and_not_for_ever(tmp_path, monkeypatch, lacking, checks):
+    """With a check after the time is over, and then after each fifth of it, until three times as much is over."""
+    answers, now = iter(lacking), [0.0]
+
+    def pass_time(seconds: float) -> None:
+        now[0] += max(seconds, 1e-6)
+
+    asked = []
+    monkeypatch.setattr(harness, "missing_so_far", lambda *_: asked.append(now[0]) or next(answers))
+    monkeypatch.setattr(harness, "time", types.SimpleNamespace(monotonic=lambda: now[0], sleep=pass_time))
+    crew = types.SimpleNamespace(look_after=lambda: None)
+    harness.work(harness.Plan(10.0, 1, False, tmp_path), None, crew, lambda _: None)
+    assert len(asked) == checks and now[0] < 33 and asked[0] >= 10
 
 
 def test_a_run_in_which_little_happened_says_so():
