@@ -28,7 +28,7 @@ pub(crate) async fn cluster(State(admin): State<Admin>) -> Json<Value> {
     let totals = admin.broker.totals();
     Json(json!({
         "cluster_id": admin.broker.cluster_id(),
-        "node_id": millstream_broker::NODE_ID,
+        "node_id": admin.broker.node_id(),
         "version": env!("CARGO_PKG_VERSION"),
         "topics": totals.topics,
         "partitions": totals.partitions,

@@ -81,7 +81,7 @@ impl From<QueryError> for Problem {
             QueryError::Client(error) => return error.into(),
             QueryError::Parse(_) => (StatusCode::BAD_REQUEST, "parse_error"),
             QueryError::Analysis(_) | QueryError::Plan(_) => (StatusCode::BAD_REQUEST, "analysis_error"),
-            QueryError::Execution { .. } => (StatusCode::INTERNAL_SERVER_ERROR, "execution_failed"),
+            QueryError::Execution { .. } | QueryError::Panic(_) => (StatusCode::INTERNAL_SERVER_ERROR, "execution_failed"),
             QueryError::Checkpoint { .. } => (StatusCode::CONFLICT, "checkpoint_unusable"),
             QueryError::DataLoss(_) => (StatusCode::CONFLICT, "data_loss"),
         };

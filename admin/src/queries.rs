@@ -38,7 +38,7 @@ pub(crate) async fn tables(State(admin): State<Admin>) -> Json<Value> {
         .iter()
         .map(|table| {
             let columns: Vec<Value> = table.columns.iter().map(|(name, kind)| json!({"name": name, "type": kind})).collect();
-            json!({"name": table.name, "topic": table.topic, "columns": columns})
+            json!({"name": table.name, "topic": table.topic, "columns": columns, "error": table.error})
         })
         .collect();
     Json(json!({ "tables": tables }))

@@ -1,20 +1,20 @@
 //! The broker: a data directory, opened. It answers requests; sockets are `server`'s.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
-use futures::FutureExt;
-use millstream_protocol::exchange::Answer;
-use millstream_protocol::{ApiKey, Call, Exchange};
+use millstream_protocol::{Endpoint, Str};
+use parking_lot::RwLock;
 use thiserror::Error;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Refused};
 use crate::clock::Clock;
-use crate::config::BrokerSettings;
+use crate::config::{BrokerSettings, Listener, Properties};
 use crate::disk::{Disk, RealDisk, replace_file};
-use crate::dispatch;
+use crate::dynamic::{Dynamic, Whose};
 use crate::fetch_session::FetchSessions;
 use crate::group::Groups;
 use crate::identity::Identity;
@@ -24,11 +24,9 @@ use crate::metrics::Metrics;
 use crate::partition::flush::Flusher;
 use crate::partition::tail::TailBudget;
 use crate::partition::{Partition, Start};
+use crate::seldom::Seldom;
 use crate::side_by_side::side_by_side;
 use crate::transaction::{Around, Transactions};
-
-/// The one broker of a cluster has this node id.
-pub const NODE_ID: i32 = 1;
 
 /// Present while no broker runs and the last one ended as it should.
 const CLEAN_MARK: &str = "clean";
@@ -56,9 +54,19 @@ pub struct Broker {
     pub(crate) identity: Arc<Identity>,
     pub(crate) sessions: FetchSessions,
     pub(crate) metrics: Arc<Metrics>,
+    /// Properties that can change while it runs.
+    pub(crate) dynamic: Dynamic,
+    /// Whoever administers topics has this, one after the other, and waits for it off the I/O threads.
+    pub(crate) administration: Arc<Semaphore>,
+    /// Room for batches that are inflated off the I/O threads.
+    pub(crate) inflating: Arc<Semaphore>,
+    /// What was said of failed reads.
+    pub(crate) seldom: Seldom,
     data_dir: PathBuf,
     flusher: Arc<Flusher>,
-    advertised: OnceLock<(String, u16)>,
+    listeners: RwLock<Vec<Listener>>,
+    /// Room for connections, and how much of it was given away.
+    connection_room: Arc<Semaphore>,
     connections: AtomicU64,
     tail_budget: Arc<TailBudget>,
     /// Keeps other processes out for as long as it is open.
@@ -87,15 +95,21 @@ impl Broker {
         lock: Option<std::fs::File>,
     ) -> Result<Arc<Self>, OpenError> {
         disk.create_dir(data_dir).map_err(|error| LogError::io(data_dir, error))?;
-        let identity = Arc::new(Identity::open(disk.clone(), data_dir)?);
+        let identity = Arc::new(Identity::open(disk.clone(), data_dir, settings.node_id, settings.cluster_id.as_deref())?);
+        let dynamic = Dynamic::open(disk.clone(), data_dir, &settings)?;
+        let holding = dynamic.settings();
+        let connections_max = holding.connections_max;
         let flusher = Flusher::new();
         let tail_budget = TailBudget::new(settings.tail_bytes_max);
-        let properties = settings.properties.clone();
+        let properties = holding.properties.clone();
         let start = Start { now_ms: clock.now_ms(), is_clean: Self::take_clean_mark(&*disk, data_dir)? };
         let catalog = Catalog::open(disk.clone(), data_dir.join("topics"), properties, flusher.clone(), tail_budget.clone(), &start)?;
         let catalog = Arc::new(catalog);
+        if !start.is_clean {
+            begin_epoch(&catalog, &identity)?;
+        }
         let journal = Journal::new(journal::OFFSETS, catalog.clone());
-        let groups = Arc::new(Groups::open(journal, catalog.clone(), clock.clone(), settings.groups.clone()));
+        let groups = Arc::new(Groups::open(journal, catalog.clone(), clock.clone(), holding.groups.clone()));
         let journal = Journal::new(journal::TRANSACTIONS, catalog.clone());
         let metrics = Arc::new(Metrics::default());
         let around = Around { catalog: catalog.clone(), groups: groups.clone(), identity: identity.clone(), metrics: metrics.clone() };
@@ -114,7 +128,12 @@ impl Broker {
             metrics,
             data_dir: data_dir.to_owned(),
             flusher,
-            advertised: OnceLock::new(),
+            listeners: RwLock::default(),
+            connection_room: Arc::new(Semaphore::new(connections_max)),
+            dynamic,
+            seldom: Seldom::default(),
+            administration: Arc::new(Semaphore::new(1)),
+            inflating: Arc::new(Semaphore::new(inflating_max())),
             connections: AtomicU64::new(1),
             tail_budget,
             _lock: lock,
@@ -141,13 +160,56 @@ impl Broker {
         &self.data_dir
     }
 
-    /// Where clients are told to connect to.
-    pub fn set_advertised(&self, host: String, port: u16) {
-        let _ = self.advertised.set((host, port));
+    /// The id of the one node.
+    pub fn node_id(&self) -> i32 {
+        self.settings.node_id
     }
 
-    pub(crate) fn advertised(&self) -> (&str, u16) {
-        self.advertised.get().map_or(("localhost", 0), |(host, port)| (host, *port))
+    /// Notes a listener, with the address that it has.
+    pub(crate) fn add_listener(&self, listener: Listener) {
+        self.listeners.write().push(listener);
+    }
+
+    /// Where it listens.
+    pub(crate) fn listeners(&self) -> Vec<Listener> {
+        self.listeners.read().clone()
+    }
+
+    /// What a caller in the same process is told to connect to.
+    pub(crate) fn first_endpoint(&self) -> Endpoint {
+        let listeners = self.listeners.read();
+        let first = listeners.first().map(|listener| listener.advertised.as_ref().unwrap_or(&listener.address).clone());
+        first.unwrap_or_else(|| Endpoint { host: Str::from_static("localhost"), port: 0 })
+    }
+
+    pub(crate) fn connection_room(&self) -> Arc<Semaphore> {
+        self.connection_room.clone()
+    }
+
+    /// Changes properties while the broker runs, all or none of them, durably. They hold at once.
+    pub(crate) fn alter_properties(
+        &self,
+        whose: Whose,
+        validate_only: bool,
+        alter: impl FnOnce(&mut Properties) -> Result<(), Refused>,
+    ) -> Result<(), Refused> {
+        let before = self.dynamic.settings();
+        let Some(holding) = self.dynamic.alter(whose, validate_only, alter)? else { return Ok(()) };
+        self.catalog.set_broker_properties(holding.properties.clone());
+        self.groups.set_assignment_interval(holding.groups.consumer.assignment_interval_ms);
+        let (had, has) = (before.connections_max, holding.connections_max);
+        self.connection_room.add_permits(has.saturating_sub(had));
+        // Connections that are there stay; the room that they leave is not given away again.
+        let surplus = had.saturating_sub(has);
+        if surplus > 0 {
+            let room = self.connection_room.clone();
+            tokio::spawn(async move {
+                if let Ok(permits) = room.acquire_many(surplus as u32).await {
+                    permits.forget();
+                }
+            });
+        }
+        Ok(())
     }
 
     /// A number for a new connection.
@@ -201,7 +263,12 @@ impl Broker {
         let expiring = every(settings.groups.offsets_check_ms as u64, || async { groups.expire() });
         let flushing = every(settings.retention_check_ms.clamp(10, 100), || self.off_thread(Self::flush_overdue));
         let retaining = every(settings.retention_check_ms, || self.off_thread(Self::tend_logs));
-        let compacting = every(settings.cleaner_backoff_ms, || self.off_thread(Self::compact));
+        let compacting = async {
+            loop {
+                tokio::time::sleep(Duration::from_millis(self.dynamic.settings().cleaner_backoff_ms.max(1))).await;
+                self.off_thread(Self::compact).await;
+            }
+        };
         tokio::join!(compacting, sessions, aborting, expiring, flushing, retaining);
     }
 
@@ -220,10 +287,10 @@ impl Broker {
     }
 
     fn tend_logs(&self) {
-        let now_ms = self.clock.now_ms();
+        let (now_ms, expiration_ms) = (self.clock.now_ms(), self.dynamic.settings().producer_expiration_ms);
         for topic in self.catalog.all() {
             for partition in topic.partitions().iter() {
-                if let Err(error) = partition.tend(now_ms, self.settings.producer_expiration_ms) {
+                if let Err(error) = partition.tend(now_ms, expiration_ms) {
                     tracing::error!(topic = topic.name, partition = partition.index, "retention failed: {error}");
                 }
             }
@@ -267,10 +334,27 @@ impl Broker {
     }
 }
 
+/// Begins a new leader epoch in every partition: the last process ended without closing the logs, and offsets that were readable may be
+/// given anew. It is on stable storage before anybody can read a batch of it.
+fn begin_epoch(catalog: &Catalog, identity: &Identity) -> Result<(), LogError> {
+    let partitions: Vec<Arc<Partition>> = catalog.all().iter().flat_map(|topic| topic.partitions().to_vec()).collect();
+    let highest = partitions.iter().map(|partition| partition.positions().leader_epoch).max();
+    if let Some(highest) = highest {
+        let epoch = identity.next_leader_epoch(highest)?;
+        partitions.iter().for_each(|partition| partition.begin_epoch(epoch));
+    }
+    Ok(())
+}
+
+/// So many requests are checked at once off the I/O threads: as many as there are cores, which they share with those threads.
+fn inflating_max() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// Does something again and again, with a pause between.
 async fn every<F: Future<Output = ()>>(pause_ms: u64, mut work: impl FnMut() -> F) {
     loop {
-        tokio::time::sleep(std::time::Duration::from_millis(pause_ms.max(1))).await;
+        tokio::time::sleep(Duration::from_millis(pause_ms.max(1))).await;
         work().await;
     }
 }
@@ -294,18 +378,4 @@ pub struct Totals {
     pub transactional_ids: u64,
     /// Transactions that are open or whose markers are still to be written.
     pub open_transactions: u64,
-}
-
-/// The broker behind a shared handle: what a connection, an embedded query and a test ask.
-#[derive(Debug, Clone)]
-pub struct BrokerHandle(pub Arc<Broker>);
-
-impl Exchange for BrokerHandle {
-    fn exchange(&self, call: Call) -> Answer {
-        dispatch::dispatch(&self.0, call).map(Ok).boxed()
-    }
-
-    fn version(&self, api: ApiKey) -> Option<i16> {
-        Some(api.info().max)
-    }
 }

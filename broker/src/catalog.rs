@@ -11,7 +11,7 @@ use millstream_protocol::{ErrorCode, Str, TopicId};
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 
-use crate::config::{Properties, TopicSettings, check_topic_properties, known_here};
+use crate::config::{Properties, TopicSettings, check_topic_properties, plain};
 use crate::disk::{Disk, read_file, replace_file};
 use crate::durable;
 use crate::log::LogError;
@@ -22,8 +22,8 @@ use crate::side_by_side::side_by_side;
 
 const TOPIC_VERSION: u8 = 1;
 const TOPIC_FILE_BYTES_MAX: u64 = 1024 * 1024;
-/// As in Kafka: one request for more is a mistake.
-pub(crate) const PARTITIONS_PER_REQUEST_MAX: i32 = 10_000;
+/// Of all topics of a request, as in Kafka: one for more is a mistake.
+pub(crate) const PARTITIONS_PER_REQUEST_MAX: i64 = 10_000;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct TopicFile {
@@ -100,7 +100,8 @@ pub(crate) struct Catalog {
     changes: Mutex<()>,
     flusher: Arc<Flusher>,
     tail_budget: Arc<TailBudget>,
-    broker_properties: Properties,
+    /// What topics fall back to.
+    broker_properties: RwLock<Arc<Properties>>,
 }
 
 /// Whether a name may be a topic's; the error is Kafka's sentence.
@@ -144,7 +145,7 @@ impl Catalog {
             changes: Mutex::new(()),
             flusher,
             tail_budget,
-            broker_properties,
+            broker_properties: RwLock::new(Arc::new(broker_properties)),
         };
         let mut found = Vec::new();
         for entry in disk.list(&dir).map_err(fail)? {
@@ -158,7 +159,7 @@ impl Catalog {
             };
             let file: TopicFile = durable::decode(TOPIC_VERSION, &content)
                 .map_err(|error| LogError::io(&file_path, std::io::Error::new(std::io::ErrorKind::InvalidData, error)))?;
-            found.push((Arc::new(TopicSettings::new(&file.properties, &catalog.broker_properties)), file, path));
+            found.push((catalog.settings(&file.properties), file, path));
         }
         let places: Vec<_> = found.iter().flat_map(|topic| (0..topic.1.partitions).map(move |index| (topic, index))).collect();
         let opened =
@@ -171,8 +172,22 @@ impl Catalog {
         Ok(catalog)
     }
 
+    fn settings(&self, properties: &Properties) -> Arc<TopicSettings> {
+        Arc::new(TopicSettings::new(properties, &self.broker_properties.read()))
+    }
+
+    /// Gives all topics other values to fall back to.
+    pub(crate) fn set_broker_properties(&self, properties: Properties) {
+        let _changing = self.changes.lock();
+        *self.broker_properties.write() = Arc::new(properties);
+        for topic in self.all() {
+            let settings = self.settings(&topic.properties());
+            topic.partitions().iter().for_each(|partition| partition.set_settings(settings.clone()));
+        }
+    }
+
     fn assemble(&self, file: TopicFile, dir: PathBuf, start: &Start) -> Result<Arc<Topic>, LogError> {
-        let settings = Arc::new(TopicSettings::new(&file.properties, &self.broker_properties));
+        let settings = self.settings(&file.properties);
         let partitions = (0..file.partitions)
             .map(|index| self.open_partition(&file.name, index, &settings, &dir, start))
             .collect::<Result<Vec<_>, _>>()?;
@@ -247,22 +262,19 @@ impl Catalog {
         if partitions < 1 {
             return Err((ErrorCode::INVALID_PARTITIONS, "Number of partitions was set to an invalid non-positive value.".into()));
         }
-        if partitions > PARTITIONS_PER_REQUEST_MAX {
-            return Err((ErrorCode::POLICY_VIOLATION, "Excessively large number of partitions per request.".into()));
-        }
         self.check_properties(properties)
     }
 
     /// Whether a topic may have these properties.
     pub(crate) fn check_properties(&self, properties: &Properties) -> Result<(), Refused> {
-        check_topic_properties(properties, &self.broker_properties).map_err(|error| (ErrorCode::INVALID_CONFIG, error.to_string()))
+        check_topic_properties(properties, &self.broker_properties.read()).map_err(|error| (ErrorCode::INVALID_CONFIG, error.to_string()))
     }
 
     /// Makes a topic, durably.
     pub(crate) fn create(&self, name: &str, partitions: i32, properties: Properties, now_ms: i64) -> Result<Arc<Topic>, Refused> {
         let _changing = self.changes.lock();
         self.check_new(name, partitions, &properties)?;
-        let properties = known_here(properties);
+        let properties = plain(properties);
         let id = TopicId(rand::random::<u128>().max(1).to_be_bytes());
         let dir = self.dir.join(folder(id));
         let file = TopicFile { name: name.to_owned(), id: id.0, partitions, properties: properties.clone() };
@@ -278,12 +290,21 @@ impl Catalog {
         Ok(topic)
     }
 
-    /// Adds partitions, durably.
-    pub(crate) fn grow(&self, topic: &Topic, count: i32, now_ms: i64) -> Result<(), Refused> {
+    /// Adds partitions, durably, up to a count that `check` allows beside the present one: two that ask at once are asked one after the
+    /// other.
+    pub(crate) fn grow(
+        &self,
+        topic: &Topic,
+        count: i32,
+        now_ms: i64,
+        check: impl FnOnce(i32) -> Result<(), Refused>,
+    ) -> Result<(), Refused> {
         let _changing = self.changes.lock();
+        self.check_there(topic)?;
         let present = topic.partitions();
+        check(present.len() as i32)?;
         let properties = topic.properties();
-        let settings = Arc::new(TopicSettings::new(&properties, &self.broker_properties));
+        let settings = self.settings(&properties);
         let mut grown = present.to_vec();
         for index in present.len() as i32..count {
             grown.push(
@@ -296,16 +317,37 @@ impl Catalog {
         Ok(())
     }
 
-    /// Replaces a topic's properties, durably; they hold from the next append on.
-    pub(crate) fn set_properties(&self, topic: &Topic, properties: Properties) -> Result<(), Refused> {
-        let properties = known_here(properties);
+    /// Changes a topic's properties, durably, all or none of them; they hold from the next append on. What `alter` sees nobody else
+    /// changes meanwhile.
+    pub(crate) fn alter_properties(
+        &self,
+        topic: &Topic,
+        validate_only: bool,
+        alter: impl FnOnce(&mut Properties) -> Result<(), Refused>,
+    ) -> Result<(), Refused> {
         let _changing = self.changes.lock();
+        self.check_there(topic)?;
+        let mut properties = topic.properties();
+        alter(&mut properties)?;
+        self.check_properties(&properties)?;
+        if validate_only {
+            return Ok(());
+        }
+        let properties = plain(properties);
         let partitions = topic.partitions();
         self.save(topic, partitions.len() as i32, &properties).map_err(storage_error)?;
-        let settings = Arc::new(TopicSettings::new(&properties, &self.broker_properties));
+        let settings = self.settings(&properties);
         partitions.iter().for_each(|partition| partition.set_settings(settings.clone()));
         *topic.properties.write() = properties;
         Ok(())
+    }
+
+    /// A topic that was removed while somebody waited for the lock must not get files again.
+    fn check_there(&self, topic: &Topic) -> Result<(), Refused> {
+        match self.names.read().by_id.contains_key(&topic.id) {
+            true => Ok(()),
+            false => Err((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.sentence().into())),
+        }
     }
 
     /// Removes a topic. Once this returns it does not come back, whatever happens to its files.

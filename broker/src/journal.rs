@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use millstream_protocol::ErrorCode;
-use millstream_protocol::limit::INFLATED_BATCH_BYTES_MAX;
+use millstream_protocol::limit::INFLATED_IN_MEMORY_BYTES_MAX;
 use millstream_protocol::record::batch::TRANSACTIONAL;
 use millstream_protocol::record::{BatchBuilder, Codec, NewRecord};
 
@@ -60,7 +60,10 @@ impl Journal {
         if let Some(made) = journal.catalog.get(topic) {
             // Whoever made it: by age or in tiny segments, what was promised would be lost.
             if made.properties() != properties()
-                && let Err((code, sentence)) = journal.catalog.set_properties(&made, properties())
+                && let Err((code, sentence)) = journal.catalog.alter_properties(&made, false, |set| {
+                    *set = properties();
+                    Ok(())
+                })
             {
                 tracing::error!(topic, "a coordinator's journal keeps properties that are not its own: {code}: {sentence}");
             }
@@ -135,7 +138,7 @@ impl Journal {
                 return Ok(());
             }
             let producer_id = batch.is_transactional().then(|| batch.producer_id());
-            for record in batch.records(INFLATED_BATCH_BYTES_MAX)? {
+            for record in batch.records(INFLATED_IN_MEMORY_BYTES_MAX)? {
                 let record = record?;
                 if let Some(key) = record.key {
                     see(Replayed::Entry { key, value: record.value, producer_id });

@@ -7,6 +7,7 @@
 //! * [`server`] accepts, `connection` cuts frames and answers in order, `dispatch` has the only match on the API key
 //! * `api` has one handler per API; handlers see no sockets
 //! * `group` and `transaction` coordinate, and keep what they have to remember in a `journal`
+//! * `dynamic` has the properties that change while the broker runs
 //! * `catalog` knows the topics, `partition` owns a log each, `log` keeps segments
 //! * [`disk`] and [`clock`] are the doors to the outside, [`open_files`] the limit to both sockets and segments, [`config`] the properties, [`metrics`] the counters
 //! * [`broker`] puts it together
@@ -26,8 +27,10 @@ mod log;
 mod partition;
 
 mod durable;
+mod dynamic;
 mod identity;
 mod journal;
+mod seldom;
 mod side_by_side;
 
 mod group;
@@ -42,9 +45,10 @@ pub mod open_files;
 pub mod broker;
 mod inspect;
 
-pub use broker::{Broker, BrokerHandle, NODE_ID, OpenError};
+pub use broker::{Broker, OpenError};
 pub use clock::Clock;
-pub use config::{BrokerSettings, ConfigError, Properties};
+pub use config::{BrokerSettings, ConfigError, Listener, Properties};
+pub use dispatch::BrokerHandle;
 pub use inspect::{Inspected, inspect};
 pub use log::LogError;
 pub use server::{Server, ServerError};

@@ -6,12 +6,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::select_all;
+use millstream_protocol::Endpoint;
 use thiserror::Error;
-use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::broker::Broker;
+use crate::config::Listener;
 use crate::connection::{self, RequestMemory};
 use crate::metrics::Metrics;
 use crate::open_files;
@@ -23,36 +27,60 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, Error)]
 #[error("cannot listen on {address}: {error}; is another server running there?")]
 pub struct ServerError {
-    address: SocketAddr,
+    address: Endpoint,
     error: io::Error,
 }
 
-/// A listening socket with a broker behind it.
+/// Listening sockets with a broker behind them.
 #[derive(Debug)]
 pub struct Server {
-    listener: TcpListener,
+    listeners: Vec<(TcpListener, Option<Endpoint>)>,
     broker: Arc<Broker>,
 }
 
+/// A connection that was accepted.
+struct Accepted {
+    stream: TcpStream,
+    /// What its listener advertises.
+    advertised: Option<Endpoint>,
+    permit: OwnedSemaphorePermit,
+}
+
 impl Server {
-    /// Listens; port 0 means any free one. Clients are told to connect to the address that comes of it.
+    /// Listens on one address; port 0 means any free one.
     pub async fn bind(broker: Arc<Broker>, address: SocketAddr) -> Result<Self, ServerError> {
-        let fail = |error| ServerError { address, error };
-        let listener = TcpListener::bind(address).await.map_err(fail)?;
-        let local = listener.local_addr().map_err(fail)?;
-        let host = if local.ip().is_unspecified() { "localhost".to_owned() } else { local.ip().to_string() };
-        broker.set_advertised(host, local.port());
-        Ok(Server { listener, broker })
+        Self::listen(broker, &[Listener::plain(&address.ip().to_string(), address.port())]).await
+    }
+
+    /// Listens on all listeners; port 0 means any free one.
+    pub async fn listen(broker: Arc<Broker>, listeners: &[Listener]) -> Result<Self, ServerError> {
+        let mut listening = Vec::new();
+        for listener in listeners {
+            let fail = |error| ServerError { address: listener.address.clone(), error };
+            let Endpoint { host, port } = &listener.address;
+            let host = if host.is_empty() { "0.0.0.0" } else { host.as_str() };
+            let socket = TcpListener::bind((host, *port)).await.map_err(fail)?;
+            let local = socket.local_addr().map_err(fail)?;
+            let bound = Endpoint { host: local.ip().to_string().into(), port: local.port() };
+            broker.add_listener(Listener { address: bound, ..listener.clone() });
+            listening.push((socket, listener.advertised.clone()));
+        }
+        Ok(Server { listeners: listening, broker })
+    }
+
+    /// Where it listens first.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.addresses()?.first().copied().ok_or(io::Error::from(io::ErrorKind::NotConnected))
     }
 
     /// Where it listens.
-    pub fn address(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    pub fn addresses(&self) -> io::Result<Vec<SocketAddr>> {
+        self.listeners.iter().map(|(listener, _)| listener.local_addr()).collect()
     }
 
     /// Serves until `stop` becomes true, then lets connections finish what they were asked.
     pub async fn run(self, mut stop: watch::Receiver<bool>) {
-        let room = Arc::new(Semaphore::new(self.broker.settings.connections_max));
+        let room = self.broker.connection_room();
         let memory = RequestMemory::new(self.broker.settings.queued_bytes_max);
         let mut connections = JoinSet::new();
         // It is told once, and not ten times a second.
@@ -61,22 +89,13 @@ impl Server {
             let accepted = tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => break,
                 // Beyond the bound, clients wait in the kernel's queue.
-                accepted = accept(&self.listener, &room) => accepted,
+                accepted = self.accept(&room) => accepted,
                 Some(_) = connections.join_next(), if !connections.is_empty() => continue,
             };
             match accepted {
-                Ok((stream, permit)) => {
+                Ok(accepted) => {
                     was_refused = false;
-                    prepare(&stream);
-                    let (broker, memory, stop) = (self.broker.clone(), memory.clone(), stop.clone());
-                    connections.spawn(async move {
-                        let metrics = &broker.metrics;
-                        Metrics::add(&metrics.connections_accepted, 1);
-                        metrics.connections.fetch_add(1, Ordering::Relaxed);
-                        connection::serve(broker.clone(), stream, memory, stop).await;
-                        broker.metrics.connections.fetch_sub(1, Ordering::Relaxed);
-                        drop(permit);
-                    });
+                    connections.spawn(serve(self.broker.clone(), accepted, memory.clone(), stop.clone()));
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut was_refused, true) {
@@ -86,23 +105,35 @@ impl Server {
                 }
             }
         }
-        drop(self.listener);
+        drop(self.listeners);
         let drained = tokio::time::timeout(DRAIN_TIMEOUT, async { while connections.join_next().await.is_some() {} }).await;
         if drained.is_err() {
             tracing::warn!("{} connections did not finish in {} s and are cut", connections.len(), DRAIN_TIMEOUT.as_secs());
             connections.shutdown().await;
         }
     }
+
+    async fn accept(&self, room: &Arc<Semaphore>) -> io::Result<Accepted> {
+        let permit = room.clone().acquire_owned().await.map_err(io::Error::other)?;
+        let accepting = self.listeners.iter().map(|(listener, _)| open_files::accept(listener).boxed());
+        let (accepted, place, _) = select_all(accepting).await;
+        let (stream, _) = accepted?;
+        Ok(Accepted { stream, advertised: self.listeners[place].1.clone(), permit })
+    }
 }
 
-async fn accept(listener: &TcpListener, room: &Arc<Semaphore>) -> io::Result<(tokio::net::TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let permit = room.clone().acquire_owned().await.map_err(io::Error::other)?;
-    let (stream, _) = open_files::accept(listener).await?;
-    Ok((stream, permit))
+async fn serve(broker: Arc<Broker>, accepted: Accepted, memory: RequestMemory, stop: watch::Receiver<bool>) {
+    let Accepted { stream, advertised, permit } = accepted;
+    prepare(&stream);
+    Metrics::add(&broker.metrics.connections_accepted, 1);
+    broker.metrics.connections.fetch_add(1, Ordering::Relaxed);
+    connection::serve(broker.clone(), stream, advertised, memory, stop).await;
+    broker.metrics.connections.fetch_sub(1, Ordering::Relaxed);
+    drop(permit);
 }
 
 /// Small answers go out at once, and a peer that vanished without a word is noticed.
-fn prepare(stream: &tokio::net::TcpStream) {
+fn prepare(stream: &TcpStream) {
     let keepalive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15));
     let prepared = stream.set_nodelay(true).and_then(|()| socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive));
     if let Err(error) = prepared {

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use millstream_broker::disk::simulated::SimulatedDisk;
 use millstream_broker::{Broker, BrokerSettings, Clock, OpenError, Properties, Server};
 use millstream_protocol::header::{decode_response, encode_request};
-use millstream_protocol::message::create_topics::{CreatableTopic, CreateTopicsRequest};
+use millstream_protocol::message::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
 use millstream_protocol::message::fetch::{FetchPartition, FetchRequest, FetchTopic};
 use millstream_protocol::message::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use millstream_protocol::record::{BatchBuilder, Codec, NewRecord, Records};
@@ -242,20 +242,47 @@ fn who_does_not_take_answers_holds_nobody_up() {
     bystander.end();
 }
 
+/// However much a batch inflates to, it is walked piece by piece, and nobody else is held up; where compaction would have to have all of
+/// it in memory, it is refused.
 #[test]
-fn a_bomb_is_refused_before_it_is_inflated() {
+fn a_batch_that_inflates_to_much_holds_nobody_up() {
     let broker = listen();
+    let compacted = CreatableTopic {
+        name: "compacted".into(),
+        num_partitions: 1,
+        replication_factor: 1,
+        configs: vec![CreatableTopicConfig { name: "cleanup.policy".into(), value: Some("compact".into()) }],
+        ..Default::default()
+    };
+    let request = CreateTopicsRequest { topics: vec![compacted], ..Default::default() };
+    ask(&mut connect(broker.address), &frame(request.into(), 5)).expect("is answered");
     let bystander = Bystander::begin(broker.address);
     let zeros = vec![0; 150 << 20];
     for codec in [Codec::Zstd, Codec::Gzip] {
         let bomb = batch(codec, &zeros);
         assert!(bomb.len() < 1 << 20, "{codec:?}: {} bytes", bomb.len());
-        let answer = ask(&mut connect(broker.address), &frame(publish(TOPIC, bomb), PRODUCE_VERSION)).expect("is answered");
-        assert_eq!(code_of(answer), ErrorCode::MESSAGE_TOO_LARGE, "{codec:?}");
+        let refused = ask(&mut connect(broker.address), &frame(publish("compacted", bomb.clone()), PRODUCE_VERSION)).expect("is answered");
+        assert_eq!(code_of(refused), ErrorCode::MESSAGE_TOO_LARGE, "{codec:?}");
+        // Another request of the same connection keeps its order.
+        let mut stream = connect(broker.address);
+        stream.write_all(&frame(publish(TOPIC, bomb), PRODUCE_VERSION)).expect("is taken");
+        stream.write_all(&frame(publish(TOPIC, batch(Codec::None, b"behind")), PRODUCE_VERSION)).expect("is taken");
+        let offsets = [(); 2].map(|()| offset_of(answer(&mut stream).expect("is answered")));
+        assert!(offsets[0] < offsets[1], "{codec:?}: {offsets:?}");
         bystander.goes_on();
     }
-    let acknowledged = bystander.end();
-    assert_eq!(count(broker.address), acknowledged);
+    bystander.end();
+}
+
+fn offset_of(answer: Bytes) -> i64 {
+    match decode_response(answer, ApiKey::Produce, PRODUCE_VERSION) {
+        Ok((_, Response::Produce(answer))) => {
+            let answer = &answer.responses[0].partition_responses[0];
+            assert_eq!(answer.error_code, ErrorCode::NONE);
+            answer.base_offset
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

@@ -24,6 +24,8 @@ use millstream_protocol::{Call, ErrorCode, Exchange, Request, Response, TopicId}
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+#[path = "coordination/damaged.rs"]
+mod damaged;
 #[path = "coordination/forgotten.rs"]
 mod forgotten;
 #[path = "coordination/groups.rs"]

@@ -11,6 +11,22 @@ use std::pin::Pin;
 use crate::api::{ApiKey, Request, Response};
 use crate::string::Str;
 
+/// An address that clients connect to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// A name or an address; an IPv6 address without brackets.
+    pub host: Str,
+    /// The port.
+    pub port: u16,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Endpoint { host, port } = self;
+        if host.as_str().contains(':') { write!(f, "[{host}]:{port}") } else { write!(f, "{host}:{port}") }
+    }
+}
+
 /// A request with what its header said.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Call {
@@ -21,6 +37,8 @@ pub struct Call {
     /// The connection that the call came over; 0 for a caller in the same process. State that lives as long
     /// as a connection is kept by this number.
     pub connection: u64,
+    /// What this caller is told to connect to; none for a caller in the same process.
+    pub endpoint: Option<Endpoint>,
     /// Where it came from; none for a caller in the same process.
     pub peer: Option<IpAddr>,
     /// The request.
@@ -31,7 +49,7 @@ impl Call {
     /// A call from within the process, at the highest version.
     pub fn local(request: impl Into<Request>) -> Self {
         let request = request.into();
-        Call { version: request.api_key().info().max, client_id: None, connection: 0, peer: None, request }
+        Call { version: request.api_key().info().max, client_id: None, connection: 0, endpoint: None, peer: None, request }
     }
 }
 

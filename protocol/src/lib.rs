@@ -45,7 +45,7 @@ pub mod sample;
 
 pub use api::{ApiKey, Request, Response};
 pub use error_code::ErrorCode;
-pub use exchange::{Call, Disconnected, Exchange};
+pub use exchange::{Call, Disconnected, Endpoint, Exchange};
 pub use id::TopicId;
 pub use record::Records;
 pub use string::Str;

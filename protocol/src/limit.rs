@@ -13,8 +13,15 @@ pub const DECODED_BYTES_PER_WIRE_BYTE: usize = 16;
 /// What any frame may occupy once decoded, however short it is.
 pub const DECODED_BYTES_BASE: usize = 16 * 1024;
 
-/// What one record batch may inflate to.
-pub const INFLATED_BATCH_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// What one record batch may inflate to at all. More than this is not walked, not even piece by piece: it would keep a core busy for
+/// seconds for the sake of kilobytes.
+pub const INFLATED_BATCH_BYTES_MAX: usize = 1024 * 1024 * 1024;
+
+/// What one record batch may inflate to where it has to be in memory as a whole: in compacted topics and in the broker's own.
+pub const INFLATED_IN_MEMORY_BYTES_MAX: usize = 128 * 1024 * 1024;
+
+/// A batch that inflates to more than this is walked piece by piece.
+pub const WALKED_IN_MEMORY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// The window that a zstd frame may ask for, as a power of two.
 pub const ZSTD_WINDOW_LOG_MAX: u32 = 27;
@@ -23,4 +30,6 @@ pub const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 pub const TOPIC_NAME_BYTES_MAX: usize = 249;
 
 const _: () = assert!(FRAME_BYTES_MIN < FRAME_BYTES_MAX);
-const _: () = assert!(1 << ZSTD_WINDOW_LOG_MAX <= INFLATED_BATCH_BYTES_MAX);
+const _: () = assert!(1 << ZSTD_WINDOW_LOG_MAX <= INFLATED_IN_MEMORY_BYTES_MAX);
+const _: () = assert!(WALKED_IN_MEMORY_BYTES_MAX < INFLATED_IN_MEMORY_BYTES_MAX);
+const _: () = assert!(INFLATED_IN_MEMORY_BYTES_MAX < INFLATED_BATCH_BYTES_MAX);

@@ -11,14 +11,21 @@ use millstream_protocol::message::incremental_alter_configs::{
 };
 use millstream_protocol::{ErrorCode, Response, Str};
 
+use super::administer_until;
 use super::describe_configs::{BROKER_RESOURCE, GROUP_RESOURCE, TOPIC_RESOURCE, check_broker_name};
 use crate::broker::Broker;
 use crate::catalog::{Refused, Topic, check_name};
-use crate::config::{Kind, Properties, Property, group_property, topic_property};
+use crate::config::{Kind, Properties, Property, broker_property, group_property, topic_property};
+use crate::dispatch::Served;
+use crate::dynamic::Whose;
 use crate::group::is_group_id;
 use crate::journal::{durable, is_internal};
 
-pub(crate) fn alter_configs(broker: &Arc<Broker>, request: AlterConfigsRequest) -> BoxFuture<'static, Response> {
+pub(crate) fn alter_configs(broker: &Arc<Broker>, request: AlterConfigsRequest) -> Served {
+    administer_until(broker, |broker| alter_all(broker, request))
+}
+
+fn alter_all(broker: &Arc<Broker>, request: AlterConfigsRequest) -> BoxFuture<'static, Response> {
     let times = count(request.resources.iter().map(|resource| (resource.resource_type, resource.resource_name.clone())));
     let mut responses = Vec::new();
     for resource in request.resources {
@@ -41,7 +48,11 @@ pub(crate) fn alter_configs(broker: &Arc<Broker>, request: AlterConfigsRequest) 
     when_durable(broker, responses, |responses| AlterConfigsResponse { responses, ..Default::default() }.into())
 }
 
-pub(crate) fn incremental_alter_configs(broker: &Arc<Broker>, request: IncrementalAlterConfigsRequest) -> BoxFuture<'static, Response> {
+pub(crate) fn incremental_alter_configs(broker: &Arc<Broker>, request: IncrementalAlterConfigsRequest) -> Served {
+    administer_until(broker, |broker| alter_some(broker, request))
+}
+
+fn alter_some(broker: &Arc<Broker>, request: IncrementalAlterConfigsRequest) -> BoxFuture<'static, Response> {
     let times = count(request.resources.iter().map(|resource| (resource.resource_type, resource.resource_name.clone())));
     let mut responses = Vec::new();
     for resource in request.resources {
@@ -101,6 +112,7 @@ fn null_value(name: &str) -> Refused {
 enum Resource {
     Topic(Arc<Topic>),
     Group(Str),
+    Broker(Whose),
 }
 
 impl Resource {
@@ -108,6 +120,7 @@ impl Resource {
         match self {
             Resource::Topic(_) => topic_property(name),
             Resource::Group(_) => group_property(name),
+            Resource::Broker(_) => broker_property(name),
         }
     }
 }
@@ -129,8 +142,8 @@ fn find(broker: &Broker, kind: i8, name: &Str) -> Result<Resource, Refused> {
         GROUP_RESOURCE if !is_group_id(name) => Err((ErrorCode::INVALID_REQUEST, "The group id is too long.".into())),
         GROUP_RESOURCE => Ok(Resource::Group(name.clone())),
         BROKER_RESOURCE => {
-            check_broker_name(name)?;
-            Err((ErrorCode::INVALID_REQUEST, "Properties of this broker are set when it starts: see --set.".into()))
+            check_broker_name(broker.node_id(), name)?;
+            Ok(Resource::Broker(if name.is_empty() { Whose::AllBrokers } else { Whose::ThisBroker }))
         }
         other => Err((ErrorCode::INVALID_REQUEST, format!("Unexpected resource type {other}."))),
     }
@@ -151,11 +164,11 @@ fn change(properties: &mut Properties, config: &IncrementalAlterableConfig, prop
         properties.insert(name, value.to_owned());
         return Ok(());
     }
-    let verb = if config.config_operation == 2 { "APPEND to" } else { "SUBTRACT from" };
-    let Some(Kind::List(_)) = property.map(|property| property.kind) else {
-        return Err((ErrorCode::INVALID_CONFIG, format!("Can't {verb} key {name} because its type is not LIST.")));
+    let verb = if config.config_operation == 2 { "APPEND" } else { "SUBTRACT" };
+    let Some(Kind::List(_) | Kind::Words | Kind::Replicas) = property.map(|property| property.kind) else {
+        return Err((ErrorCode::INVALID_CONFIG, format!("Can't {verb} to key {name} because its type is not LIST.")));
     };
-    let present = properties.get(&name).cloned().unwrap_or_else(|| property.map_or("", |property| property.default).to_owned());
+    let present = properties.get(&name).cloned().unwrap_or_else(|| property.map_or("", Property::default_text).to_owned());
     let mut words: Vec<&str> = present.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();
     for word in value.split(',').map(str::trim) {
         words.retain(|present| *present != word);
@@ -173,14 +186,11 @@ fn alter(
     validate_only: bool,
     alter: impl FnOnce(&mut Properties) -> Result<(), Refused>,
 ) -> Result<(), Refused> {
-    let topic = match resource {
-        Resource::Topic(topic) => topic,
-        Resource::Group(id) => return broker.groups.alter_properties(id, validate_only, alter),
-    };
-    let mut properties = topic.properties();
-    alter(&mut properties)?;
-    broker.catalog.check_properties(&properties)?;
-    if validate_only { Ok(()) } else { broker.catalog.set_properties(topic, properties) }
+    match resource {
+        Resource::Topic(topic) => broker.catalog.alter_properties(topic, validate_only, alter),
+        Resource::Group(id) => broker.groups.alter_properties(id, validate_only, alter),
+        Resource::Broker(whose) => broker.alter_properties(*whose, validate_only, alter),
+    }
 }
 
 fn response(resource_type: i8, resource_name: Str, altered: Result<(), Refused>) -> AlterConfigsResourceResponse {

@@ -8,7 +8,7 @@ use millstream_protocol::message::create_partitions::{
     CreatePartitionsRequest, CreatePartitionsResponse, CreatePartitionsTopic, CreatePartitionsTopicResult,
 };
 
-use crate::broker::{Broker, NODE_ID};
+use crate::broker::Broker;
 use crate::catalog::{PARTITIONS_PER_REQUEST_MAX, Refused};
 use crate::journal::is_internal;
 
@@ -16,49 +16,59 @@ pub(crate) fn create_partitions(broker: &Arc<Broker>, request: CreatePartitionsR
     let mut times: HashMap<&str, usize> = HashMap::new();
     request.topics.iter().for_each(|topic| *times.entry(topic.name.as_str()).or_default() += 1);
     let mut results = Vec::new();
+    let mut left = PARTITIONS_PER_REQUEST_MAX;
     for topic in &request.topics {
         let Some(count) = times.remove(topic.name.as_str()) else { continue };
         let grown = if count > 1 {
-            Err((ErrorCode::INVALID_REQUEST, Some("Duplicate topic name.".to_owned())))
+            Err((ErrorCode::INVALID_REQUEST, "Duplicate topic name.".to_owned()))
         } else {
-            grow(broker, topic, request.validate_only)
+            grow(broker, topic, request.validate_only, &mut left)
         };
-        let (error_code, error_message) = grown.err().unwrap_or_default();
-        results.push(CreatePartitionsTopicResult { name: topic.name.clone(), error_code, error_message: error_message.map(Into::into) });
+        let (error_code, error_message) = match grown {
+            Ok(()) => (ErrorCode::NONE, None),
+            Err((code, sentence)) => (code, Some(sentence.into())),
+        };
+        results.push(CreatePartitionsTopicResult { name: topic.name.clone(), error_code, error_message });
     }
     CreatePartitionsResponse { results, ..Default::default() }
 }
 
-fn grow(broker: &Broker, asked: &CreatePartitionsTopic, validate_only: bool) -> Result<(), (ErrorCode, Option<String>)> {
-    let topic = broker.catalog.get(&asked.name).ok_or((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, None))?;
+/// `left`: how many partitions the request may still add.
+fn grow(broker: &Broker, asked: &CreatePartitionsTopic, validate_only: bool, left: &mut i64) -> Result<(), Refused> {
+    let topic = broker.catalog.get(&asked.name).ok_or((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, String::new()))?;
     if is_internal(&topic.name) {
-        return Err((ErrorCode::POLICY_VIOLATION, Some("The coordinators need this topic as it is.".into())));
+        return Err((ErrorCode::POLICY_VIOLATION, "The coordinators need this topic as it is.".into()));
     }
-    let present = topic.partitions().len() as i32;
+    let mut check = |present: i32| check(broker.node_id(), asked, present, left);
+    if validate_only {
+        return check(topic.partitions().len() as i32);
+    }
+    broker.catalog.grow(&topic, asked.count, broker.clock.now_ms(), check)
+}
+
+/// Whether a topic that has `present` partitions may get as many as are asked for.
+fn check(node_id: i32, asked: &CreatePartitionsTopic, present: i32, left: &mut i64) -> Result<(), Refused> {
     if asked.count <= present {
         let sentence = if asked.count == present {
             format!("Topic already has {present} partition(s).")
         } else {
             format!("The topic {} currently has {present} partition(s); {} would not be an increase.", asked.name, asked.count)
         };
-        return Err((ErrorCode::INVALID_PARTITIONS, Some(sentence)));
+        return Err((ErrorCode::INVALID_PARTITIONS, sentence));
     }
-    if asked.count - present > PARTITIONS_PER_REQUEST_MAX {
-        return Err((ErrorCode::INVALID_PARTITIONS, Some("Excessively large number of partitions per request.".into())));
+    let added = asked.count - present;
+    if i64::from(added) > *left {
+        return Err((ErrorCode::POLICY_VIOLATION, "Excessively large number of partitions per request.".into()));
     }
     if let Some(assignments) = &asked.assignments {
-        let fits = assignments.len() as i32 == asked.count - present && assignments.iter().all(|a| a.broker_ids == [NODE_ID]);
-        if !fits {
+        let fitting = assignments.iter().filter(|assignment| assignment.broker_ids == [node_id]).count();
+        if fitting != added as usize || assignments.len() != fitting {
             let sentence = format!(
-                "Attempted to add {} additional partition(s), but only {} assignment(s) that name the one broker were specified.",
-                asked.count - present,
-                assignments.iter().filter(|a| a.broker_ids == [NODE_ID]).count()
+                "Attempted to add {added} additional partition(s), but only {fitting} assignment(s) that name the one broker were specified."
             );
-            return Err((ErrorCode::INVALID_REPLICA_ASSIGNMENT, Some(sentence)));
+            return Err((ErrorCode::INVALID_REPLICA_ASSIGNMENT, sentence));
         }
     }
-    if validate_only {
-        return Ok(());
-    }
-    broker.catalog.grow(&topic, asked.count, broker.clock.now_ms()).map_err(|(code, sentence): Refused| (code, Some(sentence)))
+    *left -= i64::from(added);
+    Ok(())
 }

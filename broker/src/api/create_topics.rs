@@ -7,8 +7,8 @@ use millstream_protocol::message::create_topics::{CreatableTopic, CreatableTopic
 use millstream_protocol::{ErrorCode, TopicId};
 
 use super::describe_configs;
-use crate::broker::{Broker, NODE_ID};
-use crate::catalog::Refused;
+use crate::broker::Broker;
+use crate::catalog::{PARTITIONS_PER_REQUEST_MAX, Refused};
 use crate::config::Properties;
 use crate::journal::{OFFSETS, is_internal};
 
@@ -16,9 +16,18 @@ pub(crate) fn create_topics(broker: &Arc<Broker>, request: &CreateTopicsRequest)
     let mut times: HashMap<&str, usize> = HashMap::new();
     request.topics.iter().for_each(|topic| *times.entry(topic.name.as_str()).or_default() += 1);
     let mut topics = Vec::new();
+    let asked = |topic: &CreatableTopic| match topic.num_partitions {
+        -1 if topic.assignments.is_empty() => i64::from(broker.settings.num_partitions),
+        -1 => topic.assignments.len() as i64,
+        count => i64::from(count.max(0)),
+    };
+    // As in Kafka: it comes before anything else is looked at, and concerns all topics of the request.
+    let is_excessive = request.topics.iter().map(asked).sum::<i64>() > PARTITIONS_PER_REQUEST_MAX;
     for topic in &request.topics {
         let Some(count) = times.remove(topic.name.as_str()) else { continue };
-        let created = if count > 1 {
+        let created = if is_excessive {
+            Err((ErrorCode::POLICY_VIOLATION, "Excessively large number of partitions per request.".to_owned()))
+        } else if count > 1 {
             Err((ErrorCode::INVALID_REQUEST, "Duplicate topic name.".to_owned()))
         } else {
             create(broker, topic, request.validate_only)
@@ -54,7 +63,7 @@ fn create(broker: &Broker, topic: &CreatableTopic, validate_only: bool) -> Resul
         return Err((ErrorCode::INVALID_REQUEST, sentence.into()));
     }
     let partitions = match topic.num_partitions {
-        -1 if has_assignments => assigned_partitions(topic)?,
+        -1 if has_assignments => assigned_partitions(topic, broker.node_id())?,
         -1 => broker.settings.num_partitions,
         count => count,
     };
@@ -90,14 +99,14 @@ fn create_journal(broker: &Broker, name: &str, partitions: i32, properties: Prop
     Ok((made.id, partitions, made.properties()))
 }
 
-fn assigned_partitions(topic: &CreatableTopic) -> Result<i32, Refused> {
+fn assigned_partitions(topic: &CreatableTopic, node_id: i32) -> Result<i32, Refused> {
     let refused = |sentence: &str| Err((ErrorCode::INVALID_REPLICA_ASSIGNMENT, sentence.to_owned()));
     let mut indexes: Vec<i32> = topic.assignments.iter().map(|assignment| assignment.partition_index).collect();
     indexes.sort_unstable();
     if indexes.iter().enumerate().any(|(place, &index)| index != place as i32) {
         return refused("partitions should be a consecutive 0-based integer sequence");
     }
-    if topic.assignments.iter().any(|assignment| assignment.broker_ids != [NODE_ID]) {
+    if topic.assignments.iter().any(|assignment| assignment.broker_ids != [node_id]) {
         return refused("The manual partition assignment must name the one broker of this cluster, and it once.");
     }
     Ok(indexes.len() as i32)

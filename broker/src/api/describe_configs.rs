@@ -9,9 +9,10 @@ use millstream_protocol::message::describe_configs::{
 };
 use millstream_protocol::{ErrorCode, Str};
 
-use crate::broker::{Broker, NODE_ID};
+use crate::broker::Broker;
 use crate::catalog::check_name;
-use crate::config::{BROKER, GROUP, Kind, Properties, Property, Source, TOPIC, topic_value};
+use crate::config::{GROUP, Kind, Listener, Properties, Property, Source, TOPIC, Update, broker_properties, topic_value, with_other_units};
+use crate::dynamic::Whose;
 
 /// The number of a topic in requests about properties.
 pub(crate) const TOPIC_RESOURCE: i8 = 2;
@@ -44,12 +45,11 @@ pub(crate) fn describe_configs(broker: &Arc<Broker>, request: DescribeConfigsReq
 }
 
 /// Whether a resource names this broker; the error is Kafka's.
-pub(crate) fn check_broker_name(name: &str) -> Result<(), (ErrorCode, String)> {
-    if name.is_empty() || name == NODE_ID.to_string() {
-        return Ok(());
-    }
+pub(crate) fn check_broker_name(node_id: i32, name: &str) -> Result<(), (ErrorCode, String)> {
     let sentence = match name.parse::<i32>() {
-        Ok(_) => format!("Unexpected broker id, expected {NODE_ID} or empty string, but received {name}"),
+        _ if name.is_empty() => return Ok(()),
+        Ok(id) if id == node_id => return Ok(()),
+        Ok(_) => format!("Unexpected broker id, expected {node_id} or empty string, but received {name}"),
         Err(_) => format!("Broker id must be an integer, but it is: {name}"),
     };
     Err((ErrorCode::INVALID_REQUEST, sentence))
@@ -69,94 +69,119 @@ fn describe(
             check_name(&resource.resource_name).map_err(|sentence| (ErrorCode::INVALID_TOPIC_EXCEPTION, sentence))?;
             let topic = broker.catalog.get(&resource.resource_name).ok_or((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, String::new()))?;
             let properties = topic.properties();
-            let levels = Levels { own: Some((&properties, Source::Topic)), broker: &broker.settings.properties };
+            let levels = Levels { own: Some((&properties, Source::Topic)), broker };
             Ok(TOPIC.iter().filter(|property| wants(property)).map(|property| levels.entry(property, request)).collect())
         }
         BROKER_RESOURCE => {
-            check_broker_name(&resource.resource_name)?;
-            let levels = Levels { own: None, broker: &broker.settings.properties };
-            let mut entries: Vec<_> =
-                BROKER.iter().filter(|property| wants(property)).map(|property| levels.entry(property, request)).collect();
-            let keys = resource.configuration_keys.as_deref().unwrap_or_default();
-            entries.extend(facts(broker).filter(|entry| keys.is_empty() || keys.contains(&entry.name)));
+            check_broker_name(broker.node_id(), &resource.resource_name)?;
+            let levels = Levels { own: None, broker };
+            let all = broker_properties().filter(|property| wants(property));
+            if resource.resource_name.is_empty() {
+                // Of all brokers only what is set on all of them.
+                let set = broker.dynamic.changed(Whose::AllBrokers);
+                let of_all = all.filter(|property| set.contains_key(property.name));
+                let told = |entry: DescribeConfigsEntry| of_all_brokers(entry);
+                return Ok(of_all.map(|property| told(levels.entry(property, request))).collect());
+            }
+            let mut entries: Vec<_> = all.map(|property| levels.entry(property, request)).collect();
+            facts(broker, &mut entries);
+            entries.sort_by(|one, other| one.name.as_str().cmp(other.name.as_str()));
             Ok(entries)
         }
         GROUP_RESOURCE if resource.resource_name.is_empty() => Err((ErrorCode::INVALID_REQUEST, "Group name must not be empty".into())),
         // Whether or not it is there.
         GROUP_RESOURCE => {
             let properties = broker.groups.properties(&resource.resource_name);
-            let levels = Levels { own: Some((&properties, Source::Group)), broker: &broker.settings.properties };
+            let levels = Levels { own: Some((&properties, Source::Group)), broker };
             Ok(GROUP.iter().filter(|property| wants(property)).map(|property| levels.entry(property, request)).collect())
         }
         // There are no loggers whose level could be set one by one.
-        BROKER_LOGGER_RESOURCE => check_broker_name(&resource.resource_name).map(|()| Vec::new()),
+        BROKER_LOGGER_RESOURCE => check_broker_name(broker.node_id(), &resource.resource_name).map(|()| Vec::new()),
         other => Err((ErrorCode::INVALID_REQUEST, format!("Unexpected resource type UNKNOWN ({other})"))),
     }
 }
 
-/// What this broker is by how it was started, under Kafka's names.
-fn facts(broker: &Broker) -> impl Iterator<Item = DescribeConfigsEntry> + use<> {
-    let (host, port) = broker.advertised();
-    let listener = format!("PLAINTEXT://{host}:{port}");
+/// An entry with nothing but what is set on all brokers.
+fn of_all_brokers(mut entry: DescribeConfigsEntry) -> DescribeConfigsEntry {
+    entry.synonyms.retain(|synonym| synonym.source == Source::DynamicDefault as i8);
+    if let Some(set) = entry.synonyms.first() {
+        (entry.value, entry.config_source) = (set.value.clone(), Source::DynamicDefault as i8);
+    }
+    entry
+}
+
+/// Puts in what this broker is by how it was started, where the properties leave it open.
+fn facts(broker: &Broker, entries: &mut [DescribeConfigsEntry]) {
+    let listeners = broker.listeners();
+    let list = |of: &dyn Fn(&Listener) -> String| listeners.iter().map(of).collect::<Vec<_>>().join(",");
+    let advertised = |listener: &Listener| listener.advertised.as_ref().unwrap_or(&listener.address).to_string();
+    let node_id = broker.node_id().to_string();
+    let data_dir = broker.data_dir().display().to_string();
     let facts = [
-        ("advertised.listeners", listener.clone()),
-        ("broker.id", NODE_ID.to_string()),
-        ("listeners", listener),
-        ("log.dirs", broker.data_dir().display().to_string()),
-        ("node.id", NODE_ID.to_string()),
+        ("advertised.listeners", list(&|listener| format!("{}://{}", listener.name, advertised(listener)))),
+        ("broker.id", node_id.clone()),
+        ("cluster.id", broker.cluster_id().to_owned()),
+        ("listener.security.protocol.map", list(&|listener| format!("{}:PLAINTEXT", listener.name))),
+        ("listeners", list(&|listener| format!("{}://{}", listener.name, listener.address))),
+        ("log.dir", data_dir.clone()),
+        ("log.dirs", data_dir),
+        ("node.id", node_id),
     ];
-    facts.into_iter().map(|(name, value)| DescribeConfigsEntry {
-        name: Str::from_static(name),
-        value: Some(value.into()),
-        read_only: true,
-        config_source: Source::Broker as i8,
-        config_type: Kind::Text.number(),
-        ..Default::default()
-    })
+    for (name, value) in facts {
+        if let Some(entry) = entries.iter_mut().find(|entry| entry.name == name) {
+            (entry.value, entry.config_source) = (Some(value.into()), Source::Broker as i8);
+        }
+    }
 }
 
 /// The places that a value can come from.
 struct Levels<'a> {
     /// What is set on the topic or the group.
     own: Option<(&'a Properties, Source)>,
-    broker: &'a Properties,
+    broker: &'a Broker,
 }
 
 impl Levels<'_> {
     /// Every level that has a value, nearest first.
-    fn values(&self, property: &'static Property) -> Vec<(&'static str, String, Source)> {
+    fn values(&self, property: &'static Property) -> Vec<(&'static str, Option<String>, Source)> {
         let mut values = Vec::new();
         if let Some((own, source)) = self.own
             && let Some(value) = own.get(property.name)
         {
-            values.push((property.name, value.clone(), source));
+            values.push((property.name, Some(value.clone()), source));
         }
-        let broker_name = property.broker_name.unwrap_or(property.name);
-        if let Some(value) = self.broker.get(broker_name) {
-            values.push((broker_name, value.clone(), Source::Broker));
+        let of_broker = if self.own.is_some() { property.broker_name } else { Some(property.name) };
+        for name in of_broker.into_iter().flat_map(with_other_units) {
+            values.extend(self.broker.dynamic.values(name).into_iter().map(|(value, source)| (name, Some(value), source)));
         }
-        values.push((broker_name, property.default.to_owned(), Source::Default));
+        let default = property.default.map(str::to_owned);
+        values.push((of_broker.unwrap_or(property.name), default, Source::Default));
         values
     }
 
     fn entry(&self, property: &'static Property, request: &DescribeConfigsRequest) -> DescribeConfigsEntry {
         let values = self.values(property);
-        let (_, value, source) = values[0].clone();
-        let synonyms = values.into_iter().map(|(name, value, source)| DescribeConfigsSynonym {
+        let source = values.first().map_or(Source::Default, |(_, _, source)| *source);
+        let value = match self.own {
+            // In the topic's unit, whatever the broker's was.
+            Some((own, Source::Topic)) => Some(topic_value(own, &self.broker.dynamic.settings().properties, property)),
+            _ => values.first().and_then(|(_, value, _)| value.clone()),
+        };
+        let is_sensitive = property.kind == Kind::Password;
+        let synonyms = values.into_iter().filter(|(_, value, _)| value.is_some()).map(|(name, value, source)| DescribeConfigsSynonym {
             name: Str::from_static(name),
-            value: Some(value.into()),
+            value: value.filter(|_| !is_sensitive).map(Into::into),
             source: source as i8,
         });
         DescribeConfigsEntry {
             name: Str::from_static(property.name),
-            value: Some(value.into()),
-            // The broker's properties are set when it starts.
-            read_only: self.own.is_none(),
+            value: value.filter(|_| !is_sensitive).map(Into::into),
+            read_only: self.own.is_none() && property.update == Update::ReadOnly,
             config_source: source as i8,
+            is_sensitive,
             synonyms: if request.include_synonyms { synonyms.collect() } else { Vec::new() },
             config_type: property.kind.number(),
             documentation: request.include_documentation.then(|| Str::from_static(property.documentation)),
-            ..Default::default()
         }
     }
 }
@@ -166,13 +191,9 @@ pub(crate) fn created(broker: &Broker, properties: &Properties) -> Vec<Creatable
     TOPIC
         .iter()
         .map(|property| {
-            let (value, source) = topic_value(properties, &broker.settings.properties, property);
-            CreatableTopicConfigResult {
-                name: Str::from_static(property.name),
-                value: Some(value.into()),
-                config_source: source as i8,
-                ..Default::default()
-            }
+            let levels = Levels { own: Some((properties, Source::Topic)), broker };
+            let entry = levels.entry(property, &DescribeConfigsRequest::default());
+            CreatableTopicConfigResult { name: entry.name, value: entry.value, config_source: entry.config_source, ..Default::default() }
         })
         .collect()
 }

@@ -8,7 +8,7 @@ use millstream_protocol::message::describe_topic_partitions::{
 };
 
 use super::TOPIC_OPERATIONS;
-use crate::broker::{Broker, NODE_ID};
+use crate::broker::Broker;
 
 const PARTITIONS_PER_PAGE_MAX: i32 = 2000;
 
@@ -45,7 +45,8 @@ pub(crate) fn describe_topic_partitions(broker: &Arc<Broker>, request: DescribeT
             response.next_cursor = Some(Box::new(Cursor { topic_name: name.into(), partition_index: from }));
             break;
         }
-        let page: Vec<_> = partitions.iter().skip(from as usize).take(left as usize).map(|partition| described(partition)).collect();
+        let page: Vec<_> =
+            partitions.iter().skip(from as usize).take(left as usize).map(|partition| described(partition, broker.node_id())).collect();
         left -= page.len() as i32;
         let next = from + page.len() as i32;
         response.topics.push(DescribeTopicPartitionsTopic {
@@ -69,13 +70,13 @@ fn failed(name: String, error_code: ErrorCode) -> DescribeTopicPartitionsTopic {
     DescribeTopicPartitionsTopic { error_code, name: Some(name.into()), topic_authorized_operations, ..Default::default() }
 }
 
-fn described(partition: &crate::partition::Partition) -> DescribeTopicPartitionsPartition {
+fn described(partition: &crate::partition::Partition, node_id: i32) -> DescribeTopicPartitionsPartition {
     DescribeTopicPartitionsPartition {
         partition_index: partition.index,
-        leader_id: NODE_ID,
+        leader_id: node_id,
         leader_epoch: partition.positions().leader_epoch,
-        replica_nodes: vec![NODE_ID],
-        isr_nodes: vec![NODE_ID],
+        replica_nodes: vec![node_id],
+        isr_nodes: vec![node_id],
         eligible_leader_replicas: Some(Vec::new()),
         last_known_elr: Some(Vec::new()),
         ..Default::default()

@@ -21,7 +21,7 @@ use crate::metrics::Metrics;
 use crate::partition::read::{Read, ReadOutcome};
 use crate::partition::{Partition, Positions};
 
-/// A client's own limit below this many milliseconds a park is not worth a timer.
+/// The longest time that a fetch may wait for records, ms.
 const WAIT_MS_MAX: i32 = 10 * 60 * 1000;
 
 pub(crate) fn fetch(broker: &Arc<Broker>, context: &Context, request: FetchRequest) -> BoxFuture<'static, Response> {
@@ -63,37 +63,50 @@ struct Found {
     bytes: usize,
 }
 
+impl Found {
+    /// Whether reading again would find the same. What was found is held meanwhile, and that is less than the fetch waits for.
+    fn is_as_it_was(&self) -> bool {
+        self.partition.as_ref().is_some_and(|partition| !partition.has_changed_since(self.answer.high_watermark))
+    }
+}
+
 impl Fetch {
     async fn run(self, wait: Duration) -> FetchResponse {
         let deadline = Instant::now() + wait;
         let woken = Arc::new(Notify::new());
+        let mut found = self.read_all(Vec::new()).await;
         loop {
-            let found = self.read_all().await;
             let bytes: usize = found.iter().map(|found| found.bytes).sum();
             let has_error = found.iter().any(|found| !found.answer.error_code.is_none());
             if bytes >= self.bytes_min || has_error || Instant::now() >= deadline || self.opened.wanted.is_empty() {
                 return self.answer(found);
             }
-            for ((wanted, _), found) in self.opened.wanted.iter().zip(&found) {
+            for found in &found {
                 if let Some(partition) = &found.partition {
                     partition.wait(&woken);
                     // A batch may have come between the read and the registration.
-                    if partition.readable_offset() > found.answer.high_watermark.max(wanted.offset) {
+                    if partition.has_changed_since(found.answer.high_watermark) {
                         woken.notify_one();
                     }
                 }
             }
             // Time being up is no error: the loop looks once more and answers with what is there.
             let _ = tokio::time::timeout_at(deadline, woken.notified()).await;
+            found = self.read_all(found).await;
         }
     }
 
-    async fn read_all(&self) -> Vec<Found> {
+    /// Reads every partition; of those that were read before, only what may be different now.
+    async fn read_all(&self, before: Vec<Found>) -> Vec<Found> {
         let mut all = Vec::with_capacity(self.opened.wanted.len());
         let mut left = self.bytes_max;
         let mut is_first = true;
+        let mut before = before.into_iter();
         for (wanted, _) in &self.opened.wanted {
-            let found = self.read(wanted, left, is_first).await.unwrap_or_else(|code| self.error(wanted, code));
+            let found = match before.next().filter(Found::is_as_it_was) {
+                Some(found) => found,
+                None => self.read(wanted, left, is_first).await.unwrap_or_else(|code| self.error(wanted, code)),
+            };
             left = left.saturating_sub(found.bytes);
             is_first &= found.bytes == 0;
             all.push(found);
@@ -156,7 +169,7 @@ impl Fetch {
             };
             Metrics::add(&self.broker.metrics.cold_reads, 1);
             let found = off_thread(move || plan.read(room)).await?;
-            let mut batches = found.map_err(|error| read_error(&error))?;
+            let mut batches = found.map_err(|error| read_error(&self.broker, &error))?;
             batches.retain(|batch| batch.base_offset() < end);
             match behind {
                 Some(behind) if batches.is_empty() && behind < end => read = partition.read(behind, room, self.is_committed)?,
@@ -204,7 +217,7 @@ impl Fetch {
             told.push((wanted, now));
         }
         if self.opened.session_id != 0 {
-            self.broker.sessions.told(self.opened.session_id, told.into_iter());
+            self.broker.sessions.told(self.opened.session_id, told);
         }
         response
     }

@@ -3,13 +3,19 @@
 use std::sync::Arc;
 
 use millstream_protocol::message::find_coordinator::{Coordinator, FindCoordinatorRequest, FindCoordinatorResponse};
-use millstream_protocol::{ErrorCode, Str};
+use millstream_protocol::{Endpoint, ErrorCode, Str};
 
 use super::Context;
-use crate::broker::{Broker, NODE_ID};
+use crate::broker::Broker;
+use crate::journal::{OFFSETS, TRANSACTIONS};
 
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
+
+/// Whether the journals are there: the first one who looks for a coordinator has them made, which waits for the disk.
+pub(crate) fn is_prepared(broker: &Broker) -> bool {
+    broker.catalog.get(OFFSETS).is_some() && broker.catalog.get(TRANSACTIONS).is_some()
+}
 
 pub(crate) fn find_coordinator(broker: &Arc<Broker>, context: &Context, request: FindCoordinatorRequest) -> FindCoordinatorResponse {
     let find = |key: Str| {
@@ -18,11 +24,11 @@ pub(crate) fn find_coordinator(broker: &Arc<Broker>, context: &Context, request:
             TRANSACTION => broker.transactions.prepare(),
             _ => Err(ErrorCode::INVALID_REQUEST),
         };
-        let (host, port) = broker.advertised();
+        let Endpoint { host, port } = context.endpoint.clone();
         match found {
             Ok(()) => {
                 let error_message = Some(Str::from_static(if context.version >= 4 { "" } else { "NONE" }));
-                Coordinator { key, node_id: NODE_ID, host: host.into(), port: port.into(), error_message, ..Default::default() }
+                Coordinator { key, node_id: broker.node_id(), host, port: port.into(), error_message, ..Default::default() }
             }
             Err(error_code) => {
                 let error_message = Some(Str::from_static(error_code.sentence()));

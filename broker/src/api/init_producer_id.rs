@@ -26,7 +26,7 @@ pub(crate) fn init_producer_id(broker: &Arc<Broker>, context: &Context, request:
     let Some(id) = request.transactional_id.clone() else {
         let given = match broker.identity.next_producer_id() {
             Ok(producer_id) => InitProducerIdResponse { producer_id, producer_epoch: 0, ..Default::default() },
-            Err(error) => failed(read_error(&error)),
+            Err(error) => failed(read_error(broker, &error)),
         };
         return ready(given.into()).boxed();
     };

@@ -20,6 +20,7 @@ pub(crate) mod metadata;
 pub(crate) mod offset_for_leader_epoch;
 pub(crate) mod offsets;
 pub(crate) mod produce;
+pub(crate) mod quotas;
 pub(crate) mod security;
 pub(crate) mod single_node;
 pub(crate) mod transaction;
@@ -28,9 +29,12 @@ pub(crate) mod transactions;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use millstream_protocol::{ErrorCode, Str};
+use futures::FutureExt;
+use futures::future::{BoxFuture, ready};
+use millstream_protocol::{Endpoint, ErrorCode, Response, Str};
 
 use crate::broker::Broker;
+use crate::dispatch::Served;
 use crate::partition::Partition;
 
 /// What a handler knows beside the request.
@@ -42,6 +46,8 @@ pub(crate) struct Context {
     pub client_id: Option<Str>,
     /// Where it is.
     pub peer: Option<IpAddr>,
+    /// What it is told to connect to.
+    pub endpoint: Endpoint,
 }
 
 /// What a client may do with a topic when nothing is forbidden, as Kafka's bit field: read, write, create, delete,
@@ -72,9 +78,44 @@ pub(crate) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Sen
     })
 }
 
-/// The error of a log as a client sees it.
-pub(crate) fn read_error(error: &crate::log::LogError) -> ErrorCode {
-    tracing::error!("read failed: {error}");
+/// Administers topics off the I/O threads: it waits for the disk, and for others who do. Requests take effect in the order in which
+/// they came, whether or not anybody waits for their answers.
+pub(crate) fn administer(broker: &Arc<Broker>, work: impl FnOnce(&Arc<Broker>) -> Response + Send + 'static) -> Served {
+    administer_until(broker, |broker| ready(work(broker)).boxed())
+}
+
+/// The same, of what is to be waited for on after it has taken effect.
+#[expect(clippy::async_yields_async, reason = "taking effect and being answered are two things to wait for")]
+pub(crate) fn administer_until(
+    broker: &Arc<Broker>,
+    work: impl FnOnce(&Arc<Broker>) -> BoxFuture<'static, Response> + Send + 'static,
+) -> Served {
+    let broker = broker.clone();
+    let turn = broker.administration.clone().acquire_owned();
+    // A task of its own: nobody's hanging up leaves it half done.
+    let administering = tokio::spawn(async move {
+        let turn = turn.await;
+        let done = tokio::task::spawn_blocking(move || work(&broker)).await;
+        drop(turn);
+        done
+    });
+    Served::Beginning(
+        async move {
+            match administering.await {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(panic)) | Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            }
+        }
+        .boxed(),
+    )
+}
+
+/// The error of a log as a client sees it. Clients try again and again: the log has it once a minute.
+pub(crate) fn read_error(broker: &Broker, error: &crate::log::LogError) -> ErrorCode {
+    let sentence = error.to_string();
+    if broker.seldom.is_due(&sentence, std::time::Instant::now()) {
+        tracing::error!("read failed: {sentence}");
+    }
     match error {
         crate::log::LogError::Damaged { .. } => ErrorCode::CORRUPT_MESSAGE,
         crate::log::LogError::Io { .. } | crate::log::LogError::NoRoom { .. } => ErrorCode::KAFKA_STORAGE_ERROR,

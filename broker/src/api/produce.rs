@@ -1,8 +1,9 @@
-//! Produce: every batch is checked and appended at once, in the order of the request; the answer waits until each
-//! is where the producer wants it.
+//! Produce: all batches are checked, then appended in the order of the request; the answer waits until each is where the producer
+//! wants it. Checking inflates what is compressed: where that is much, it happens off the I/O threads, and appending after it.
 
+use std::collections::HashMap;
+use std::hash::Hash;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -16,70 +17,149 @@ use tokio::sync::oneshot;
 use super::Context;
 use crate::broker::Broker;
 use crate::catalog::Topic;
+use crate::dispatch::Served;
 use crate::journal::is_internal;
 use crate::metrics::Metrics;
-use crate::partition::check::{self, Refusal, Target};
+use crate::partition::check::{self, Refusal, Room, Target};
 use crate::partition::{Acknowledged, AppendOutcome, Partition};
 use crate::transaction::Identity;
 
 type Acknowledgement = oneshot::Receiver<Result<(), ErrorCode>>;
 
-pub(crate) fn produce(broker: &Arc<Broker>, context: &Context, request: ProduceRequest) -> BoxFuture<'static, Response> {
-    let mut response = ProduceResponse::default();
-    let mut pending: Vec<(usize, usize, Acknowledgement)> = Vec::new();
-    // A batch that shares its frame with others would keep all of it in memory.
-    let is_alone = matches!(request.topic_data.as_slice(), [topic] if topic.partition_data.len() == 1);
-    for topic in last_of_each(request.topic_data, |topic| (topic.name.clone(), topic.topic_id)) {
-        let mut answers = Vec::new();
-        let found = find(broker, context, &topic);
-        for data in last_of_each(topic.partition_data, |data| data.index) {
-            let ask = Ask { acks: request.acks, transactional_id: request.transactional_id.as_ref(), is_alone };
-            let appended = found.clone().and_then(|topic| append(broker, context, &ask, &topic, &data));
-            let start_offset =
-                || found.as_ref().ok().and_then(|topic| topic.partition(data.index)).map_or(-1, |p| p.positions().start_offset);
-            let (answer, acknowledgements) = answer(broker, &data, appended, start_offset);
-            for acknowledgement in acknowledgements.into_iter().flatten() {
-                pending.push((response.responses.len(), answers.len(), acknowledgement));
-            }
-            answers.push(answer);
-        }
-        if !answers.is_empty() {
-            response.responses.push(TopicProduceResponse { name: topic.name, topic_id: topic.topic_id, partition_responses: answers });
-        }
+/// What the batches of one request may inflate to on an I/O thread, together; with more they are checked elsewhere.
+const INFLATED_HERE_BYTES_MAX: usize = 1024 * 1024;
+
+/// `is_local`: the caller is in this process, and on no I/O thread.
+#[expect(clippy::async_yields_async, reason = "taking effect and being answered are two things to wait for")]
+pub(crate) fn produce(broker: &Arc<Broker>, context: Context, request: ProduceRequest, is_local: bool) -> Served {
+    let producing = Producing::new(broker.clone(), context, request);
+    let room = if is_local { None } else { Some(INFLATED_HERE_BYTES_MAX) };
+    if let Some(checked) = producing.check(room) {
+        return Served::Begun(producing.append(checked));
     }
-    if pending.is_empty() {
-        return futures::future::ready(response.into()).boxed();
-    }
-    // Below zero it is no limit of the client's; a sync that takes longer than this will not come back.
-    let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(30_000));
-    async move {
-        let deadline = tokio::time::Instant::now() + timeout;
-        for (topic, partition, acknowledgement) in pending {
-            let code = match tokio::time::timeout_at(deadline, acknowledgement).await {
-                Ok(Ok(Ok(()))) => continue,
-                Ok(Ok(Err(code))) => code,
-                Ok(Err(_)) => ErrorCode::KAFKA_STORAGE_ERROR,
-                Err(_) => ErrorCode::REQUEST_TIMED_OUT,
+    let inflating = broker.inflating.clone().acquire_owned();
+    Served::Beginning(
+        async move {
+            let turn = inflating.await;
+            let checking = move || (producing.check(None), producing);
+            let (checked, producing) = match tokio::task::spawn_blocking(checking).await {
+                Ok(checked) => checked,
+                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
             };
-            let answer = &mut response.responses[topic].partition_responses[partition];
-            (answer.error_code, answer.base_offset) = (code, -1);
+            drop(turn);
+            producing.append(checked.unwrap_or_default())
         }
-        response.into()
+        .boxed(),
+    )
+}
+
+/// A request of which each topic, and each partition of it, stands there once.
+struct Producing {
+    broker: Arc<Broker>,
+    context: Context,
+    acks: i16,
+    transactional_id: Option<Str>,
+    topics: Vec<TopicProduceData>,
+    /// One batch is all that the frame brought. One that shares its frame with others would keep all of it in memory.
+    is_alone: bool,
+}
+
+/// Batches that are fit to be appended, or why not: for each topic, for each partition.
+type Checked = Vec<Vec<Result<RecordBatch, Refusal>>>;
+
+impl Producing {
+    fn new(broker: Arc<Broker>, context: Context, request: ProduceRequest) -> Self {
+        let is_alone = matches!(request.topic_data.as_slice(), [topic] if topic.partition_data.len() == 1);
+        let mut topics = last_of_each(request.topic_data, |topic| (topic.name.clone(), topic.topic_id));
+        for topic in &mut topics {
+            topic.partition_data = last_of_each(std::mem::take(&mut topic.partition_data), |data| data.index);
+        }
+        Producing { broker, context, acks: request.acks, transactional_id: request.transactional_id, topics, is_alone }
     }
-    .boxed()
+
+    /// Checks all batches; pure work. `None` if they inflate to more than there is room for.
+    fn check(&self, room: Option<usize>) -> Option<Checked> {
+        let room = Room::new(room);
+        let check_topic = |topic: &TopicProduceData| {
+            let found = find(&self.broker, &self.context, topic);
+            topic.partition_data.iter().map(|data| self.check_one(found.as_ref(), data, &room)).collect()
+        };
+        let checked = self.topics.iter().map(check_topic).collect();
+        (!room.is_exceeded()).then_some(checked)
+    }
+
+    fn check_one(&self, found: Result<&Arc<Topic>, &Refusal>, data: &PartitionProduceData, room: &Room) -> Result<RecordBatch, Refusal> {
+        let topic = found.map_err(Refusal::clone)?;
+        let partition = topic.partition(data.index).ok_or_else(unknown_partition)?;
+        if !(-1..=1).contains(&self.acks) {
+            return Err(Refusal::new(ErrorCode::INVALID_REQUIRED_ACKS, "acks must be -1, 0 or 1"));
+        }
+        if is_internal(&topic.name) {
+            return Err(Refusal::new(ErrorCode::INVALID_TOPIC_EXCEPTION, "the coordinators alone write to this topic"));
+        }
+        let settings = partition.settings();
+        let target = Target {
+            topic: &topic.name,
+            partition: data.index,
+            settings: &settings,
+            produce_version: self.context.version,
+            has_transactional_id: self.transactional_id.is_some(),
+            now_ms: self.broker.clock.now_ms(),
+        };
+        let batch = check::check(data.records.as_ref(), &target, room)?;
+        Ok(if self.is_alone { batch } else { batch.detached() })
+    }
+
+    /// Appends what was checked, in the order of the request; the future waits until each is where the producer wants it.
+    fn append(self, checked: Checked) -> BoxFuture<'static, Response> {
+        let mut response = ProduceResponse::default();
+        let mut pending: Vec<(usize, usize, Acknowledgement)> = Vec::new();
+        for (topic, checked) in self.topics.iter().zip(checked) {
+            let mut answers = Vec::new();
+            let found = find(&self.broker, &self.context, topic);
+            for (data, batch) in topic.partition_data.iter().zip(checked) {
+                let partition =
+                    found.as_ref().map_err(Refusal::clone).and_then(|topic| topic.partition(data.index).ok_or_else(unknown_partition));
+                let appended = batch.and_then(|batch| append(&self, partition.as_ref().map_err(Refusal::clone)?, batch));
+                let start_offset = || partition.as_ref().map_or(-1, |partition| partition.positions().start_offset);
+                let (answer, acknowledgements) = answer(&self.broker, data, appended, start_offset);
+                for acknowledgement in acknowledgements.into_iter().flatten() {
+                    pending.push((response.responses.len(), answers.len(), acknowledgement));
+                }
+                answers.push(answer);
+            }
+            if !answers.is_empty() {
+                let (name, topic_id) = (topic.name.clone(), topic.topic_id);
+                response.responses.push(TopicProduceResponse { name, topic_id, partition_responses: answers });
+            }
+        }
+        if pending.is_empty() { futures::future::ready(response.into()).boxed() } else { acknowledged(response, pending).boxed() }
+    }
+}
+
+/// Waits for the sync, however long the producer wanted to wait: its timeout bounds the waiting for replicas, of which there are none
+/// here, and an error for records that are written would have them sent again.
+async fn acknowledged(mut response: ProduceResponse, pending: Vec<(usize, usize, Acknowledgement)>) -> Response {
+    for (topic, partition, acknowledgement) in pending {
+        let code = match acknowledgement.await {
+            Ok(Ok(())) => continue,
+            Ok(Err(code)) => code,
+            Err(_) => ErrorCode::KAFKA_STORAGE_ERROR,
+        };
+        let answer = &mut response.responses[topic].partition_responses[partition];
+        (answer.error_code, answer.base_offset) = (code, -1);
+    }
+    response.into()
 }
 
 /// Where a key stands twice, the last one counts, as in Kafka.
-fn last_of_each<T, K: PartialEq>(items: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
-    let mut kept: Vec<T> = Vec::with_capacity(items.len());
-    for item in items {
-        if kept.len() < 64 {
-            // The usual request names few partitions; a quadratic look is the cheapest for them.
-            kept.retain(|other| key(other) != key(&item));
-        }
-        kept.push(item);
+fn last_of_each<T, K: Hash + Eq>(items: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
+    if items.len() < 2 {
+        return items;
     }
-    kept
+    let last: HashMap<K, usize> = items.iter().enumerate().map(|(place, item)| (key(item), place)).collect();
+    let places = items.into_iter().enumerate();
+    places.filter(|(place, item)| last.get(&key(item)) == Some(place)).map(|(_, item)| item).collect()
 }
 
 fn find(broker: &Broker, context: &Context, topic: &TopicProduceData) -> Result<Arc<Topic>, Refusal> {
@@ -94,79 +174,49 @@ fn unknown_partition() -> Refusal {
     Refusal::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.sentence())
 }
 
-/// What the request says of all its batches.
-struct Ask<'a> {
-    acks: i16,
-    transactional_id: Option<&'a Str>,
-    /// The batch is all that the frame brought.
-    is_alone: bool,
-}
-
 /// A batch that was appended, and what its answer waits for.
 type Appended = (AppendOutcome, Acknowledged);
 
 /// From this version on a batch adds its partition to the transaction by itself (KIP-890).
 const PRODUCE_ADDS_SINCE: i16 = 12;
 
-fn append(broker: &Broker, context: &Context, ask: &Ask<'_>, topic: &Topic, data: &PartitionProduceData) -> Result<Appended, Refusal> {
-    let partition = topic.partition(data.index).ok_or_else(unknown_partition)?;
-    if !(-1..=1).contains(&ask.acks) {
-        return Err(Refusal::new(ErrorCode::INVALID_REQUIRED_ACKS, "acks must be -1, 0 or 1"));
-    }
-    if is_internal(&topic.name) {
-        return Err(Refusal::new(ErrorCode::INVALID_TOPIC_EXCEPTION, "the coordinators alone write to this topic"));
-    }
-    let now_ms = broker.clock.now_ms();
-    let settings = partition.settings();
-    let target = Target {
-        topic: &topic.name,
-        partition: data.index,
-        settings: &settings,
-        produce_version: context.version,
-        has_transactional_id: ask.transactional_id.is_some(),
-        now_ms,
-    };
-    let batch = check::check(data.records.as_ref(), &target)?;
+fn append(producing: &Producing, partition: &Arc<Partition>, batch: RecordBatch) -> Result<Appended, Refusal> {
+    let metrics = &producing.broker.metrics;
+    let now_ms = producing.broker.clock.now_ms();
     let (records, bytes) = (batch.record_count() as u64, batch.total_bytes() as u64);
-    let batch = if ask.is_alone { batch } else { batch.detached() };
     let appended = if batch.is_transactional() {
-        append_to_transaction(broker, context, ask, &partition, batch, now_ms)?
+        append_to_transaction(producing, partition, batch, now_ms)?
     } else {
-        (partition.append(batch, ask.acks, now_ms, false).map_err(Refusal::by_partition)?, None)
+        (partition.append(batch, producing.acks, now_ms, false).map_err(Refusal::by_partition)?, None)
     };
-    Metrics::add(&broker.metrics.batches_appended, 1);
-    Metrics::add(&broker.metrics.records_appended, records);
-    Metrics::add(&broker.metrics.log_bytes_appended, bytes);
+    Metrics::add(&metrics.batches_appended, 1);
+    Metrics::add(&metrics.records_appended, records);
+    Metrics::add(&metrics.log_bytes_appended, bytes);
     Ok(appended)
 }
 
 /// The first batch of a transaction in a partition is the coordinator's to allow; the partition knows the others.
-fn append_to_transaction(
-    broker: &Broker,
-    context: &Context,
-    ask: &Ask<'_>,
-    partition: &Arc<Partition>,
-    batch: RecordBatch,
-    now_ms: i64,
-) -> Result<Appended, Refusal> {
-    let Some(id) = ask.transactional_id.filter(|id| !id.is_empty()) else {
+fn append_to_transaction(producing: &Producing, partition: &Arc<Partition>, batch: RecordBatch, now_ms: i64) -> Result<Appended, Refusal> {
+    let Producing { broker, acks, .. } = producing;
+    let version = producing.context.version;
+    let Some(id) = producing.transactional_id.as_ref().filter(|id| !id.is_empty()) else {
         return Err(Refusal::new(ErrorCode::INVALID_REQUEST, "the transactional id is empty"));
     };
     let who = Identity { producer_id: batch.producer_id(), epoch: batch.producer_epoch() };
     if partition.is_in_transaction(who.producer_id, who.epoch) {
         // The entry of the first batch may be on its way to the disk still.
         let added = broker.transactions.settled();
-        return Ok((partition.append(batch, ask.acks, now_ms, false).map_err(Refusal::by_partition)?, added));
+        return Ok((partition.append(batch, *acks, now_ms, false).map_err(Refusal::by_partition)?, added));
     }
-    let is_adding = context.version >= PRODUCE_ADDS_SINCE;
+    let is_adding = version >= PRODUCE_ADDS_SINCE;
     let place = (partition.topic.clone(), partition.index);
-    let written = broker.transactions.write(id, who, place, is_adding, || partition.append(batch, ask.acks, now_ms, true));
+    let written = broker.transactions.write(id, who, place, is_adding, || partition.append(batch, *acks, now_ms, true));
     let (outcome, added) = written.map_err(|code| {
         let code = match code {
             ErrorCode::PRODUCER_FENCED => ErrorCode::INVALID_PRODUCER_EPOCH,
             // Producers of old versions know no better reason to try again.
             ErrorCode::CONCURRENT_TRANSACTIONS | ErrorCode::COORDINATOR_NOT_AVAILABLE if !is_adding => ErrorCode::NOT_ENOUGH_REPLICAS,
-            ErrorCode::TRANSACTION_ABORTABLE if context.version < 11 => ErrorCode::INVALID_TXN_STATE,
+            ErrorCode::TRANSACTION_ABORTABLE if version < 11 => ErrorCode::INVALID_TXN_STATE,
             code => code,
         };
         Refusal::new(code, code.sentence())

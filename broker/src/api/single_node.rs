@@ -15,7 +15,7 @@ use millstream_protocol::{ErrorCode, Str};
 
 use super::describe_configs::{BROKER_LOGGER_RESOURCE, BROKER_RESOURCE, GROUP_RESOURCE, TOPIC_RESOURCE};
 use super::partition;
-use crate::broker::{Broker, NODE_ID};
+use crate::broker::Broker;
 use crate::catalog::Topic;
 
 /// The two kinds of election.
@@ -59,7 +59,7 @@ pub(crate) fn alter_partition_reassignments(
     let reassign = |topic: &str, index: i32, replicas: Option<Vec<i32>>| match replicas {
         _ if partition(broker, topic, index).is_err() => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
         None => ErrorCode::NO_REASSIGNMENT_IN_PROGRESS,
-        Some(replicas) if replicas == [NODE_ID] => ErrorCode::NONE,
+        Some(replicas) if replicas == [broker.node_id()] => ErrorCode::NONE,
         Some(_) => ErrorCode::INVALID_REPLICA_ASSIGNMENT,
     };
     let responses = request.topics.into_iter().map(|topic| ReassignTopicResult {
@@ -103,7 +103,7 @@ pub(crate) fn list_config_resources(broker: &Broker, version: i16, request: &Lis
     for resource_type in all.into_iter().filter(|resource_type| wanted.is_empty() || wanted.contains(resource_type)) {
         let names: Vec<Str> = match resource_type {
             TOPIC_RESOURCE => broker.catalog.all().iter().map(|topic| Str::from(&topic.name)).collect(),
-            BROKER_RESOURCE | BROKER_LOGGER_RESOURCE => vec![NODE_ID.to_string().into()],
+            BROKER_RESOURCE | BROKER_LOGGER_RESOURCE => vec![broker.node_id().to_string().into()],
             GROUP_RESOURCE => broker.groups.with_properties(),
             _ => Vec::new(),
         };

@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 
 use super::{ConfigError, GROUP, GroupSettings, Properties, check, group_property, long};
 
-const ASSIGNMENT: &str = "consumer.assignment.interval.ms";
+pub(crate) const ASSIGNMENT: &str = "consumer.assignment.interval.ms";
 const HEARTBEAT: &str = "consumer.heartbeat.interval.ms";
 const SESSION: &str = "consumer.session.timeout.ms";
 
@@ -56,7 +56,7 @@ impl GroupSettings {
     /// Checks everything that is set on a group.
     pub(crate) fn check_group(&self, group: &Properties) -> Result<(), ConfigError> {
         for (name, value) in group {
-            check(group_property(name), GROUP, "group", name, value)?;
+            check(group_property(name), GROUP.iter(), "group", name, value)?;
         }
         for Bound { name, least, most, range } in &self.consumer_bounds.0 {
             let Some(value) = group.get(*name).map(|value| long(value)) else { continue };

@@ -1,19 +1,28 @@
 //! Every property that can be set, by Kafka's name: its type, range, default and what it does.
 //!
-//! [`property`] is the table, [`Properties`] a checked set of values, [`BrokerSettings`], [`TopicSettings`] and
-//! `ConsumerSettings` what the code reads. A name that is not in the table is an error with a suggestion, never ignored.
+//! `property` says what a property is; `topic`, `broker` and `idle` are the tables. [`Properties`] is a checked set of values;
+//! [`BrokerSettings`], [`TopicSettings`] and `ConsumerSettings` are what the code reads. A name that is in no table is an error with a
+//! suggestion, never ignored.
 
+mod broker;
 pub(crate) mod group;
+mod idle;
+mod listener;
 mod property;
+mod topic;
 
 use std::collections::BTreeMap;
 
+use millstream_protocol::Endpoint;
 use millstream_protocol::record::Codec;
 use thiserror::Error;
 
+pub use broker::{BROKER, GROUP};
 use group::{Bounds, ConsumerSettings};
-use property::ELSEWHERE;
-pub use property::{BROKER, GROUP, Kind, Property, TOPIC, broker_property, group_property, topic_property};
+pub use idle::IDLE;
+pub use listener::Listener;
+pub use property::{Kind, Property, Update, broker_properties, broker_property, group_property, topic_property};
+pub use topic::TOPIC;
 
 /// Why a property cannot be set.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -55,13 +64,15 @@ pub type Properties = BTreeMap<String, String>;
 
 /// Checks one value for a topic.
 pub fn check_topic_property(name: &str, value: &str) -> Result<(), ConfigError> {
-    match ELSEWHERE.iter().find(|(elsewhere, _)| *elsewhere == name) {
-        Some((_, default)) if value.trim() == *default => Ok(()),
-        Some((_, default)) => {
-            let reason = format!("it means nothing here, and only Kafka's default is taken: {default:?}");
-            Err(ConfigError::Invalid { name: name.to_owned(), value: value.to_owned(), reason })
+    check(topic_property(name), TOPIC.iter(), "topic", name, value)?;
+    let refuse =
+        |reason: &str| Err(ConfigError::Invalid { name: name.to_owned(), value: value.trim().to_owned(), reason: reason.to_owned() });
+    match (name, value.trim()) {
+        ("remote.storage.enable", on) if on.eq_ignore_ascii_case("true") => {
+            refuse("Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage.")
         }
-        None => check(topic_property(name), TOPIC, "topic", name, value),
+        ("min.insync.replicas", more) if more != "1" => refuse("one node has one replica, and acks=all could not wait for more"),
+        _ => Ok(()),
     }
 }
 
@@ -76,29 +87,40 @@ pub(crate) fn check_topic_properties(topic: &Properties, broker: &Properties) ->
     Ok(())
 }
 
-/// Leaves out what means something elsewhere only: it was checked to be what is done anyway.
-pub(crate) fn known_here(mut properties: Properties) -> Properties {
-    properties.retain(|name, _| topic_property(name).is_some());
-    properties
+/// A topic's properties as they are kept and told.
+pub(crate) fn plain(properties: Properties) -> Properties {
+    let plain = |(name, value): (String, String)| {
+        let plain = topic_property(&name).map_or_else(|| value.clone(), |property| property.kind.plain(&value));
+        (name, plain)
+    };
+    properties.into_iter().map(plain).collect()
 }
 
 /// Checks one value for the broker.
 pub fn check_broker_property(name: &str, value: &str) -> Result<(), ConfigError> {
-    check(broker_property(name), BROKER, "broker", name, value)
+    let property = broker_property(name);
+    check(property, broker_properties(), "broker", name, value)?;
+    match property {
+        Some(property) if idle::is_promise(property) && Some(value.trim()) != property.default => {
+            let reason = "there is neither encryption nor authentication yet, and the setting would promise one".to_owned();
+            Err(ConfigError::Invalid { name: name.to_owned(), value: value.to_owned(), reason })
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check(
     found: Option<&'static Property>,
-    table: &'static [Property],
+    table: impl Iterator<Item = &'static Property>,
     scope: &'static str,
     name: &str,
     value: &str,
 ) -> Result<(), ConfigError> {
     let Some(property) = found else {
-        let suggestion = table.iter().map(|p| p.name).min_by_key(|known| distance(name, known)).filter(|known| distance(name, known) <= 4);
+        let suggestion = table.map(|p| p.name).min_by_key(|known| distance(name, known)).filter(|known| distance(name, known) <= 4);
         return Err(ConfigError::Unknown { scope, name: name.to_owned(), suggestion });
     };
-    property.kind.check(value).map_err(|reason| ConfigError::Invalid { name: name.to_owned(), value: value.to_owned(), reason })
+    property.kind.check(value).map_err(|reason| ConfigError::Invalid { name: name.to_owned(), value: value.trim().to_owned(), reason })
 }
 
 /// How many letters differ.
@@ -117,22 +139,39 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 fn broker_value<'a>(broker: &'a Properties, name: &str) -> &'a str {
-    broker.get(name).map(String::as_str).unwrap_or_else(|| broker_property(name).map_or("", |property| property.default))
+    broker.get(name).map(String::as_str).unwrap_or_else(|| broker_property(name).map_or("", Property::default_text))
 }
 
 fn long(text: &str) -> i64 {
     text.trim().parse().unwrap_or_default()
 }
 
+/// The broker's properties that stand for another one when that is not set, nearest first, each with the milliseconds of its unit.
+const IN_OTHER_UNITS: &[(&str, &[(&str, i64)])] = &[
+    ("log.retention.ms", &[("log.retention.minutes", 60_000), ("log.retention.hours", 3_600_000)]),
+    ("log.roll.ms", &[("log.roll.hours", 3_600_000)]),
+];
+
+/// A property of the broker and those that stand for it in another unit, nearest first.
+pub(crate) fn with_other_units(name: &'static str) -> impl Iterator<Item = &'static str> {
+    let others = IN_OTHER_UNITS.iter().find(|(of, _)| *of == name).map_or(&[][..], |(_, others)| others);
+    [name].into_iter().chain(others.iter().map(|(other, _)| *other))
+}
+
+/// What the broker's properties say of one, in its unit, if they say anything.
+fn broker_says(broker: &Properties, name: &str) -> Option<String> {
+    if let Some(value) = broker.get(name) {
+        return Some(value.clone());
+    }
+    let (_, others) = IN_OTHER_UNITS.iter().find(|(of, _)| *of == name)?;
+    let (value, unit_ms) = others.iter().find_map(|(other, unit_ms)| Some((long(broker.get(*other)?), *unit_ms)))?;
+    Some(if value < 0 { value } else { value.saturating_mul(unit_ms) }.to_string())
+}
+
 /// A topic's value of a property: its own, else the broker's, else the default.
-pub fn topic_value<'a>(topic: &'a Properties, broker: &'a Properties, property: &'static Property) -> (&'a str, Source) {
-    if let Some(value) = topic.get(property.name) {
-        return (value, Source::Topic);
-    }
-    match property.broker_name.and_then(|name| broker.get(name)) {
-        Some(value) => (value, Source::Broker),
-        None => (property.default, Source::Default),
-    }
+pub fn topic_value(topic: &Properties, broker: &Properties, property: &'static Property) -> String {
+    let of_broker = || property.broker_name.and_then(|name| broker_says(broker, name));
+    topic.get(property.name).cloned().or_else(of_broker).unwrap_or_else(|| property.default_text().to_owned())
 }
 
 /// Where a value comes from, by the numbers of DescribeConfigs.
@@ -141,6 +180,10 @@ pub fn topic_value<'a>(topic: &'a Properties, broker: &'a Properties, property: 
 pub enum Source {
     /// Set on the topic.
     Topic = 1,
+    /// Set on this broker at runtime.
+    DynamicBroker = 2,
+    /// Set on all brokers at runtime.
+    DynamicDefault = 3,
     /// Set when the broker was started.
     Broker = 4,
     /// Nobody set it.
@@ -158,6 +201,7 @@ pub struct TopicSettings {
     pub(crate) has_log_append_time: bool,
     /// The codec that the broker gives to every batch; `None`: as by the producer.
     pub(crate) codec: Option<Codec>,
+    pub(crate) codec_level: Option<i32>,
     pub(crate) timestamp_before_max_ms: i64,
     pub(crate) timestamp_after_max_ms: i64,
     pub(crate) retention_ms: i64,
@@ -174,22 +218,22 @@ pub struct TopicSettings {
 impl TopicSettings {
     /// Resolves all levels.
     pub fn new(topic: &Properties, broker: &Properties) -> Self {
-        let value = |name: &str| topic_property(name).map_or("", |property| topic_value(topic, broker, property).0);
-        let number = |name: &str| long(value(name));
-        let policy: Vec<&str> = value("cleanup.policy").split(',').map(str::trim).collect();
+        let value = |name: &str| topic_property(name).map(|property| topic_value(topic, broker, property)).unwrap_or_default();
+        let number = |name: &str| long(&value(name));
+        let policies = value("cleanup.policy");
+        let policy: Vec<&str> = policies.split(',').map(str::trim).collect();
+        let codec = Codec::from_name(&value("compression.type").trim().replace("uncompressed", "none"));
         TopicSettings {
             max_message_bytes: number("max.message.bytes").max(0) as u64,
             is_compacted: policy.contains(&"compact"),
             is_deleted_by_age: policy.contains(&"delete"),
             has_log_append_time: value("message.timestamp.type") == "LogAppendTime",
-            codec: match value("compression.type").trim() {
-                "uncompressed" => Some(Codec::None),
-                "gzip" => Some(Codec::Gzip),
-                "snappy" => Some(Codec::Snappy),
-                "lz4" => Some(Codec::Lz4),
-                "zstd" => Some(Codec::Zstd),
+            codec_level: match codec {
+                Some(Codec::Gzip) => Some(number("compression.gzip.level") as i32).filter(|level| *level > 0),
+                Some(Codec::Zstd) => Some(number("compression.zstd.level") as i32),
                 _ => None,
             },
+            codec,
             timestamp_before_max_ms: number("message.timestamp.before.max.ms"),
             timestamp_after_max_ms: number("message.timestamp.after.max.ms"),
             retention_ms: number("retention.ms"),
@@ -247,6 +291,11 @@ pub(crate) struct TransactionSettings {
 #[derive(Debug, Clone, PartialEq)]
 pub struct BrokerSettings {
     pub(crate) properties: Properties,
+    pub(crate) node_id: i32,
+    pub(crate) cluster_id: Option<String>,
+    pub(crate) listeners: Vec<Listener>,
+    /// What clients of a listener that is no property are told.
+    pub(crate) advertised: Option<Endpoint>,
     pub(crate) num_partitions: i32,
     pub(crate) is_auto_create_enabled: bool,
     pub(crate) request_bytes_max: usize,
@@ -265,10 +314,24 @@ pub struct BrokerSettings {
 }
 
 impl BrokerSettings {
+    /// The listeners that the properties name; none if they do not.
+    pub fn listeners(&self) -> &[Listener] {
+        &self.listeners
+    }
+
+    /// What clients of a listener that the properties do not name are told.
+    pub fn advertised(&self) -> Option<&Endpoint> {
+        self.advertised.as_ref()
+    }
+
     /// Checks all properties and resolves them.
     pub fn new(properties: Properties) -> Result<Self, ConfigError> {
         for (name, value) in &properties {
             check_broker_property(name, value)?;
+        }
+        if let Some(name) = ["log.dir", "log.dirs"].into_iter().find(|name| properties.contains_key(*name)) {
+            let reason = "the directory is given with --data-dir".to_owned();
+            return Err(ConfigError::Invalid { name: name.to_owned(), value: properties[name].clone(), reason });
         }
         let text = |name: &str| broker_value(&properties, name);
         let number = |name: &str| long(text(name));
@@ -277,7 +340,15 @@ impl BrokerSettings {
         };
         is_above("group.consumer.session.timeout.ms", "group.consumer.heartbeat.interval.ms", 1, "greater than")?;
         is_above("group.max.session.timeout.ms", "group.min.session.timeout.ms", 0, "greater than or equal to")?;
+        let node_id = properties.get("node.id").or_else(|| properties.get("broker.id")).map_or(1, |id| long(id) as i32);
+        if properties.get("broker.id").is_some_and(|id| long(id) != i64::from(node_id)) {
+            return Err(ConfigError::Beside { name: "broker.id", relation: "the same as", other: "node.id" });
+        }
         Ok(BrokerSettings {
+            node_id,
+            cluster_id: properties.get("cluster.id").map(|id| id.trim().to_owned()).filter(|id| !id.is_empty()),
+            listeners: listener::listeners(&properties)?,
+            advertised: listener::advertised_of_one(&properties)?,
             num_partitions: number("num.partitions") as i32,
             is_auto_create_enabled: text("auto.create.topics.enable") == "true",
             request_bytes_max: number("socket.request.max.bytes") as usize,
@@ -345,22 +416,77 @@ mod tests {
     }
 
     #[test]
-    fn of_what_means_nothing_here_the_default_is_taken_and_not_kept() {
-        let of = |name: &str, value: &str| Properties::from([(name.to_owned(), value.to_owned())]);
-        for (name, default) in ELSEWHERE {
-            assert!(topic_property(name).is_none());
-            assert_eq!(check_topic_properties(&of(name, default), &Properties::new()), Ok(()));
-            assert_eq!(known_here(of(name, default)), Properties::new());
+    fn what_means_nothing_here_is_taken_and_what_would_promise_something_is_not() {
+        for (name, value) in [
+            ("file.delete.delay.ms", "0"),
+            ("segment.jitter.ms", "604800001"),
+            ("preallocate", "TRUE"),
+            ("unclean.leader.election.enable", "true"),
+            ("leader.replication.throttled.replicas", "*"),
+            ("follower.replication.throttled.replicas", "0:0,1:0"),
+            ("local.retention.ms", "1"),
+            ("remote.log.copy.disable", "true"),
+            ("segment.index.bytes", "4"),
+            ("compression.lz4.level", "17"),
+            ("cleanup.policy", ""),
+        ] {
+            assert_eq!(check_topic_property(name, value), Ok(()), "{name}");
         }
-        let error = check_topic_property("unclean.leader.election.enable", "true").unwrap_err().to_string();
-        assert!(error.contains("only Kafka's default is taken: \"false\""), "{error}");
+        for (name, value, reason) in [
+            ("remote.storage.enable", "true", "Tiered Storage functionality is disabled in the broker."),
+            ("min.insync.replicas", "2", "one node has one replica"),
+            ("leader.replication.throttled.replicas", "none", "must be the literal '*'"),
+            ("segment.index.bytes", "3", "Value must be at least 4"),
+            ("compression.gzip.level", "0", "Value must be between 1 and 9 or equal to -1"),
+            ("compression.lz4.level", "18", "Value must be no more than 17"),
+            ("cleanup.policy", "compact,", "values must not be empty"),
+            ("local.retention.ms", "-3", "Value must be at least -2"),
+        ] {
+            let error = check_topic_property(name, value).unwrap_err().to_string();
+            assert!(error.contains(reason), "{name}: {error}");
+        }
+        let error = check_broker_property("ssl.keystore.location", "/tmp/x").unwrap_err().to_string();
+        assert!(error.contains("neither encryption nor authentication"), "{error}");
+        assert_eq!(check_broker_property("num.io.threads", "16"), Ok(()));
+        assert!(check_broker_property("offsets.topic.replication.factor", "3").is_err());
     }
 
     #[test]
-    fn every_default_is_a_legal_value() {
-        for property in TOPIC.iter().chain(BROKER).chain(GROUP) {
-            assert_eq!(property.kind.check(property.default), Ok(()), "{}", property.name);
+    fn values_are_kept_in_their_plain_form() {
+        let of = |name: &str, value: &str| plain(Properties::from([(name.to_owned(), value.to_owned())]))[name].clone();
+        assert_eq!(of("preallocate", " TRUE "), "true");
+        assert_eq!(of("retention.ms", " 7000 "), "7000");
+        assert_eq!(of("min.cleanable.dirty.ratio", ".5"), "0.5");
+        assert_eq!(of("min.cleanable.dirty.ratio", "0"), "0.0");
+        assert_eq!(of("cleanup.policy", "compact, delete,compact"), "compact,delete");
+    }
+
+    #[test]
+    fn every_default_is_a_legal_value_and_every_name_stands_once() {
+        for property in TOPIC.iter().chain(broker_properties()).chain(GROUP) {
+            assert_eq!(property.default.map_or(Ok(()), |default| property.kind.check(default)), Ok(()), "{}", property.name);
         }
+        for table in [TOPIC, GROUP] {
+            assert!(table.is_sorted_by(|one, other| one.name < other.name));
+        }
+        let names: std::collections::BTreeSet<&str> = broker_properties().map(|property| property.name).collect();
+        assert_eq!(names.len(), broker_properties().count());
+        for property in TOPIC {
+            assert!(property.broker_name.is_none_or(|name| names.contains(name)), "{}", property.name);
+        }
+    }
+
+    #[test]
+    fn ages_may_be_given_in_other_units() {
+        let retention = |pairs: &[(&str, &str)]| {
+            let broker = pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            TopicSettings::new(&Properties::new(), &broker).retention_ms
+        };
+        assert_eq!(retention(&[("log.retention.hours", "2")]), 7_200_000);
+        assert_eq!(retention(&[("log.retention.hours", "2"), ("log.retention.minutes", "3")]), 180_000);
+        assert_eq!(retention(&[("log.retention.hours", "2"), ("log.retention.ms", "5")]), 5);
+        assert_eq!(retention(&[("log.retention.hours", "-1")]), -1);
+        assert_eq!(retention(&[]), 604_800_000);
     }
 
     #[test]

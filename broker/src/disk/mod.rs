@@ -13,7 +13,8 @@ use std::io::{self, IoSlice};
 use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use rustix::io::Errno;
 
 pub use real::RealDisk;
 
@@ -75,7 +76,7 @@ pub trait DiskFile: Debug + Send + Sync {
     /// Makes content and size durable. A failure is final: see `log`.
     fn sync(&self) -> io::Result<()>;
     /// `len` bytes from `position` on as shared memory, which is let go with the last handle. Only for a
-    /// part that is written, and that nobody changes or cuts any more.
+    /// part that is written, and that nobody changes or cuts any more. A part that the disk cannot read is an error here.
     fn map(&self, position: u64, len: usize) -> io::Result<Bytes>;
 }
 
@@ -96,14 +97,53 @@ pub fn read_file(disk: &dyn Disk, path: &Path, bytes_max: u64) -> io::Result<Opt
     Ok(Some(content))
 }
 
+/// Whether an error says that the disk cannot read a part of a file, and nothing of the rest.
+pub(crate) fn is_unreadable(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::IO.raw_os_error())
+}
+
+/// What stands in for bytes that cannot be read: no batch, and no block that was never written.
+const UNREADABLE: u8 = 0xff;
+
+/// Reads `len` bytes, fewer only at the end of the file. Pages that the disk cannot read are filled with bytes that make no sense, so
+/// that what is around them can still be looked at.
+pub(crate) fn read_around(file: &dyn DiskFile, position: u64, len: usize) -> io::Result<Bytes> {
+    const PAGE_BYTES: usize = 4096;
+    let mut content = BytesMut::zeroed(len);
+    match file.read_at(&mut content, position) {
+        Ok(read) => {
+            content.truncate(read);
+            return Ok(content.freeze());
+        }
+        Err(error) if is_unreadable(&error) => {}
+        Err(error) => return Err(error),
+    }
+    let len = len.min(file.len()?.saturating_sub(position) as usize);
+    content.truncate(len);
+    let mut at = 0;
+    while at < len {
+        let end = (at + PAGE_BYTES - (position as usize + at) % PAGE_BYTES).min(len);
+        match file.read_at(&mut content[at..end], position + at as u64) {
+            Ok(_) => {}
+            Err(error) if is_unreadable(&error) => content[at..end].fill(UNREADABLE),
+            Err(error) => return Err(error),
+        }
+        at = end;
+    }
+    Ok(content.freeze())
+}
+
 /// Replaces a small file so that after a crash either the old or the new content is there, whole.
 pub fn replace_file(disk: &dyn Disk, path: &Path, content: &[u8]) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
-    let temporary = path.with_extension("new");
-    let file = disk.open(&temporary, Mode::Briefly)?;
+    // A name of its own: two files that differ in their extensions alone may be replaced side by side.
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(".new");
+    let temporary = Path::new(&temporary);
+    let file = disk.open(temporary, Mode::Briefly)?;
     file.truncate(0)?;
     file.write_at(&[IoSlice::new(content)], 0)?;
     file.sync()?;
-    disk.rename(&temporary, path)?;
+    disk.rename(temporary, path)?;
     disk.sync_dir(dir)
 }

@@ -5,6 +5,7 @@ mod fault;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind, IoSlice};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -32,9 +33,16 @@ struct Inode {
     synced: u64,
     sync_broken: bool,
     modified_ms: Option<i64>,
+    /// Bytes that cannot be read any more.
+    unreadable: Vec<Range<usize>>,
 }
 
 impl Inode {
+    fn check_readable(&self, from: usize, count: usize) -> io::Result<()> {
+        let is_met = |range: &Range<usize>| range.start < from + count && from < range.end;
+        if self.unreadable.iter().any(is_met) { Err(input_output_error()) } else { Ok(()) }
+    }
+
     fn change(&mut self, change: Pending) {
         self.changes += 1;
         self.pending.push((self.changes, change));
@@ -165,7 +173,13 @@ impl SimulatedDisk {
                     Pending::Write { at, bytes } => tear(&mut content, at, &bytes, &mut random),
                 }
             }
-            *inode = Inode { durable: content.clone(), now: content, modified_ms: inode.modified_ms, ..Inode::default() };
+            *inode = Inode {
+                durable: content.clone(),
+                now: content,
+                modified_ms: inode.modified_ms,
+                unreadable: std::mem::take(&mut inode.unreadable),
+                ..Inode::default()
+            };
         }
         world.now = after.clone();
         world.durable = after;
@@ -188,6 +202,13 @@ impl SimulatedDisk {
     /// Makes everything in a file from a byte on read as zeros, as blocks do that were never written.
     pub fn zero_from(&self, path: &Path, at: usize) {
         self.damage(path, |content| content.iter_mut().skip(at).for_each(|byte| *byte = 0));
+    }
+
+    /// From now on a part of a file cannot be read: reading it fails with EIO.
+    pub fn make_unreadable(&self, path: &Path, bytes: Range<usize>) {
+        if let Some(file) = self.world.lock().now.get(path) {
+            file.lock().unreadable.push(bytes);
+        }
     }
 
     /// Changes what is in a file, now and after a crash.
@@ -386,6 +407,7 @@ impl DiskFile for SimulatedFile {
         let inode = self.inode.lock();
         let from = (position as usize).min(inode.now.len());
         let count = buffer.len().min(inode.now.len() - from);
+        inode.check_readable(from, count)?;
         buffer[..count].copy_from_slice(&inode.now[from..from + count]);
         drop(inode);
         self.disk.world.lock().read_bytes += count as u64;
@@ -448,6 +470,7 @@ impl DiskFile for SimulatedFile {
         let inode = self.inode.lock();
         let from = (position as usize).min(inode.now.len());
         let content = Bytes::copy_from_slice(&inode.now[from..(from + len).min(inode.now.len())]);
+        inode.check_readable(from, content.len())?;
         drop(inode);
         self.disk.world.lock().read_bytes += content.len() as u64;
         Ok(content)

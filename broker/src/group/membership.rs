@@ -81,7 +81,7 @@ impl Groups {
         World {
             now_ms: now.ms,
             listing,
-            settings: self.owns.holding(id, &self.settings),
+            settings: self.owns.holding(id, self.of_all()),
             size_max: self.settings.consumer_size_max,
             assignors: &self.settings.assignors,
         }

@@ -26,6 +26,7 @@ mod shelf;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use millstream_protocol::{ErrorCode, Str};
 use parking_lot::Mutex;
@@ -34,6 +35,7 @@ use tokio::sync::Notify;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::GroupSettings;
+use crate::config::group::ConsumerSettings;
 use crate::journal::{Entry, Journal};
 use crate::partition::Acknowledged;
 use classic::Now;
@@ -77,12 +79,23 @@ pub(crate) struct Groups {
     catalog: Arc<Catalog>,
     clock: Clock,
     settings: GroupSettings,
+    /// The least time between two assignments, of groups that have none of their own: it can change while the broker runs.
+    assignment_interval_ms: AtomicI64,
     owns: Owns,
     shelf: Mutex<Shelf>,
     woken: Notify,
 }
 
 impl Groups {
+    pub(crate) fn set_assignment_interval(&self, ms: i64) {
+        self.assignment_interval_ms.store(ms, Ordering::Relaxed);
+    }
+
+    /// What holds for consumer groups that have no properties of their own.
+    fn of_all(&self) -> ConsumerSettings {
+        ConsumerSettings { assignment_interval_ms: self.assignment_interval_ms.load(Ordering::Relaxed), ..self.settings.consumer }
+    }
+
     fn now(&self) -> Now {
         Now {
             ms: self.clock.monotonic_ms(),

@@ -18,7 +18,7 @@ pub(super) struct Offsets {
     count: u64,
 }
 
-/// An offset, and the how manieth it was: the newest counts, whenever its transaction ends.
+/// An offset and its sequence number: the newest wins, whenever its transaction ends.
 #[derive(Debug)]
 struct Kept {
     value: OffsetValue,
@@ -57,6 +57,11 @@ impl Offsets {
 
     pub(super) fn get(&self, topic: &str, partition: i32) -> Option<&OffsetValue> {
         self.committed.get(&(topic.to_owned(), partition)).map(|kept| &kept.value)
+    }
+
+    /// The producers whose open transactions hold something here.
+    pub(super) fn holders(&self) -> impl Iterator<Item = i64> {
+        self.held.keys().copied()
     }
 
     /// Whether an open transaction may change it.

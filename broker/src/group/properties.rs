@@ -8,7 +8,7 @@ use parking_lot::RwLock;
 use super::Groups;
 use super::record::{Key, Value};
 use crate::catalog::Refused;
-use crate::config::group::ConsumerSettings;
+use crate::config::group::{ASSIGNMENT, ConsumerSettings};
 use crate::config::{GroupSettings, Properties};
 use crate::durable::DurableError;
 
@@ -40,9 +40,13 @@ impl Owns {
         }
     }
 
-    /// What holds for a consumer group.
-    pub(super) fn holding(&self, id: &str, settings: &GroupSettings) -> ConsumerSettings {
-        self.0.read().get(id.as_bytes()).map_or(settings.consumer, |own| own.holding)
+    /// What holds for a consumer group, of which `of_all` is what holds for all of them now.
+    pub(super) fn holding(&self, id: &str, of_all: ConsumerSettings) -> ConsumerSettings {
+        let owns = self.0.read();
+        let Some(own) = owns.get(id.as_bytes()) else { return of_all };
+        let is_own = own.set.contains_key(ASSIGNMENT);
+        let assignment_interval_ms = if is_own { own.holding.assignment_interval_ms } else { of_all.assignment_interval_ms };
+        ConsumerSettings { assignment_interval_ms, ..own.holding }
     }
 }
 

@@ -1,6 +1,7 @@
 //! What an earlier process knew: the journal is read once, entry by entry.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use millstream_protocol::Str;
 use parking_lot::Mutex;
@@ -46,7 +47,7 @@ impl Groups {
         let mut orphans = Vec::new();
         shelf.groups.retain(|id, group| {
             if let Kind::Consumer(consumer) = &mut group.kind {
-                consumer.begin_sessions(now_ms, owns.holding(id, &settings).session_timeout_ms);
+                consumer.begin_sessions(now_ms, owns.holding(id, settings.consumer).session_timeout_ms);
                 consumer.settle(&listing);
             }
             let places = group.offsets.orphans(|name| listing.topics.get(name.as_bytes()).map(|(topic_id, _)| *topic_id));
@@ -61,7 +62,8 @@ impl Groups {
         }
         let ids: Vec<Str> = shelf.groups.keys().cloned().collect();
         ids.iter().for_each(|id| shelf.note_deadline(id));
-        Groups { journal, catalog, clock, settings, owns, shelf: Mutex::new(shelf), woken: Notify::new() }
+        let assignment_interval_ms = AtomicI64::new(settings.consumer.assignment_interval_ms);
+        Groups { journal, catalog, clock, settings, assignment_interval_ms, owns, shelf: Mutex::new(shelf), woken: Notify::new() }
     }
 }
 

@@ -125,8 +125,34 @@ impl Shelf {
     }
 
     pub(super) fn remove(&mut self, id: &Str) {
-        if let Some(deadline_ms) = self.groups.remove(id).and_then(|group| group.deadline_ms) {
+        let Some(group) = self.groups.remove(id) else { return };
+        if let Some(deadline_ms) = group.deadline_ms {
             self.deadlines.remove(&(deadline_ms, id.clone()));
         }
+        for producer_id in group.offsets.holders() {
+            if let Some(groups) = self.holding.get_mut(&producer_id) {
+                groups.remove(id);
+            }
+        }
+        self.holding.retain(|_, groups| !groups.is_empty());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::record::OffsetValue;
+    use super::*;
+
+    #[test]
+    fn a_group_that_is_removed_is_held_by_nobody() {
+        let mut shelf = Shelf::default();
+        let mut group = Group::new(Kind::Classic(Classic::new(0)), 0);
+        let value = OffsetValue { offset: 1, leader_epoch: -1, metadata: String::new(), commit_ms: 0, expire_ms: None, topic_id: None };
+        group.offsets.hold(7, ("t".into(), 0), value);
+        let id = Str::from("g");
+        shelf.groups.insert(id.clone(), group);
+        shelf.note_holder(7, &id);
+        shelf.remove(&id);
+        assert!(shelf.holding.is_empty());
     }
 }

@@ -4,8 +4,11 @@
 //! taken for a batch of the log; and no offset is believed that the segment cannot reach.
 
 use bytes::{Bytes, BytesMut};
-use millstream_protocol::record::RecordBatch;
 use millstream_protocol::record::batch::{self, HEADER_BYTES, MAGIC, PREFIX_BYTES};
+use millstream_protocol::record::{BatchError, RecordBatch};
+
+/// Disks and file systems write no less than this at once.
+pub(super) const BLOCK_BYTES: usize = 512;
 
 /// Which offsets the next batch of a segment can begin at.
 #[derive(Debug, Clone, Copy)]
@@ -13,6 +16,13 @@ pub(super) struct Expected {
     pub next_offset: i64,
     /// No batch begins here or later.
     pub limit: i64,
+}
+
+impl Expected {
+    /// In a segment of which nothing but its first offset is known: it ends before its offsets need more than 31 bits.
+    pub(super) fn within(base_offset: i64, next_offset: i64) -> Self {
+        Expected { next_offset: next_offset.max(base_offset), limit: base_offset.saturating_add(i64::from(i32::MAX)) }
+    }
 }
 
 /// What is at a place that holds no sound batch.
@@ -79,23 +89,29 @@ impl Announced {
 }
 
 /// The batch at a position, if all of it makes sense there.
-pub(super) fn sound_batch(content: &Bytes, at: usize, expected: Expected) -> Result<RecordBatch, String> {
+pub(super) fn sound_batch(content: &Bytes, at: usize, expected: Expected) -> Result<RecordBatch, BatchError> {
+    let batch = RecordBatch::new(content.slice(at.min(content.len())..))?;
+    check_place(&batch, content, at + batch.total_bytes(), expected)?;
+    batch.verify_checksum()?;
+    Ok(batch)
+}
+
+/// Whether a batch's offset, which is not under its checksum, fits where it stands; from `end` on is what comes after it, as far as it is
+/// there. Batches may be missing before it, but the one behind it is not among its own.
+pub(super) fn check_place(batch: &RecordBatch, content: &Bytes, end: usize, expected: Expected) -> Result<(), BatchError> {
     let next_offset = expected.next_offset;
-    let rest = content.slice(at.min(content.len())..);
-    let batch = RecordBatch::new(rest).map_err(|error| error.to_string())?;
+    let misplaced = BatchError::Misplaced { found: batch.base_offset(), expected: next_offset };
     if !(next_offset..expected.limit).contains(&batch.base_offset()) || batch.last_offset_delta() < 0 {
-        return Err(format!("batch begins at offset {}, {next_offset} or more expected", batch.base_offset()));
+        return Err(misplaced);
     }
-    batch.verify_checksum().map_err(|error| error.to_string())?;
-    // Its offset is not under its checksum. Batches may be missing before it, but the one behind it is not among its own.
     if batch.base_offset() > next_offset {
-        let behind = RecordBatch::new(content.slice(at + batch.total_bytes()..));
+        let behind = RecordBatch::new(content.slice(end.min(content.len())..));
         let behind = behind.ok().filter(|behind| (next_offset..=batch.last_offset()).contains(&behind.base_offset()));
         if behind.is_some_and(|behind| behind.verify_checksum().is_ok()) {
-            return Err(format!("batch begins at offset {}, behind the next one", batch.base_offset()));
+            return Err(misplaced);
         }
     }
-    Ok(batch)
+    Ok(())
 }
 
 /// Searches for the next whole batch. Its version byte narrows the candidates down before anything is computed.
@@ -112,8 +128,6 @@ fn next_sound_batch(content: &Bytes, from: usize, expected: Expected) -> Option<
 /// Whether a block, or the part of one that is in `bytes`, was never written. `at` is where they begin in the file, with a batch of
 /// this offset if they were written.
 fn has_unwritten_block(mut bytes: &[u8], mut at: usize, offset: i64) -> bool {
-    /// Disks and file systems write no less than this at once.
-    const BLOCK_BYTES: usize = 512;
     // A shorter part can be zeros by chance; a batch's first 12 bytes hold its length and never are, nor are those of its offset.
     let mut enough = if offset > 0 { 8 } else { PREFIX_BYTES };
     while !bytes.is_empty() {

@@ -3,6 +3,7 @@
 //! ```text
 //! topics/<topic id, hex>/topic                      name, partition count, properties       (durable record)
 //!                       /<partition>/partition      first offset kept, leader epochs         (durable record)
+//!                                   /closed              what a clean stop leaves: producers at the end (durable record)
 //!                                   /<offset>.log        record batches, then preallocated zeros
 //!                                   /<offset>.index      sparse index of a synced segment     (durable record)
 //!                                   /<offset>.cleaned    what compaction left of segments, not in use yet

@@ -14,6 +14,15 @@ pub(crate) struct Entry {
     pub max_timestamp_before: i64,
 }
 
+/// Where a walk may begin: at a batch, or at the beginning of the segment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Start {
+    /// Its place in the file.
+    pub position: u64,
+    /// Its base offset, or one below it.
+    pub offset: i64,
+}
+
 /// A transaction that was aborted: readers of committed records leave its batches out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Aborted {
@@ -63,10 +72,13 @@ impl Index {
         self.is_entry_due = true;
     }
 
-    /// The place of the last indexed batch that does not begin after `offset`.
-    pub(crate) fn position_of(&self, offset: i64) -> u64 {
-        let after = self.entries.partition_point(|entry| entry.offset <= offset);
-        after.checked_sub(1).map_or(0, |at| self.entries[at].position)
+    /// The last indexed batch that does not begin after `offset`.
+    pub(crate) fn start_of(&self, offset: i64) -> Start {
+        self.start_before(self.entries.partition_point(|entry| entry.offset <= offset))
+    }
+
+    fn start_before(&self, place: usize) -> Start {
+        place.checked_sub(1).map_or(Start::default(), |at| Start { position: self.entries[at].position, offset: self.entries[at].offset })
     }
 
     /// The first offset of an indexed batch that a read of so many bytes from `offset` on does not come to.
@@ -78,9 +90,8 @@ impl Index {
         self.entries.get(behind).map(|entry| entry.offset)
     }
 
-    /// The place of the last indexed batch before which no record is as late as `timestamp`.
-    pub(crate) fn position_before_time(&self, timestamp: i64) -> u64 {
-        let after = self.entries.partition_point(|entry| entry.max_timestamp_before < timestamp);
-        after.checked_sub(1).map_or(0, |at| self.entries[at].position)
+    /// The last indexed batch before which no record is as late as `timestamp`.
+    pub(crate) fn start_before_time(&self, timestamp: i64) -> Start {
+        self.start_before(self.entries.partition_point(|entry| entry.max_timestamp_before < timestamp))
     }
 }

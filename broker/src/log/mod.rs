@@ -7,7 +7,9 @@
 mod damage;
 pub(crate) mod format;
 pub(crate) mod index;
+pub(crate) mod read;
 pub(crate) mod recovery;
+mod scan;
 pub(crate) mod segment;
 pub(crate) mod swap;
 pub(crate) mod sync;
@@ -22,7 +24,8 @@ use thiserror::Error;
 
 use crate::disk::Disk;
 use index::Aborted;
-use segment::{ReadPlan, Segment};
+use read::ReadPlan;
+use segment::Segment;
 use sync::{Sealing, Unsynced};
 
 /// Why the log cannot do what was asked.
@@ -170,6 +173,7 @@ impl Log {
             self.unsynced.files.push((active.path.clone(), active.file.clone()));
         }
         active.is_dirty = false;
+        active.seal(self.next_offset);
         active.set_sealing(true);
         let segment = Arc::new(active);
         self.unsynced.sealing.push(Sealing { segment: segment.clone(), next_offset: self.next_offset, producers, aborted });
@@ -203,18 +207,15 @@ impl Log {
         }
     }
 
-    /// Where to look for the first record of a time, segment by segment.
-    pub(crate) fn plans_from_time(&self, timestamp_ms: i64) -> Vec<ReadPlan> {
-        let has_it = |segment: &Segment| segment.max_timestamp() >= timestamp_ms;
-        let sealed = self.sealed.iter().filter(|segment| has_it(segment));
-        let active = self.active.iter().filter(|segment| has_it(segment));
-        let sealed = sealed.map(|segment| ReadPlan::sealed_from_time(segment.clone(), timestamp_ms));
-        sealed.chain(active.map(|segment| ReadPlan::active_from_time(segment, timestamp_ms))).collect()
+    /// Where to look for the first record of a time: the sealed segments, and a plan for the active one.
+    pub(crate) fn segments_for_time(&self, timestamp_ms: i64) -> (Vec<Arc<Segment>>, Option<ReadPlan>) {
+        let active = self.active.iter().find(|active| active.active_index().max_timestamp >= timestamp_ms);
+        (self.sealed.clone(), active.map(|active| ReadPlan::active_from_time(active, timestamp_ms)))
     }
 
-    /// The largest timestamp of all segments.
-    pub(crate) fn max_timestamp(&self) -> Option<i64> {
-        self.segments().filter(|segment| segment.bytes() > 0).map(Segment::max_timestamp).max()
+    /// The largest timestamp of the active segment; `None` while it is empty.
+    pub(crate) fn active_max_timestamp(&self) -> Option<i64> {
+        self.active.as_ref().filter(|active| active.bytes() > 0).map(|active| active.active_index().max_timestamp)
     }
 
     /// Puts one segment in the place of some that follow one another. Those stay readable for whoever has them.
@@ -230,10 +231,15 @@ impl Log {
         next.map(|segment| segment.base_offset).filter(|base| *base > offset)
     }
 
+    /// The base offset of the segment after the one that a plan reads.
+    pub(crate) fn base_behind(&self, plan: &ReadPlan) -> Option<i64> {
+        self.next_base(plan.base_offset())
+    }
+
     /// An offset that a read of so many bytes from `offset` on does not come to: near, where an index says it.
     pub(crate) fn reach(&self, offset: i64, bytes_max: usize) -> i64 {
         let index = match &self.active {
-            Some(active) if offset >= active.base_offset => Some(active.index()),
+            Some(active) if offset >= active.base_offset => Some(active.active_index()),
             _ => {
                 let after = self.sealed.partition_point(|segment| segment.base_offset <= offset);
                 self.sealed.get(after.saturating_sub(1)).and_then(|segment| segment.index_at_hand())
@@ -243,13 +249,9 @@ impl Log {
         behind.or_else(|| self.next_base(offset)).unwrap_or(self.next_offset)
     }
 
-    /// Removes the first `count` sealed segments from the list and from the disk.
-    pub(crate) fn remove_front(&mut self, count: usize) -> Result<(), LogError> {
-        for _ in 0..count.min(self.sealed.len()) {
-            self.sealed[0].remove(&*self.disk)?;
-            self.sealed.remove(0);
-        }
-        Ok(())
+    /// Takes the first `count` sealed segments out of the list; their files are the caller's to remove.
+    pub(crate) fn take_front(&mut self, count: usize) -> Vec<Arc<Segment>> {
+        self.sealed.drain(..count.min(self.sealed.len())).collect()
     }
 
     /// Whether the active segment has waited for longer than this.
@@ -257,6 +259,17 @@ impl Log {
         self.active.as_ref().is_some_and(|active| {
             active.bytes() > 0 && active.first_append_ms.is_some_and(|first_ms| now_ms.saturating_sub(first_ms) >= age_ms)
         })
+    }
+
+    /// When the last segment got its first batch, as far as is known.
+    pub(crate) fn first_append_ms(&self) -> Option<i64> {
+        self.active.as_ref().and_then(|active| active.first_append_ms)
+    }
+
+    pub(crate) fn set_first_append_ms(&mut self, first_append_ms: Option<i64>) {
+        if let Some(active) = &mut self.active {
+            active.first_append_ms = first_append_ms;
+        }
     }
 
     /// The base offset of the active segment.

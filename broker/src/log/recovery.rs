@@ -1,8 +1,8 @@
 //! Opening a log that an earlier process left, however it ended.
 //!
 //! An index says how far its segment was synced, and that everything before it was. A segment that ends where its index does
-//! is not scanned, unless it is the last. The others are walked, batch by batch, checksums compared. What does not make
-//! sense there is one of three things:
+//! is not scanned, unless it is the last after a crash. The others are walked (`scan`). What does not make sense there is one of three
+//! things:
 //!
 //! * **an end that was not written whole**: nothing sensible follows, and no sync had covered it. It was never acknowledged, and is cut.
 //! * **a hole**: whole batches follow, but blocks were never written, which read as zeros. So a power cut leaves what
@@ -15,26 +15,42 @@ use std::sync::Arc;
 
 use millstream_protocol::record::{Marker, RecordBatch};
 
-use super::damage::{Broken, Expected, sound_batch};
-use super::index::Index;
-use super::segment::{Segment, StoredIndex};
+use super::index::{Aborted, Index};
+use super::scan::{Scan, Scanned};
+use super::segment::{Segment, StoredIndex, remove_files};
 use super::{Log, LogError, format, swap};
 use crate::disk::{Disk, DiskFile, Mode, read_file};
 
-/// What opening found.
+/// A log that was opened.
 #[derive(Debug)]
 pub(crate) struct Recovered {
     pub log: Log,
+    pub found: Findings,
+}
+
+/// What opening found.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    /// The log was closed, and nothing of it was scanned: the transactions whose abort is in the last segment.
+    pub closed: Option<Vec<Aborted>>,
     /// Batches of the last segment, oldest first, for rebuilding what is derived from them.
     pub replay: Vec<BatchFacts>,
     /// How many bytes that nobody was promised were cut off the end.
     pub cut_bytes: u64,
-    /// The newest leader epoch in the scanned batches; −1 without any.
-    pub leader_epoch: i32,
+    /// Each leader epoch in the scanned batches, and where it begins.
+    pub epochs: Vec<(i32, i64)>,
     /// Damage in the middle, as sentences with file and position.
     pub damage: Vec<String>,
     /// The segments that were synced now and have no index yet that says so.
     pub to_index: Vec<i64>,
+}
+
+impl Findings {
+    fn note_epoch(&mut self, batch: &RecordBatch) {
+        if self.epochs.last().is_none_or(|(epoch, _)| *epoch < batch.leader_epoch()) {
+            self.epochs.push((batch.leader_epoch(), batch.base_offset()));
+        }
+    }
 }
 
 /// What is remembered of a batch without its records.
@@ -112,183 +128,168 @@ impl FoundSegment {
         Some(format!("{} has {} bytes, {} were synced: something cut it", self.path.display(), self.bytes, index.bytes))
     }
 
-    fn remove(self, disk: &dyn Disk) -> Result<(), LogError> {
-        Segment::sealed(self.path, self.file, self.base_offset, self.bytes, None).remove(disk)
-    }
-
-    /// Walks the batches and stops where nothing sensible follows, or at a hole if there may be any. None is in the next segment.
-    fn scan(
-        &self,
-        interval_bytes: u64,
-        may_have_holes: bool,
-        next_base: Option<i64>,
-        mut see: impl FnMut(&RecordBatch),
-    ) -> Result<Scan, LogError> {
-        let content = self.file.map(0, self.bytes as usize).map_err(|error| LogError::io(&self.path, error))?;
-        let mut scan = Scan { index: Index::new(self.base_offset), damage: Vec::new(), cut_bytes: 0, is_hole: false };
-        let file = self.path.display();
-        let (synced_bytes, synced_offset) = self.index().map_or((0, 0), |index| (index.bytes.min(self.bytes) as usize, index.next_offset));
-        // A segment ends before its offsets need more than 31 bits.
-        let limit = self.base_offset.saturating_add(i64::from(i32::MAX)).min(next_base.unwrap_or(i64::MAX));
-        let mut at = 0;
-        loop {
-            if at == synced_bytes {
-                // Compaction may have left nothing of its end.
-                scan.index.next_offset = scan.index.next_offset.max(synced_offset);
-            }
-            let next_offset = scan.index.next_offset;
-            let expected = Expected { next_offset, limit };
-            let reason = match sound_batch(&content, at, expected) {
-                Ok(batch) => {
-                    let bytes = batch.total_bytes() as u64;
-                    scan.index.push(batch.base_offset(), batch.last_offset(), bytes, batch.max_timestamp(), interval_bytes);
-                    see(&batch);
-                    at += batch.total_bytes();
-                    continue;
-                }
-                Err(reason) => reason,
-            };
-            let rest = &content[at.min(content.len())..];
-            let Broken { next, is_hole } = Broken::find(&content, at, expected);
-            scan.is_hole = at >= synced_bytes && is_hole;
-            match next {
-                Some(next) if !(scan.is_hole && may_have_holes) => {
-                    scan.damage.push(format!("{file} is damaged at byte {at}: {reason}; the next whole batch is at byte {next}"));
-                    // The damaged range stays in the file and in the index: reading it must fail.
-                    scan.index.skip_to(next as u64);
-                    at = next;
-                }
-                // What was synced is never cut, and its offsets are not given again.
-                None if at < synced_bytes => {
-                    scan.damage.push(format!("{file} is damaged at byte {at}: {reason}; up to byte {synced_bytes} it was synced"));
-                    scan.index.skip_to(synced_bytes as u64);
-                    scan.index.next_offset = next_offset.max(synced_offset);
-                    at = synced_bytes;
-                }
-                _ => {
-                    if rest.iter().any(|&byte| byte != 0) {
-                        scan.cut_bytes = rest.len() as u64;
-                    }
-                    return Ok(scan);
-                }
-            }
-        }
+    fn scanned(&self, interval_bytes: u64, may_have_holes: bool, next_base: Option<i64>) -> Scanned<'_> {
+        let synced = self.index().map_or((0, 0), |index| (index.bytes.min(self.bytes), index.next_offset));
+        let (path, file, bytes, base_offset) = (&*self.path, &*self.file, self.bytes, self.base_offset);
+        Scanned { path, file, bytes, base_offset, synced, next_base, interval_bytes, may_have_holes }
     }
 }
 
-/// Opens the log in `dir`, which need not exist.
-pub(crate) fn open(disk: Arc<dyn Disk>, dir: &Path, first_offset: i64, interval_bytes: u64) -> Result<Recovered, LogError> {
+/// Opens the log in `dir`, which need not exist. `closed_at`: the process before this one closed it, and it ended there.
+pub(crate) fn open(
+    disk: Arc<dyn Disk>,
+    dir: &Path,
+    first_offset: i64,
+    interval_bytes: u64,
+    closed_at: Option<i64>,
+) -> Result<Recovered, LogError> {
     swap::finish(&*disk, dir)?;
+    let found = find_segments(&*disk, dir, first_offset)?;
+    let next_base = |place: usize| found.get(place + 1).map(|next: &FoundSegment| next.base_offset);
+    let is_as_synced = |place: usize| found[place].is_as_synced(next_base(place));
+    let ends_there = found.last().and_then(FoundSegment::index).is_some_and(|index| closed_at == Some(index.next_offset));
+    let is_closed = ends_there && (0..found.len()).all(is_as_synced);
+    let last_synced = (0..found.len()).rev().find(|place| is_as_synced(*place));
+    let synced = last_synced.map_or(0, |last| last + 1).min(found.len().saturating_sub(1));
+    let mut recovery = Recovery { disk: disk.clone(), dir, interval_bytes, sealed: Vec::new(), found: Findings::default() };
+    let mut found = found.into_iter().enumerate().peekable();
+    let mut active = None;
+    while active.is_none()
+        && let Some((place, segment)) = found.next()
+    {
+        match found.peek().map(|(_, next)| next.base_offset) {
+            Some(next_base) if place < synced => recovery.keep_synced(segment, next_base),
+            None if is_closed => active = recovery.keep_closed(segment),
+            next_base => active = recovery.scan(segment, next_base)?,
+        }
+    }
+    // Behind a hole nothing was ever synced.
+    for (_, unsynced) in found {
+        recovery.found.cut_bytes += unsynced.bytes;
+        remove_files(&*disk, &unsynced.path)?;
+    }
+    let next_offset = active.as_ref().map_or(first_offset, |active| active.next_offset());
+    let log = Log::new(disk, dir.to_owned(), recovery.sealed, active, next_offset);
+    Ok(Recovered { log, found: recovery.found })
+}
+
+/// The segments that count, in order.
+fn find_segments(disk: &dyn Disk, dir: &Path, first_offset: i64) -> Result<Vec<FoundSegment>, LogError> {
     let mut found: Vec<FoundSegment> = Vec::new();
-    let bases = segment_bases(&*disk, dir)?;
+    let bases = segment_bases(disk, dir)?;
     for (place, &base) in bases.iter().enumerate() {
-        let segment = FoundSegment::open(&*disk, dir, base)?;
+        let segment = FoundSegment::open(disk, dir, base)?;
         // Compaction put it into the one before, and a crash came before it was removed.
         let is_swallowed =
             found.last().is_some_and(|before| before.index().is_some_and(|index| index.bytes == before.bytes && index.next_offset > base));
         // Its removal had begun, and a crash may have undone a part of it.
         let is_old = bases.get(place + 1).is_some_and(|next_base| *next_base <= first_offset);
         if is_old || is_swallowed {
-            segment.remove(&*disk)?;
+            remove_files(disk, &segment.path)?;
         } else {
             found.push(segment);
         }
     }
-    let mut recovered = Recovered {
-        log: Log::new(disk.clone(), dir.to_owned(), Vec::new(), None, first_offset),
-        replay: Vec::new(),
-        cut_bytes: 0,
-        leader_epoch: -1,
-        damage: Vec::new(),
-        to_index: Vec::new(),
-    };
-    let next_base = |place: usize| found.get(place + 1).map(|next: &FoundSegment| next.base_offset);
-    let last_synced = (0..found.len()).rev().find(|place| found[*place].is_as_synced(next_base(*place)));
-    let synced = last_synced.map_or(0, |last| last + 1).min(found.len().saturating_sub(1));
-    let mut sealed = Vec::new();
-    let mut found = found.into_iter().enumerate().peekable();
-    while let Some((place, mut segment)) = found.next() {
-        let next_base = found.peek().map(|(_, next)| next.base_offset);
-        if let Some(next_base) = next_base
-            && place < synced
-        {
-            recovered.damage.extend(segment.missing());
-            let index = if segment.is_as_synced(Some(next_base)) { segment.stored.take() } else { None };
-            sealed.push(Arc::new(Segment::sealed(segment.path, segment.file, segment.base_offset, segment.bytes, index)));
-            continue;
-        }
-        let missing = segment.missing();
-        let is_as_synced = segment.is_as_synced(next_base);
-        let fail = |error| LogError::io(&segment.path, error);
+    Ok(found)
+}
+
+/// A log that is being opened.
+struct Recovery<'a> {
+    disk: Arc<dyn Disk>,
+    dir: &'a Path,
+    interval_bytes: u64,
+    sealed: Vec<Arc<Segment>>,
+    found: Findings,
+}
+
+impl Recovery<'_> {
+    /// A segment that was synced and that others follow: it is not scanned.
+    fn keep_synced(&mut self, mut segment: FoundSegment, next_base: i64) {
+        self.found.damage.extend(segment.missing());
+        let index = if segment.is_as_synced(Some(next_base)) { segment.stored.take() } else { None };
+        let FoundSegment { path, file, base_offset, bytes, .. } = segment;
+        self.sealed.push(Arc::new(Segment::sealed(path, file, base_offset, next_base, bytes, index)));
+    }
+
+    /// The last segment of a log that was closed: its index tells all of it.
+    fn keep_closed(&mut self, segment: FoundSegment) -> Option<Segment> {
+        let FoundSegment { path, file, base_offset, bytes, stored } = segment;
+        let (index, aborted) = stored?;
+        self.found.closed = Some(aborted);
+        let mut active = Segment::active(path, file, base_offset, index, bytes);
+        active.is_closed = true;
+        Some(active)
+    }
+
+    /// A segment that may hold something that no sync has covered. It becomes the active one if it is the last, or ends at a hole.
+    fn scan(&mut self, segment: FoundSegment, next_base: Option<i64>) -> Result<Option<Segment>, LogError> {
         let mut replay = Vec::new();
-        let mut scanned = segment.scan(interval_bytes, true, next_base, |batch| {
-            recovered.leader_epoch = recovered.leader_epoch.max(batch.leader_epoch());
+        let found = &mut self.found;
+        let mut scanned = segment.scanned(self.interval_bytes, true, next_base).scan(|batch| {
+            found.note_epoch(batch);
             replay.push(BatchFacts::from(batch));
         })?;
-        recovered.damage.append(&mut scanned.damage);
-        let is_whole = match next_base {
-            None => true,
-            Some(next_base) => scanned.index.next_offset == next_base || (scanned.cut_bytes > 0 && !scanned.is_hole) || missing.is_some(),
+        found.damage.append(&mut scanned.damage);
+        let is_whole = |next_base| {
+            scanned.index.next_offset == next_base || (scanned.cut_bytes > 0 && !scanned.is_hole) || segment.missing().is_some()
         };
-        if let Some(next_base) = next_base
-            && is_whole
-        {
-            if scanned.index.next_offset < next_base {
-                let (file, at) = (segment.path.display(), scanned.index.bytes);
-                recovered.damage.push(format!("{file} is damaged from byte {at} on; the next whole batch is in the next file"));
-                // What is there stays there; reading it fails.
-                scanned.index.skip_to(segment.bytes);
-                scanned.index.next_offset = next_base;
-            } else {
-                segment.file.truncate(scanned.index.bytes).map_err(fail)?;
+        match next_base {
+            Some(next_base) if is_whole(next_base) => self.seal(segment, scanned, next_base).map(|()| None),
+            _ => {
+                found.replay = replay;
+                self.end(segment, scanned, next_base).map(Some)
             }
-            segment.file.sync().map_err(fail)?;
-            let ended = Segment::active(segment.path, segment.file, segment.base_offset, scanned.index, 0);
-            recovered.to_index.push(ended.base_offset);
-            sealed.push(Arc::new(ended));
-            continue;
         }
-        // The last one, or one with a hole: what comes after it was never synced.
-        recovered.cut_bytes = scanned.cut_bytes;
+    }
+
+    /// Others follow, and nothing is missing in between that was never written.
+    fn seal(&mut self, segment: FoundSegment, mut scanned: Scan, next_base: i64) -> Result<(), LogError> {
+        let fail = |error| LogError::io(&segment.path, error);
+        if scanned.index.next_offset < next_base {
+            let (file, at) = (segment.path.display(), scanned.index.bytes);
+            self.found.damage.push(format!("{file} is damaged from byte {at} on; the next whole batch is in the next file"));
+            // What is there stays there; reading it fails.
+            scanned.index.skip_to(segment.bytes);
+            scanned.index.next_offset = next_base;
+        } else {
+            segment.file.truncate(scanned.index.bytes).map_err(fail)?;
+        }
+        segment.file.sync().map_err(fail)?;
+        let mut ended = Segment::active(segment.path, segment.file, segment.base_offset, scanned.index, 0);
+        ended.seal(next_base);
+        self.found.to_index.push(ended.base_offset);
+        self.sealed.push(Arc::new(ended));
+        Ok(())
+    }
+
+    /// The last one, or one with a hole.
+    fn end(&mut self, segment: FoundSegment, mut scanned: Scan, next_base: Option<i64>) -> Result<Segment, LogError> {
+        let fail = |error| LogError::io(&segment.path, error);
+        let is_as_synced = segment.is_as_synced(next_base);
+        self.found.cut_bytes = scanned.cut_bytes;
         if segment.bytes > scanned.index.bytes {
             segment.file.truncate(scanned.index.bytes).map_err(fail)?;
         }
-        for (_, unsynced) in found.by_ref() {
-            recovered.cut_bytes += unsynced.bytes;
-            unsynced.remove(&*disk)?;
-        }
-        if let Some(sentence) = missing {
-            recovered.damage.push(sentence);
+        if let Some(sentence) = segment.missing() {
+            self.found.damage.push(sentence);
             // No offset is given twice.
             scanned.index.next_offset = scanned.index.next_offset.max(segment.index().map_or(0, |index| index.next_offset));
         }
-        recovered.replay = replay;
-        let (next_offset, allocated) = (scanned.index.next_offset, scanned.index.bytes);
+        let allocated = scanned.index.bytes;
         if !is_as_synced {
             // A batch that was written but perhaps never synced becomes durable now, before anybody reads it; and so do the names.
             segment.file.sync().map_err(fail)?;
-            for dir in [Some(dir), dir.parent()].into_iter().flatten() {
-                disk.sync_dir(dir).map_err(fail)?;
+            for dir in [Some(self.dir), self.dir.parent()].into_iter().flatten() {
+                self.disk.sync_dir(dir).map_err(fail)?;
             }
         }
         let mut active = Segment::active(segment.path, segment.file, segment.base_offset, scanned.index, allocated);
         active.is_closed = is_as_synced;
         if !is_as_synced {
-            recovered.to_index.push(active.base_offset);
+            self.found.to_index.push(active.base_offset);
         }
-        recovered.log = Log::new(disk.clone(), dir.to_owned(), std::mem::take(&mut sealed), Some(active), next_offset);
+        Ok(active)
     }
-    Ok(recovered)
-}
-
-/// What a walk over a segment found.
-struct Scan {
-    index: Index,
-    damage: Vec<String>,
-    /// Bytes from the end of the last batch on that are not preallocated zeros.
-    cut_bytes: u64,
-    /// Whether it ends at a hole.
-    is_hole: bool,
 }
 
 /// What a look at a partition that nobody has open shows.
@@ -307,7 +308,7 @@ pub(crate) fn verify(disk: &dyn Disk, dir: &Path, mut show: impl FnMut(&RecordBa
     for (place, &base) in bases.iter().enumerate() {
         let segment = FoundSegment::open(disk, dir, base)?;
         let file = segment.path.display();
-        let scanned = segment.scan(u64::MAX, false, None, |batch| {
+        let scanned = segment.scanned(u64::MAX, false, None).scan(|batch| {
             verified.batches += 1;
             show(batch);
         })?;

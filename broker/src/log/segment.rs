@@ -1,15 +1,15 @@
 //! One segment: a file of batches and its index. The active one grows by preallocated chunks. What was written never
-//! changes, and each read maps the part that it needs: subscribers get the page cache's own bytes.
+//! changes; how it is read is `read`'s.
 
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use millstream_protocol::record::batch::{self, HEADER_BYTES, PREFIX_BYTES};
-use millstream_protocol::record::{BatchError, RecordBatch};
+use millstream_protocol::record::RecordBatch;
 
 use super::index::{Aborted, Index};
+use super::scan::Scanned;
 use super::{LogError, LogSettings, format};
 use crate::disk::{Disk, DiskFile, Mode, read_file, replace_file};
 use crate::durable;
@@ -39,6 +39,8 @@ pub(crate) struct Segment {
     /// The transactions whose abort is in it, where an index was stored that says so.
     stored_aborted: Option<Vec<Aborted>>,
     sealed_bytes: Option<u64>,
+    /// Of a sealed segment: where the next one begins. An index that was rebuilt over damage, or not at all, may say less.
+    end_offset: Option<i64>,
     interval_bytes: u64,
     /// Ended, but its sync and its index are still to come: until then its files may not be removed.
     is_sealing: AtomicBool,
@@ -47,10 +49,11 @@ pub(crate) struct Segment {
 impl Segment {
     /// A segment that compaction made, with an index that is stored already.
     pub(crate) fn cleaned(path: PathBuf, file: Arc<dyn DiskFile>, base_offset: i64, index: Index, aborted: Vec<Aborted>) -> Self {
-        let bytes = index.bytes;
+        let (bytes, end_offset) = (index.bytes, index.next_offset);
         Segment {
             index,
             sealed_bytes: Some(bytes),
+            end_offset: Some(end_offset),
             stored_aborted: Some(aborted),
             ..Self::active(path, file, base_offset, Index::new(base_offset), bytes)
         }
@@ -77,14 +80,23 @@ impl Segment {
             loaded: OnceLock::new(),
             stored_aborted: None,
             sealed_bytes: None,
+            end_offset: None,
             interval_bytes: 4096,
             is_sealing: AtomicBool::new(false),
         }
     }
 
-    /// A segment that an earlier process sealed.
-    pub(crate) fn sealed(path: PathBuf, file: Arc<dyn DiskFile>, base_offset: i64, bytes: u64, stored: Option<StoredIndex>) -> Self {
-        let mut segment = Segment { sealed_bytes: Some(bytes), ..Self::active(path, file, base_offset, Index::new(base_offset), bytes) };
+    /// A segment that an earlier process sealed: the next one begins at `end_offset`.
+    pub(crate) fn sealed(
+        path: PathBuf,
+        file: Arc<dyn DiskFile>,
+        base_offset: i64,
+        end_offset: i64,
+        bytes: u64,
+        stored: Option<StoredIndex>,
+    ) -> Self {
+        let active = Self::active(path, file, base_offset, Index::new(base_offset), bytes);
+        let mut segment = Segment { sealed_bytes: Some(bytes), end_offset: Some(end_offset), ..active };
         if let Some((index, aborted)) = stored {
             let _ = segment.loaded.set(index);
             segment.stored_aborted = Some(aborted);
@@ -103,28 +115,44 @@ impl Segment {
         self.sealed_bytes.unwrap_or(self.index.bytes)
     }
 
-    pub(crate) fn max_timestamp(&self) -> i64 {
-        self.index().max_timestamp
+    /// The largest timestamp, ms; `i64::MIN` without any. `None` while its index is not at hand.
+    pub(crate) fn max_timestamp(&self) -> Option<i64> {
+        self.index_at_hand().map(|index| index.max_timestamp)
     }
 
-    /// The time of its newest record, ms; when it was last written to if its records have no times.
+    /// The time of its newest record, ms; when it was last written to if its records have no times. `None` if that is not known now.
     pub(crate) fn newest_ms(&self) -> Option<i64> {
-        let timestamp = self.max_timestamp();
+        let timestamp = self.max_timestamp()?;
         if timestamp >= 0 { Some(timestamp) } else { self.file.modified_ms().ok() }
     }
 
-    /// Whether the index reaches the end: one that was rebuilt over damage does not, and says too little.
+    /// Whether the index is at hand and reaches the end.
     pub(crate) fn has_whole_index(&self) -> bool {
-        self.index().bytes == self.bytes()
+        self.index_at_hand().is_some_and(|index| index.bytes == self.bytes())
     }
 
-    /// One past its last offset.
+    /// One past its last offset: where the next segment begins, if there is one.
     pub(crate) fn next_offset(&self) -> i64 {
-        self.index().next_offset
+        self.end_offset.unwrap_or(self.index.next_offset)
     }
 
-    pub(crate) fn index(&self) -> &Index {
-        self.index_at_hand().unwrap_or_else(|| self.loaded.get_or_init(|| self.rebuilt_index()))
+    /// Says where it ends, once and for all.
+    pub(crate) fn seal(&mut self, end_offset: i64) {
+        self.end_offset = Some(end_offset);
+    }
+
+    /// The index of the active segment.
+    pub(crate) fn active_index(&self) -> &Index {
+        &self.index
+    }
+
+    /// The index, which is rebuilt if there is none. What cannot be read now is tried again by the next call.
+    pub(crate) fn index(&self) -> Result<&Index, LogError> {
+        if let Some(index) = self.index_at_hand() {
+            return Ok(index);
+        }
+        let rebuilt = self.rebuilt_index()?;
+        Ok(self.loaded.get_or_init(|| rebuilt))
     }
 
     /// The index, unless it has to be rebuilt first.
@@ -134,17 +162,12 @@ impl Segment {
         self.loaded.get().or_else(own)
     }
 
-    /// Walks the batch headers of a sealed segment whose index file is missing or damaged. Damage ends the walk:
-    /// what is behind it is found by scanning from the last entry before it.
-    fn rebuilt_index(&self) -> Index {
-        let mut index = Index::new(self.base_offset);
-        let Ok(content) = self.file.map(0, self.bytes() as usize) else { return index };
-        for found in batch::split(content) {
-            let Ok(found) = found else { break };
-            let bytes = found.total_bytes() as u64;
-            index.push(found.base_offset(), found.last_offset(), bytes, found.max_timestamp(), self.interval_bytes);
-        }
-        index
+    /// Scans a sealed segment whose index file is missing or damaged, as a start does.
+    fn rebuilt_index(&self) -> Result<Index, LogError> {
+        let (path, file, bytes, base_offset, next_base) = (&*self.path, &*self.file, self.bytes(), self.base_offset, self.end_offset);
+        let (synced, interval_bytes) = ((bytes, self.next_offset()), self.interval_bytes);
+        let scanned = Scanned { path, file, bytes, base_offset, synced, next_base, interval_bytes, may_have_holes: false };
+        Ok(scanned.scan(|_| {})?.index)
     }
 
     /// Writes a batch at the end. Says whether this is the first write since the last sync.
@@ -192,149 +215,18 @@ impl Segment {
     }
 
     pub(crate) fn remove(&self, disk: &dyn Disk) -> Result<(), LogError> {
-        for kind in [format::INDEX, format::PRODUCERS, format::LOG] {
-            let path = self.path.with_extension(kind);
-            match disk.remove_file(&path) {
-                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(LogError::io(&path, error)),
-                _ => {}
-            }
-        }
-        Ok(())
+        remove_files(disk, &self.path)
     }
 }
 
-/// A read that was decided under the partition's lock and is done outside of it.
-#[derive(Debug)]
-pub(crate) struct ReadPlan {
-    source: Source,
-    path: PathBuf,
-    position: u64,
-    end: u64,
-    offset: i64,
-    may_have_gaps: bool,
-}
-
-#[derive(Debug)]
-enum Source {
-    Sealed(Arc<Segment>),
-    Active(Arc<dyn DiskFile>),
-}
-
-/// A read takes at least this much at once, so that small batches do not cost a call each.
-const READ_BYTES_MIN: usize = 64 * 1024;
-const READ_BYTES_MAX: usize = 8 * 1024 * 1024;
-
-impl ReadPlan {
-    pub(crate) fn active(segment: &Segment, offset: i64) -> Self {
-        let position = segment.index.position_of(offset);
-        // The index changes under the lock: the plan keeps what it needs of it.
-        ReadPlan {
-            source: Source::Active(segment.file.clone()),
-            path: segment.path.clone(),
-            position,
-            end: segment.index.bytes,
-            offset,
-            may_have_gaps: false,
+/// Removes a segment's files, by the path of its log.
+pub(crate) fn remove_files(disk: &dyn Disk, log_path: &Path) -> Result<(), LogError> {
+    for kind in [format::INDEX, format::PRODUCERS, format::LOG] {
+        let path = log_path.with_extension(kind);
+        match disk.remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(LogError::io(&path, error)),
+            _ => {}
         }
     }
-
-    pub(crate) fn sealed(segment: Arc<Segment>, offset: i64) -> Self {
-        ReadPlan {
-            path: segment.path.clone(),
-            position: 0,
-            end: segment.bytes(),
-            offset,
-            source: Source::Sealed(segment),
-            may_have_gaps: false,
-        }
-    }
-
-    /// The same plan, for a log that was compacted: offsets may be missing.
-    pub(crate) fn with_gaps(mut self, may_have_gaps: bool) -> Self {
-        self.may_have_gaps = may_have_gaps;
-        self
-    }
-
-    /// A plan that begins where the first record of a time may be.
-    pub(crate) fn active_from_time(segment: &Segment, timestamp_ms: i64) -> Self {
-        let position = segment.index.position_before_time(timestamp_ms);
-        ReadPlan { position, ..Self::active(segment, segment.base_offset) }
-    }
-
-    /// The same of a sealed segment.
-    pub(crate) fn sealed_from_time(segment: Arc<Segment>, timestamp_ms: i64) -> Self {
-        let (position, offset) = (segment.index().position_before_time(timestamp_ms), segment.base_offset);
-        ReadPlan { position, ..Self::sealed(segment, offset) }
-    }
-
-    /// Reads whole batches from the one that holds the plan's offset on, up to `bytes_max`; the first one even if
-    /// it is larger. Every checksum is compared: damage is an error here and never an empty answer. Where compaction has
-    /// left nothing to the end of the segment, there is nothing.
-    pub(crate) fn read(&self, bytes_max: usize) -> Result<Vec<RecordBatch>, LogError> {
-        let mut found = Vec::new();
-        let mut bytes = 0;
-        let walked = self.walk(bytes_max, |batch| {
-            if batch.last_offset() < self.offset {
-                return Ok(true);
-            }
-            if !found.is_empty() && bytes + batch.total_bytes() > bytes_max {
-                return Ok(false);
-            }
-            batch.verify_checksum()?;
-            bytes += batch.total_bytes();
-            found.push(batch);
-            Ok(bytes < bytes_max)
-        });
-        // Damage behind what was found is the next read's error.
-        if found.is_empty() {
-            walked?;
-            if self.may_have_gaps {
-                return Ok(found);
-            }
-            // The plan was for a record that is there: a file that ends before it was cut by somebody else.
-            let error = BatchError::Truncated { wanted: HEADER_BYTES, left: 0 };
-            return Err(LogError::Damaged { file: self.path.clone(), position: self.end, error });
-        }
-        Ok(found)
-    }
-
-    /// Shows batches to `see` until it has seen enough.
-    pub(crate) fn walk(&self, bytes_hint: usize, mut see: impl FnMut(RecordBatch) -> Result<bool, BatchError>) -> Result<(), LogError> {
-        let fail = |error| LogError::io(&self.path, error);
-        let damaged = |position, error| LogError::Damaged { file: self.path.clone(), position, error };
-        let mut position = match &self.source {
-            Source::Sealed(segment) => self.position.max(segment.index().position_of(self.offset)),
-            Source::Active(_) => self.position,
-        };
-        while position < self.end {
-            let left = (self.end - position) as usize;
-            let mut wanted = bytes_hint.clamp(READ_BYTES_MIN, READ_BYTES_MAX);
-            let mut prefix = [0; PREFIX_BYTES];
-            let prefix_bytes = self.file().read_at(&mut prefix, position).map_err(fail)?;
-            if let Some(total) = batch::total_bytes(&prefix[..prefix_bytes]) {
-                wanted = wanted.max(total.map_err(|error| damaged(position, error))?);
-            }
-            let content = self.file().map(position, wanted.min(left)).map_err(fail)?;
-            let (before, read) = (position, content.len());
-            for batch in batch::split(content) {
-                let batch = batch.map_err(|error| damaged(position, error))?;
-                let total = batch.total_bytes() as u64;
-                if !see(batch).map_err(|error| damaged(position, error))? {
-                    return Ok(());
-                }
-                position += total;
-            }
-            if position == before {
-                return Err(damaged(position, BatchError::Truncated { wanted: wanted.max(PREFIX_BYTES), left: read }));
-            }
-        }
-        Ok(())
-    }
-
-    fn file(&self) -> &dyn DiskFile {
-        match &self.source {
-            Source::Sealed(segment) => &*segment.file,
-            Source::Active(file) => &**file,
-        }
-    }
+    Ok(())
 }

@@ -34,8 +34,9 @@ pub(crate) struct Unsynced {
 }
 
 impl Unsynced {
-    /// Makes all of it durable. An error is final: what was not synced may be lost although the cache shows it.
-    pub(crate) fn sync(self, disk: &dyn Disk) -> Result<(), LogError> {
+    /// Makes all of it durable, and says so in indexes if it may. An error is final: what was not synced may be lost although the cache
+    /// shows it.
+    pub(crate) fn sync(self, disk: &dyn Disk, may_index: bool) -> Result<(), LogError> {
         for (path, file) in &self.files {
             file.sync().map_err(|error| LogError::sync(path, error))?;
         }
@@ -43,7 +44,7 @@ impl Unsynced {
             disk.sync_dir(dir).map_err(|error| LogError::sync(dir, error))?;
         }
         for sealing in &self.sealing {
-            match sealing.store(disk) {
+            match if may_index { sealing.store(disk) } else { Ok(()) } {
                 // They are caches: without them the next start scans the segment.
                 Err(error @ LogError::NoRoom { .. }) => tracing::warn!("{error}; the next start will scan the segment"),
                 other => other?,

@@ -2,12 +2,14 @@
 //! order and with Kafka's errors; pure.
 
 use millstream_protocol::ErrorCode;
-use millstream_protocol::limit::INFLATED_BATCH_BYTES_MAX;
+use std::cell::Cell;
+
+use millstream_protocol::limit::{INFLATED_BATCH_BYTES_MAX, INFLATED_IN_MEMORY_BYTES_MAX};
 use millstream_protocol::message::produce::BatchIndexAndErrorMessage;
-use millstream_protocol::record::batch::{self, CODEC_MASK, HEADER_BYTES};
+use millstream_protocol::record::batch::{self, CODEC_MASK};
 use millstream_protocol::record::builder::with_codec;
 use millstream_protocol::record::compression::CompressionError;
-use millstream_protocol::record::{BatchError, Codec, Record, RecordBatch, RecordError, Records, Summary};
+use millstream_protocol::record::{BatchError, Codec, Outline, RecordBatch, RecordError, Records, Summary};
 
 use crate::config::TopicSettings;
 
@@ -35,16 +37,15 @@ impl Refusal {
         message: &str,
         batch: &RecordBatch,
         inflated_max: usize,
-        judge: impl Fn(&Record) -> Option<String>,
+        judge: impl Fn(&Outline) -> Option<String>,
     ) -> Result<Self, BatchError> {
         let mut named = Vec::new();
-        for (index, record) in (0..).zip(batch.records(inflated_max)?) {
-            if let Some(sentence) = judge(&record?)
-                && named.len() < NAMED_RECORDS_MAX
-            {
-                named.push(BatchIndexAndErrorMessage { batch_index: index, batch_index_error_message: Some(sentence.into()) });
+        batch.walk_records(inflated_max, |record| {
+            if let Some(sentence) = judge(&record) {
+                named.push(BatchIndexAndErrorMessage { batch_index: record.index, batch_index_error_message: Some(sentence.into()) });
             }
-        }
+            named.len() < NAMED_RECORDS_MAX
+        })?;
         Ok(Refusal { records: named, ..Refusal::new(code, message) })
     }
 
@@ -65,7 +66,7 @@ impl Refusal {
 impl From<BatchError> for Refusal {
     fn from(error: BatchError) -> Self {
         let code = match &error {
-            BatchError::Checksum { .. } | BatchError::Length(_) => ErrorCode::CORRUPT_MESSAGE,
+            BatchError::Checksum { .. } | BatchError::Length(_) | BatchError::Misplaced { .. } => ErrorCode::CORRUPT_MESSAGE,
             BatchError::Magic(0 | 1) | BatchError::Truncated { .. } => ErrorCode::INVALID_RECORD,
             BatchError::Magic(_) => ErrorCode::CORRUPT_MESSAGE,
             BatchError::Record(_) => ErrorCode::INVALID_RECORD,
@@ -86,19 +87,88 @@ pub(crate) struct Target<'a> {
     pub now_ms: i64,
 }
 
+/// How much the batches of a request may inflate to where they are checked; beyond it they are checked elsewhere.
+#[derive(Debug)]
+pub(crate) struct Room {
+    left: Cell<Option<usize>>,
+    is_exceeded: Cell<bool>,
+}
+
+impl Room {
+    /// Without a number there is room for all.
+    pub(crate) fn new(bytes: Option<usize>) -> Self {
+        Room { left: Cell::new(bytes), is_exceeded: Cell::new(false) }
+    }
+
+    pub(crate) fn is_exceeded(&self) -> bool {
+        self.is_exceeded.get()
+    }
+
+    fn take(&self, bytes: usize) -> Result<(), Refusal> {
+        match self.left.get() {
+            Some(left) if bytes > left => Err(self.exceed()),
+            left => {
+                self.left.set(left.map(|left| left - bytes));
+                Ok(())
+            }
+        }
+    }
+
+    /// Walks a batch's records, which may inflate to `inflated_max`.
+    fn check_records(&self, batch: &RecordBatch, inflated_max: usize) -> Result<Summary, Refusal> {
+        if batch.attributes() & CODEC_MASK == 0 {
+            return Ok(batch.check_records(inflated_max)?);
+        }
+        let most = self.left.get().map_or(inflated_max, |left| left.min(inflated_max));
+        match batch.check_records(most) {
+            Err(BatchError::Compression(CompressionError::TooLarge(_))) if most < inflated_max => Err(self.exceed()),
+            checked => {
+                let summary = checked?;
+                self.take(summary.inflated_bytes)?;
+                Ok(summary)
+            }
+        }
+    }
+
+    /// The refusal is nobody's answer: the request is checked again where there is room.
+    fn exceed(&self) -> Refusal {
+        self.is_exceeded.set(true);
+        Refusal::new(ErrorCode::MESSAGE_TOO_LARGE, "there is no room to inflate the batch")
+    }
+}
+
 /// Takes the one batch of a partition's records, checked, and stamped with the broker's time if the topic wants it.
-pub(crate) fn check(records: Option<&Records>, target: &Target<'_>) -> Result<RecordBatch, Refusal> {
+pub(crate) fn check(records: Option<&Records>, target: &Target<'_>, room: &Room) -> Result<RecordBatch, Refusal> {
     let batch = one_batch(records, target)?;
-    let batch = check_batch(batch, target).map_err(Refusal::by_partition)?;
-    match target.settings.codec {
-        Some(codec) if batch.attributes() & CODEC_MASK != codec as i16 => Ok(with_codec(&batch, codec, INFLATED_BATCH_BYTES_MAX)?),
+    let batch = check_batch(batch, target, room).map_err(Refusal::by_partition)?;
+    let settings = target.settings;
+    match settings.codec {
+        Some(codec) if batch.attributes() & CODEC_MASK != codec as i16 => {
+            // Compressing costs more than inflating.
+            room.take(batch.total_bytes().saturating_mul(8))?;
+            // What does not fit uncompressed is not made only to be found too large.
+            let bytes_max = if codec == Codec::None { settings.max_message_bytes as usize } else { INFLATED_IN_MEMORY_BYTES_MAX };
+            let batch = with_codec(&batch, codec, settings.codec_level, bytes_max)?;
+            check_size(batch.total_bytes(), target)?;
+            Ok(batch)
+        }
         _ => Ok(batch),
     }
 }
 
+fn check_size(total: usize, target: &Target<'_>) -> Result<(), Refusal> {
+    if total as u64 <= target.settings.max_message_bytes {
+        return Ok(());
+    }
+    let message = format!(
+        "The record batch size in the append to {}-{} is {total} bytes which exceeds the maximum configured value of {} bytes",
+        target.topic, target.partition, target.settings.max_message_bytes
+    );
+    Err(Refusal::new(ErrorCode::MESSAGE_TOO_LARGE, message))
+}
+
 /// Cuts the batch out of what was sent.
 fn one_batch(records: Option<&Records>, target: &Target<'_>) -> Result<RecordBatch, Refusal> {
-    let settings = target.settings;
     let bytes = match records.map(Records::to_bytes) {
         Some(bytes) if !bytes.is_empty() => bytes,
         _ => return Err(Refusal::new(ErrorCode::INVALID_RECORD, "Produce requests must carry one record batch a partition")),
@@ -111,12 +181,8 @@ fn one_batch(records: Option<&Records>, target: &Target<'_>) -> Result<RecordBat
         Some(total) => total?,
         None => return Err(Refusal::new(ErrorCode::INVALID_RECORD, "the record batch is cut off")),
     };
-    if total <= bytes.len() && total as u64 > settings.max_message_bytes {
-        let message = format!(
-            "The record batch size in the append to {}-{} is {total} bytes which exceeds the maximum configured value of {} bytes",
-            target.topic, target.partition, settings.max_message_bytes
-        );
-        return Err(Refusal::new(ErrorCode::MESSAGE_TOO_LARGE, message));
+    if total <= bytes.len() {
+        check_size(total, target)?;
     }
     let batch = RecordBatch::new(bytes.clone())?;
     let behind = &bytes[total..];
@@ -130,7 +196,7 @@ fn one_batch(records: Option<&Records>, target: &Target<'_>) -> Result<RecordBat
     Ok(batch)
 }
 
-fn check_batch(batch: RecordBatch, target: &Target<'_>) -> Result<RecordBatch, Refusal> {
+fn check_batch(batch: RecordBatch, target: &Target<'_>, room: &Room) -> Result<RecordBatch, Refusal> {
     let settings = target.settings;
     if batch.base_offset() != 0 {
         return Err(Refusal::new(ErrorCode::INVALID_RECORD, format!("the batch's base offset is {}, it must be 0", batch.base_offset())));
@@ -141,13 +207,14 @@ fn check_batch(batch: RecordBatch, target: &Target<'_>) -> Result<RecordBatch, R
         return Err(Refusal::new(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, sentence));
     }
     check_header(&batch)?;
-    let inflated_max = INFLATED_BATCH_BYTES_MAX.min((settings.max_message_bytes as usize).saturating_mul(128).max(HEADER_BYTES));
-    let summary = batch.check_records(inflated_max)?;
+    // Compaction has to have all of a batch in memory.
+    let inflated_max = if settings.is_compacted { INFLATED_IN_MEMORY_BYTES_MAX } else { INFLATED_BATCH_BYTES_MAX };
+    let summary = room.check_records(&batch, inflated_max)?;
     if settings.is_compacted && summary.first_without_key.is_some() {
-        let judge = |record: &Record| {
+        let judge = |record: &Outline| {
             let (topic, partition) = (target.topic, target.partition);
             let sentence = || format!("Compacted topic cannot accept message without key in topic partition {topic}-{partition}.");
-            record.key.is_none().then(sentence)
+            (!record.has_key).then(sentence)
         };
         let message = "One or more records have been rejected";
         return Err(Refusal::of_records(ErrorCode::INVALID_RECORD, message, &batch, inflated_max, judge)?);
@@ -155,7 +222,7 @@ fn check_batch(batch: RecordBatch, target: &Target<'_>) -> Result<RecordBatch, R
     if settings.has_log_append_time {
         if batch.has_log_append_time() {
             let message = "One or more records have been rejected due to invalid timestamp";
-            let judge = |_: &Record| Some("the timestamp type is the topic's to set, not a client's".to_owned());
+            let judge = |_: &Outline| Some("the timestamp type is the topic's to set, not a client's".to_owned());
             return Err(Refusal::of_records(ErrorCode::INVALID_TIMESTAMP, message, &batch, inflated_max, judge)?);
         }
         return Ok(batch.with_log_append_time(target.now_ms));
@@ -205,8 +272,8 @@ fn check_timestamps(batch: &RecordBatch, summary: &Summary, inflated_max: usize,
     if !is_out(summary.min_timestamp) && !is_out(summary.max_timestamp) {
         return Ok(());
     }
-    let judge = |record: &Record| {
-        let (timestamp, offset) = (record.timestamp, record.offset);
+    let judge = |record: &Outline| {
+        let (timestamp, offset) = (record.timestamp, record.index);
         let sentence = || {
             format!(
                 "Timestamp {timestamp} of message with offset {offset} is out of range. The timestamp should be within [{oldest}, {newest}]"

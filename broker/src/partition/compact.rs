@@ -19,7 +19,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use millstream_protocol::limit::INFLATED_BATCH_BYTES_MAX;
+use millstream_protocol::limit::INFLATED_IN_MEMORY_BYTES_MAX;
 use millstream_protocol::record::builder::with_records;
 use millstream_protocol::record::{BatchError, Record, RecordBatch};
 
@@ -27,7 +27,8 @@ use super::{Partition, State};
 use crate::config::TopicSettings;
 use crate::log::LogError;
 use crate::log::index::Aborted;
-use crate::log::segment::{ReadPlan, Segment};
+use crate::log::read::ReadPlan;
+use crate::log::segment::Segment;
 use crate::log::swap::Cleaned;
 use newest::{KEYS_MAX, Newest};
 pub(super) use setback::Setback;
@@ -64,6 +65,7 @@ impl Partition {
         if !settings.is_compacted || self.is_failed.load(Ordering::Acquire) || self.is_deleted.load(Ordering::Acquire) {
             return Ok(false);
         }
+        self.load_indexes();
         let mut state = self.state.lock();
         let begun = self.begin_pass(&mut state, &settings, now_ms);
         let Some(pass) = begun.inspect_err(|error| self.stop_if_failed(&mut state, error))? else { return Ok(false) };
@@ -73,16 +75,14 @@ impl Partition {
     }
 
     fn end_pass(&self, compacted: Result<i64, Failed>, now_ms: i64) -> Result<bool, LogError> {
-        let mut state = self.state.lock();
-        state.is_compacting = false;
         // Its folder went away meanwhile.
         if self.is_deleted.load(Ordering::Acquire) {
             return Ok(false);
         }
-        let saved = compacted.and_then(|end_offset| {
-            state.facts.compacted_to = end_offset;
-            self.save_facts(&state).map_err(Failed::Writing)
-        });
+        let saved =
+            compacted.and_then(|end_offset| self.save_facts(|state| state.facts.compacted_to = end_offset).map_err(Failed::Writing));
+        let mut state = self.state.lock();
+        state.is_compacting = false;
         let Err(failed) = saved else {
             state.setback.end();
             return Ok(true);
@@ -109,7 +109,7 @@ impl Partition {
                 && segment.next_offset() <= stable_offset
                 // Without a lag a time that is still to come holds nothing up.
                 && (settings.min_compaction_lag_ms <= 0
-                    || segment.max_timestamp() <= now_ms.saturating_sub(settings.min_compaction_lag_ms))
+                    || segment.max_timestamp().is_some_and(|newest| newest <= now_ms.saturating_sub(settings.min_compaction_lag_ms)))
         };
         let segments: Vec<Arc<Segment>> = state.log.sealed().iter().take_while(is_ready).cloned().collect();
         let compacted_to = state.facts.compacted_to;
@@ -120,7 +120,8 @@ impl Partition {
             segments
                 .iter()
                 .find(is_dirty)
-                .is_some_and(|oldest| oldest.max_timestamp() <= now_ms.saturating_sub(settings.max_compaction_lag_ms))
+                .and_then(|oldest| oldest.max_timestamp())
+                .is_some_and(|newest| newest <= now_ms.saturating_sub(settings.max_compaction_lag_ms))
         };
         let ratio = dirty_bytes as f64 / all_bytes.max(1) as f64;
         if dirty_bytes == 0
@@ -187,7 +188,7 @@ impl Pass {
                     return Ok(false);
                 }
                 if !batch.is_control() && !self.aborted_batches.contains(&batch) {
-                    for record in batch.records(INFLATED_BATCH_BYTES_MAX)? {
+                    for record in batch.records(INFLATED_IN_MEMORY_BYTES_MAX)? {
                         let record = record?;
                         if let Some(key) = &record.key {
                             newest.note(key, record.offset);
@@ -252,7 +253,7 @@ impl Pass {
         let horizon_ms = batch.delete_horizon_ms();
         let is_over = horizon_ms.is_some_and(|horizon_ms| horizon_ms <= self.now_ms);
         let new_horizon = || horizon_ms.is_none().then(|| self.now_ms.saturating_add(self.settings.delete_retention_ms));
-        let all: Vec<Record> = batch.records(INFLATED_BATCH_BYTES_MAX)?.collect::<Result<_, _>>()?;
+        let all: Vec<Record> = batch.records(INFLATED_IN_MEMORY_BYTES_MAX)?.collect::<Result<_, _>>()?;
         let is_noted = batch.last_offset() < newest.end_offset;
         if batch.is_control() {
             let has_records = open.end(batch.producer_id());

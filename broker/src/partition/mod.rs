@@ -6,7 +6,9 @@
 //! and then everything before it with it.
 
 pub(crate) mod check;
+mod closed;
 mod compact;
+mod facts;
 pub(crate) mod flush;
 mod open;
 pub(crate) mod producers;
@@ -16,6 +18,7 @@ pub(crate) mod tail;
 #[cfg(test)]
 mod testing;
 mod transaction;
+mod waiting;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -25,33 +28,22 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use millstream_protocol::ErrorCode;
 use millstream_protocol::record::RecordBatch;
 use parking_lot::{Mutex, RwLock};
-use serde::{Deserialize, Serialize};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 use crate::config::TopicSettings;
-use crate::disk::{Disk, replace_file};
+use crate::disk::Disk;
 use crate::durable;
 use crate::log::index::Aborted;
 use crate::log::recovery::BatchFacts;
+use crate::log::segment::Segment;
 use crate::log::{Log, LogError};
 use check::Refusal;
+use closed::Closed;
+use facts::Facts;
 use flush::Flusher;
 use producers::{Ended, Producers, Verdict};
 use tail::Tail;
-
-/// What a partition's folder says beside its log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Facts {
-    /// The first offset that is kept; earlier ones may still be on disk.
-    start_offset: i64,
-    /// Each leader epoch and its first offset (KIP-101). A new one begins with each start that finds the log as a crash
-    /// left it: offsets that were readable before may be given anew.
-    epochs: Vec<(i32, i64)>,
-    /// Below it the log was compacted.
-    compacted_to: i64,
-}
-
-const FACTS_VERSION: u8 = 2;
+use waiting::Waiting;
 
 #[derive(Debug)]
 struct State {
@@ -63,12 +55,14 @@ struct State {
     aborted: Vec<Aborted>,
     /// Transactions whose marker is written and not readable yet.
     ending: VecDeque<Ended>,
-    /// An epoch began that is not stored yet: it is with the first append.
-    is_epoch_unsaved: bool,
+    /// A leader epoch began that is not saved yet: the next sync saves it. Until then the batches tell of it.
+    are_facts_unsaved: bool,
+    /// What a clean stop leaves is on disk already: nothing was appended since.
+    is_closed_saved: bool,
     durable_offset: i64,
     high_watermark: i64,
     pending: VecDeque<(i64, oneshot::Sender<Result<(), ErrorCode>>)>,
-    waiting: Vec<Arc<Notify>>,
+    waiting: Waiting,
     unflushed_records: i64,
     unflushed_since_ms: Option<i64>,
     is_flush_queued: bool,
@@ -92,6 +86,8 @@ pub(crate) struct Partition {
     dir: PathBuf,
     flusher: Arc<Flusher>,
     state: Mutex<State>,
+    /// Held while facts are written, and taken before `state`.
+    saving: Mutex<()>,
     is_failed: AtomicBool,
     is_deleted: AtomicBool,
     /// Copy of the high watermark that a waiting fetch may look at without the lock.
@@ -141,10 +137,6 @@ impl Partition {
 
     pub(crate) fn positions(&self) -> Positions {
         self.state.lock().positions()
-    }
-
-    pub(crate) fn readable_offset(&self) -> i64 {
-        self.readable.load(Ordering::Acquire)
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -266,15 +258,10 @@ impl Partition {
     }
 
     fn write(self: &Arc<Self>, state: &mut State, batch: &RecordBatch, now_ms: i64, settings: &TopicSettings) -> Result<(), LogError> {
-        if std::mem::take(&mut state.is_epoch_unsaved)
-            && let Err(error) = self.save_facts(state)
-        {
-            state.is_epoch_unsaved = true;
-            return Err(error);
-        }
         if state.log.is_roll_due(batch.total_bytes(), now_ms, &settings.log) {
             self.roll(state)?;
         }
+        state.is_closed_saved = false;
         state.log.append(batch, now_ms, &settings.log)?;
         state.unflushed_records += i64::from(batch.record_count());
         state.unflushed_since_ms.get_or_insert(now_ms);
@@ -330,7 +317,7 @@ impl Partition {
             while state.ending.front().is_some_and(|ended| ended.marker_offset < end) {
                 state.ending.pop_front();
             }
-            state.waiting.drain(..).for_each(|waiting| waiting.notify_one());
+            state.waiting.wake();
         }
     }
 
@@ -359,7 +346,7 @@ impl Partition {
 
     /// Says whether it did: a sync that is under way is waited for by nobody here.
     fn flush_unless_busy(self: &Arc<Self>) -> bool {
-        let (unsynced, end) = {
+        let (unsynced, end, are_facts_unsaved) = {
             let mut state = self.state.lock();
             state.is_flush_queued = false;
             if state.is_flushing {
@@ -369,9 +356,18 @@ impl Partition {
                 return true;
             }
             state.is_flushing = true;
-            (state.log.take_unsynced(), state.log.next_offset())
+            (state.log.take_unsynced(), state.log.next_offset(), state.are_facts_unsaved)
         };
-        let synced = unsynced.sync(&*self.disk);
+        // Before any index: a segment that has one is not searched for the epochs of its batches any more.
+        let saved = if are_facts_unsaved { self.save_facts(|_| {}) } else { Ok(()) };
+        let synced = match saved {
+            Err(error @ LogError::NoRoom { .. }) => {
+                tracing::warn!("{error}; the next sync will try again");
+                unsynced.sync(&*self.disk, false)
+            }
+            Err(error) => Err(error),
+            Ok(()) => unsynced.sync(&*self.disk, true),
+        };
         let mut state = self.state.lock();
         state.is_flushing = false;
         match synced {
@@ -390,16 +386,6 @@ impl Partition {
         true
     }
 
-    /// Registers a fetch to be woken by the next readable batch.
-    pub(crate) fn wait(&self, waiting: &Arc<Notify>) {
-        let mut state = self.state.lock();
-        // Those whose fetch is over are only held here.
-        state.waiting.retain(|other| Arc::strong_count(other) > 1);
-        if !state.waiting.iter().any(|other| Arc::ptr_eq(other, waiting)) {
-            state.waiting.push(waiting.clone());
-        }
-    }
-
     /// The largest epoch not above `epoch`, and one past its last offset.
     pub(crate) fn epoch_end(&self, epoch: i32) -> (i32, i64) {
         let state = self.state.lock();
@@ -409,12 +395,6 @@ impl Partition {
             None => (-1, -1),
             Some(at) => (epochs[at].0, epochs.get(after).map_or(state.high_watermark, |(_, start)| *start)),
         }
-    }
-
-    fn save_facts(&self, state: &State) -> Result<(), LogError> {
-        let path = self.dir.join("partition");
-        self.disk.create_dir(&self.dir).map_err(|error| LogError::io(&path, error))?;
-        replace_file(&*self.disk, &path, &durable::encode(FACTS_VERSION, &state.facts)).map_err(|error| LogError::io(&path, error))
     }
 
     /// Syncs what has waited for longer than `flush.ms`.
@@ -430,7 +410,7 @@ impl Partition {
     pub(crate) fn mark_deleted(&self) {
         self.is_deleted.store(true, Ordering::Release);
         let mut state = self.state.lock();
-        state.waiting.drain(..).for_each(|waiting| waiting.notify_one());
+        state.waiting.wake();
         for (_, sender) in state.pending.drain(..) {
             let _ = sender.send(Err(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
         }
@@ -441,16 +421,23 @@ impl Partition {
         while !self.flush_unless_busy() {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
-        let mut state = self.state.lock();
         if self.is_failed.load(Ordering::Acquire) {
             return Ok(());
         }
-        if state.is_epoch_unsaved {
-            // Subscribers may have been told of it.
-            self.save_facts(&state)?;
+        if self.state.lock().are_facts_unsaved {
+            // Subscribers may have been told of the epoch.
+            self.save_facts(|_| {})?;
         }
+        let mut state = self.state.lock();
         let aborted = state.aborted_from(state.log.active_base()).to_vec();
-        state.log.close(&aborted)
+        state.log.close(&aborted)?;
+        if state.is_closed_saved {
+            return Ok(());
+        }
+        let (next_offset, first_append_ms) = (state.log.next_offset(), state.log.first_append_ms());
+        let closed = Closed { next_offset, first_append_ms, producers: state.producers.clone() };
+        let last_bytes = state.log.segments().next_back().map_or(0, Segment::bytes);
+        closed.write(&*self.disk, &self.dir, last_bytes)
     }
 }
 
@@ -466,6 +453,6 @@ impl State {
     }
 
     fn leader_epoch(&self) -> i32 {
-        self.facts.epochs.last().map_or(0, |(epoch, _)| *epoch)
+        self.facts.leader_epoch()
     }
 }

@@ -5,22 +5,24 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64};
 
+use millstream_protocol::record::RecordBatch;
 use parking_lot::{Mutex, RwLock};
 
+use super::closed::Closed;
 use super::compact::Setback;
+use super::facts::Facts;
 use super::flush::Flusher;
 use super::producers::Producers;
 use super::tail::{Tail, TailBudget};
-use super::{FACTS_VERSION, Facts, Partition, Start, State};
+use super::waiting::Waiting;
+use super::{Partition, Start, State};
 use crate::config::TopicSettings;
 use crate::disk::{Disk, read_file};
 use crate::durable;
 use crate::log::index::Aborted;
-use crate::log::recovery::{self, BatchFacts};
-use crate::log::segment::ReadPlan;
+use crate::log::read::ReadPlan;
+use crate::log::recovery::{self, BatchFacts, Findings, Recovered};
 use crate::log::{Log, LogError, format};
-
-const FACTS_BYTES_MAX: u64 = 1024 * 1024;
 
 impl Partition {
     /// Opens the folder, which need not exist.
@@ -35,31 +37,30 @@ impl Partition {
         tail_budget: Arc<TailBudget>,
         start: &Start,
     ) -> Result<Self, LogError> {
-        let facts_path = dir.join("partition");
-        let fail = |error| LogError::io(&facts_path, error);
-        let mut facts = Facts { start_offset: 0, epochs: vec![(0, 0)], compacted_to: 0 };
-        if let Some(content) = read_file(&*disk, &facts_path, FACTS_BYTES_MAX).map_err(fail)? {
-            facts = durable::decode(FACTS_VERSION, &content)
-                .map_err(|error| fail(std::io::Error::new(std::io::ErrorKind::InvalidData, error)))?;
-        }
-        let recovered = recovery::open(disk.clone(), &dir, facts.start_offset, settings.log.index_interval_bytes)?;
-        let log = recovered.log;
-        for sentence in &recovered.damage {
+        let mut facts = Facts::read(&*disk, &dir)?;
+        let closed = if start.is_clean { Closed::read(&*disk, &dir) } else { None };
+        let closed_at = closed.as_ref().map(|closed| closed.next_offset);
+        let Recovered { mut log, found } =
+            recovery::open(disk.clone(), &dir, facts.start_offset, settings.log.index_interval_bytes, closed_at)?;
+        for sentence in &found.damage {
             tracing::error!(topic, partition = index, "{sentence}; it is kept, and reading it fails");
         }
         let end = log.next_offset();
-        if recovered.cut_bytes > 0 {
-            let cut_bytes = recovered.cut_bytes;
+        if found.cut_bytes > 0 {
+            let cut_bytes = found.cut_bytes;
             tracing::warn!(topic, partition = index, end_offset = end, cut_bytes, "cut an end that no sync had covered");
         }
-        let is_epoch_unsaved = !start.is_clean || recovered.cut_bytes > 0;
-        if is_epoch_unsaved {
-            let epoch = facts.epochs.last().map_or(0, |(epoch, _)| *epoch).max(recovered.leader_epoch) + 1;
-            facts.epochs.retain(|(_, first_offset)| *first_offset < end);
-            facts.epochs.push((epoch, end));
-        }
-        let history = History::recover(&*disk, &log, &recovered.replay, start.now_ms);
-        for base in recovered.to_index {
+        let known = facts.epochs.len();
+        facts.learn_epochs(&found.epochs);
+        let are_facts_unsaved = facts.epochs.len() > known;
+        let closed = closed.filter(|_| found.closed.is_some());
+        log.set_first_append_ms(match &closed {
+            Some(closed) => closed.first_append_ms,
+            None => found.replay.first().map(|first| first.max_timestamp.clamp(0, start.now_ms)),
+        });
+        let is_closed_saved = closed.is_some();
+        let history = History::recover(&*disk, &log, &found, closed, start.now_ms);
+        for base in found.to_index {
             // A cache: a full disk must not keep the log from opening.
             if let Err(error) = log.store_index(base, history.aborted_in(&log, base)) {
                 tracing::warn!("{error}; the next start will scan the segment again");
@@ -81,11 +82,12 @@ impl Partition {
                 facts,
                 aborted: history.aborted,
                 ending: VecDeque::new(),
-                is_epoch_unsaved,
+                are_facts_unsaved,
+                is_closed_saved,
                 durable_offset: end,
                 high_watermark: end,
                 pending: VecDeque::new(),
-                waiting: Vec::new(),
+                waiting: Waiting::default(),
                 unflushed_records: 0,
                 unflushed_since_ms: None,
                 is_flush_queued: false,
@@ -94,6 +96,7 @@ impl Partition {
                 is_refusing: false,
                 setback: Setback::default(),
             }),
+            saving: Mutex::new(()),
             is_failed: AtomicBool::new(false),
             is_deleted: AtomicBool::new(false),
             readable: AtomicI64::new(end),
@@ -108,21 +111,25 @@ struct History {
 }
 
 impl History {
-    /// The newest snapshot of the producers, and what the segments behind it add. Where an index is missing, so are the
-    /// aborted transactions of its segment: the walk begins before it. Snapshots are caches.
-    fn recover(disk: &dyn Disk, log: &Log, replay: &[BatchFacts], now_ms: i64) -> History {
+    /// Of a log that was closed it stands beside the log. Otherwise: the newest snapshot of the producers, and what the segments behind it
+    /// add. Where an index is missing, so are the aborted transactions of its segment: the walk begins before it. Snapshots are caches.
+    fn recover(disk: &dyn Disk, log: &Log, found: &Findings, closed: Option<Closed>, now_ms: i64) -> History {
+        if let (Some(closed), Some(last_aborted)) = (closed, &found.closed) {
+            let sealed = log.sealed().iter().flat_map(|segment| segment.stored_aborted().unwrap_or_default());
+            return History { producers: closed.producers, aborted: sealed.chain(last_aborted).copied().collect() };
+        }
         let segments: Vec<_> = log.segments().collect();
         let snapshot = |base: i64| {
-            let content =
-                read_file(disk, &format::path(&log.dir, base, format::PRODUCERS), durable::RECORD_BYTES_MAX as u64).ok().flatten()?;
+            let path = format::path(&log.dir, base, format::PRODUCERS);
+            let content = read_file(disk, &path, durable::RECORD_BYTES_MAX as u64).ok().flatten()?;
             durable::decode::<Producers>(Producers::VERSION, &content).ok()
         };
         let known = log.sealed().iter().take_while(|segment| segment.stored_aborted().is_some()).count();
         let mut history = History { producers: Producers::default(), aborted: Vec::new() };
         let mut replay_from = 0;
         for (place, segment) in segments.iter().enumerate().take(known + 1).rev() {
-            if let Some(found) = snapshot(segment.base_offset) {
-                history.producers = found;
+            if let Some(snapshot) = snapshot(segment.base_offset) {
+                history.producers = snapshot;
                 replay_from = place;
                 break;
             }
@@ -131,15 +138,14 @@ impl History {
             history.aborted.extend(segment.stored_aborted().unwrap_or_default());
         }
         for segment in &log.sealed()[replay_from..] {
-            let walked = ReadPlan::sealed(segment.clone(), segment.base_offset).walk(1 << 20, |batch| {
+            let plan = ReadPlan::sealed(segment.clone(), segment.base_offset);
+            let see = |batch: RecordBatch| {
                 history.record(&BatchFacts::from(&batch), now_ms);
-                Ok(true)
-            });
-            if let Err(error) = walked {
-                tracing::error!("{error}; producers in that range are not known");
-            }
+                Ok(())
+            };
+            plan.walk_over_damage(1 << 20, see, |error| tracing::error!("{error}; what producers wrote there is not known"));
         }
-        replay.iter().for_each(|batch| history.record(batch, now_ms));
+        found.replay.iter().for_each(|batch| history.record(batch, now_ms));
         history
     }
 

@@ -5,8 +5,9 @@ use millstream_protocol::ErrorCode;
 use millstream_protocol::record::{BatchError, RecordBatch};
 
 use super::{Partition, Positions};
+use crate::log::LogError;
 use crate::log::index::Aborted;
-use crate::log::segment::ReadPlan;
+use crate::log::read::ReadPlan;
 
 /// What a read came to.
 #[derive(Debug)]
@@ -60,37 +61,55 @@ impl Partition {
         Ok(read)
     }
 
-    /// Shows every batch, oldest first. What cannot be read is told of and left out.
+    /// Shows every batch, oldest first. A batch that cannot be read is told of and left out; those behind it are not.
     pub(crate) fn walk(&self, mut see: impl FnMut(&RecordBatch) -> Result<(), BatchError>) {
-        let mut offset = self.positions().start_offset;
+        let start = self.positions().start_offset;
+        let mut offset = start;
         while let Some(plan) = { self.state.lock().log.plan(offset) } {
-            let before = offset;
-            let walked = plan.walk(1 << 20, |batch| {
-                if batch.last_offset() >= offset {
+            let see = |batch: RecordBatch| {
+                if batch.last_offset() >= start {
                     batch.verify_checksum()?;
                     see(&batch)?;
-                    offset = batch.last_offset() + 1;
                 }
-                Ok(true)
-            });
-            if let Err(error) = &walked {
-                tracing::error!(topic = self.topic, partition = self.index, "{error}; what follows there is not known");
-            }
-            if walked.is_err() || offset == before {
-                // On behind this segment.
-                let Some(next) = self.state.lock().log.next_base(offset) else { return };
-                offset = next;
+                Ok(())
+            };
+            let tell = |error: &LogError| {
+                tracing::error!(topic = self.topic, partition = self.index, "{error}; it is left out");
+            };
+            plan.walk_over_damage(1 << 20, see, tell);
+            // On with the next segment: nothing more is in this one.
+            match self.state.lock().log.base_behind(&plan) {
+                Some(next) => offset = next,
+                None => return,
             }
         }
     }
 
-    /// Where to look for the first record of a time.
-    pub(crate) fn plans_from_time(&self, timestamp_ms: i64) -> Vec<ReadPlan> {
-        self.state.lock().log.plans_from_time(timestamp_ms)
+    /// Where to look for the first record of a time, segment by segment. Indexes that are not in memory are read here.
+    pub(crate) fn plans_from_time(&self, timestamp_ms: i64) -> Result<Vec<ReadPlan>, LogError> {
+        let (sealed, active) = { self.state.lock().log.segments_for_time(timestamp_ms) };
+        let mut plans = Vec::new();
+        for segment in sealed {
+            // One whose index tells less than all may have it anywhere.
+            if segment.index()?.max_timestamp >= timestamp_ms || !segment.has_whole_index() {
+                plans.push(ReadPlan::sealed_from_time(segment, timestamp_ms)?);
+            }
+        }
+        plans.extend(active);
+        Ok(plans)
     }
 
-    pub(crate) fn max_timestamp(&self) -> Option<i64> {
-        self.state.lock().log.max_timestamp()
+    /// The largest timestamp; `None` in an empty log. Indexes that are not in memory are read here.
+    pub(crate) fn max_timestamp(&self) -> Result<Option<i64>, LogError> {
+        let (sealed, active) = {
+            let state = self.state.lock();
+            (state.log.sealed().to_vec(), state.log.active_max_timestamp())
+        };
+        let mut newest = active;
+        for segment in sealed.iter().filter(|segment| segment.bytes() > 0) {
+            newest = newest.max(Some(segment.index()?.max_timestamp));
+        }
+        Ok(newest)
     }
 }
 

@@ -476,3 +476,21 @@ async fn an_epoch_that_is_over_is_good_for_what_a_member_still_has() {
         world = World::of_groups(&disk, &clock);
     }
 }
+
+/// A broker's regular expression matches the broker's own topics, too: Kafka 4.3 assigns them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_regular_expression_that_matches_an_internal_topic_gets_it_assigned() {
+    let (disk, clock) = (SimulatedDisk::new(), Clock::manual(NOW_MS));
+    let world = World::of_groups(&disk, &clock);
+    world.create("a", 1, &[]).await;
+    world.commit("other", 1).await.expect("makes the topic of groups");
+    for (group, pattern, count) in [("all", ".*", 2), ("own", "__consumer.*", 1), ("none", "consumer_offsets", 0)] {
+        let request = ConsumerGroupHeartbeatRequest {
+            subscribed_topic_names: None,
+            subscribed_topic_regex: Some(pattern.into()),
+            ..joining(group, "A", &[])
+        };
+        world.epoch(request).await;
+        assert_eq!(world.partitions(group, "A").await.len(), count, "{pattern}");
+    }
+}

@@ -121,3 +121,58 @@ async fn a_log_without_its_last_records_goes_on_behind_them() {
     drop(world);
     assert_eq!(World::open(&disk, &clock, &[]).produce("k", Some("on")).await, Ok(5));
 }
+
+/// A sector that cannot be read costs what is in it: the broker starts, everything else is served, and reading it is an error.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_disk_cannot_read_is_an_error_and_the_rest_is_served() {
+    for (is_active, is_closed) in [(true, false), (true, true), (false, false), (false, true)] {
+        let (disk, clock) = (SimulatedDisk::new(), Clock::manual(NOW_MS));
+        let world = World::open(&disk, &clock, &[("millstream.tail.max.bytes", "0")]);
+        world.create(&[("segment.bytes", if is_active { "1000000" } else { "20000" })]).await;
+        for _ in 0..100 {
+            world.produce("k", Some(&"x".repeat(300))).await.expect("appends");
+        }
+        if is_closed {
+            world.broker.close().expect("closes");
+        }
+        drop(world);
+        disk.make_unreadable(&files(&disk, "log").remove(0), 8192..8704);
+        let world = World::open(&disk, &clock, &[("millstream.tail.max.bytes", "0")]);
+        let at = format!("active {is_active}, closed {is_closed}");
+        // Batches of 371 bytes: the sector has a part of those from 22 to 23.
+        let (seen, error) = world.read(0, 1 << 20, false).await;
+        assert!((10..=22).contains(&seen.len()), "{at}: {}", seen.len());
+        assert_eq!(error, Some(ErrorCode::KAFKA_STORAGE_ERROR), "{at}");
+        let (seen, error) = world.read(40, 1 << 20, false).await;
+        assert_eq!((seen.len(), error), (60, None), "{at}");
+        assert_eq!(world.offset_of(LATEST).await, 100, "{at}");
+        assert_eq!(world.produce("k", Some("on")).await, Ok(100), "{at}");
+        assert!(!world.has_failed(), "{at}: a part that cannot be read is no failed write");
+    }
+}
+
+/// DeleteRecords to a place right behind damage removes no segment that holds anything from there on, although its index is lost and
+/// the damage would end a walk over its headers.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_short_index_does_not_make_a_segment_short() {
+    let (disk, clock) = (SimulatedDisk::new(), Clock::manual(NOW_MS));
+    let world = World::open(&disk, &clock, &[]);
+    world.create(&[("segment.bytes", "20000")]).await;
+    for _ in 0..100 {
+        world.produce("k", Some(&"x".repeat(300))).await.expect("appends");
+    }
+    world.broker.close().expect("closes");
+    drop(world);
+    // The first segment has no index any more, and the header of its batch 5 is damaged.
+    for index in files(&disk, "index").into_iter().take(1) {
+        disk.zero_from(&index, 0);
+    }
+    disk.flip_bit(&files(&disk, "log").remove(0), 5 * 371 + 10, 6);
+    let world = World::open(&disk, &clock, &[]);
+    assert_eq!(world.delete_records(6).await, Ok(6));
+    let (seen, error) = world.read(10, 1 << 20, false).await;
+    assert_eq!((seen.len(), error), (90, None), "what is behind the damage stays");
+    // Retention of what is before it leaves it alone, too.
+    world.tend().await;
+    assert_eq!(world.read(10, 1 << 20, false).await.0.len(), 90);
+}

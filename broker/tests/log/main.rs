@@ -3,4 +3,5 @@
 mod compaction;
 mod damage;
 mod retention;
+mod start;
 mod world;

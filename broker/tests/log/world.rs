@@ -77,6 +77,13 @@ impl World {
         answer.topics[0].topic_id
     }
 
+    pub(crate) async fn leader_epoch(&self) -> i32 {
+        let topic = MetadataRequestTopic { name: Some(TOPIC.into()), ..Default::default() };
+        let request = MetadataRequest { topics: Some(vec![topic]), allow_auto_topic_creation: false, ..Default::default() };
+        let Response::Metadata(answer) = self.ask(12, request).await else { panic!() };
+        answer.topics[0].partitions[0].leader_epoch
+    }
+
     /// Everything that is done from time to time.
     pub(crate) async fn tend(&self) {
         let broker = self.broker.clone();

@@ -41,7 +41,8 @@ const LEFT_OUT: &[(&str, &str)] = &[
 
 /// What is answered differently on purpose: how the step's name begins, how the field's path ends (or the path with both values), and why.
 const DIFFERENCES: &[(&str, &str, &str)] = &[
-    ("CreateTopics v", "/topics/configs", "properties that mean nothing on one node, or nothing yet, are not known"),
+    ("AlterClientQuotas v", "/entries/error_code", "there are no quotas yet: nothing changes, whatever it is"),
+    ("DescribeClientQuotas v", "/entries", "see above"),
     ("DescribeConfigs v", "/results/configs", "there are no share and streams groups, and no properties of them"),
     ("IncrementalAlterConfigs v1: share, streams", "/responses/error_code", "see above"),
     ("ListConfigResources v1: ", "/config_resources", "the recording lists the topics and groups of all scenarios"),

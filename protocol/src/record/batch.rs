@@ -5,7 +5,9 @@ use bytes::{Bytes, BytesMut};
 use thiserror::Error;
 
 use super::compression::{self, Codec, CompressionError};
-use super::iter::{self, Record, RecordError, Summary};
+use super::iter::{self, Outline, Record, RecordError, Summary};
+use super::stream::{self, Stream};
+use crate::limit::WALKED_IN_MEMORY_BYTES_MAX;
 
 /// The header, up to the first record.
 pub const HEADER_BYTES: usize = 61;
@@ -55,6 +57,14 @@ pub enum BatchError {
         stored: u32,
         /// What the content has.
         computed: u32,
+    },
+    /// In a log: its offset, which is not under the checksum, is not where it stands.
+    #[error("batch begins at offset {found}, {expected} or a little more expected")]
+    Misplaced {
+        /// What it says.
+        found: i64,
+        /// One past the batch before it.
+        expected: i64,
     },
     /// The records inside are malformed.
     #[error(transparent)]
@@ -269,7 +279,39 @@ impl RecordBatch {
 
     /// Walks the records without making them: are they whole, in order, and as many as announced?
     pub fn check_records(&self, bytes_max: usize) -> Result<Summary, BatchError> {
-        Ok(iter::check(&self.body(bytes_max)?, self.base_timestamp(), self.record_count())?)
+        let mut summary = Summary::default();
+        let mut misplaced = None;
+        summary.inflated_bytes = self.walk_records(bytes_max, |record| {
+            if record.offset_delta != record.index {
+                misplaced = Some(record.index);
+            }
+            summary.note(record);
+            misplaced.is_none()
+        })?;
+        misplaced.map_or(Ok(summary), |index| Err(RecordError::OffsetDelta(index).into()))
+    }
+
+    /// Shows each record's outline until `see` has seen enough, and says to how many bytes that inflated. However many those are, up to
+    /// `bytes_max`, only a few of them are in memory at a time.
+    pub fn walk_records(&self, bytes_max: usize, mut see: impl FnMut(Outline) -> bool) -> Result<usize, BatchError> {
+        let (base_timestamp, count) = (self.base_timestamp(), self.record_count());
+        match self.body(bytes_max.min(WALKED_IN_MEMORY_BYTES_MAX)) {
+            Err(BatchError::Compression(CompressionError::TooLarge(_))) if bytes_max > WALKED_IN_MEMORY_BYTES_MAX => {}
+            body => {
+                let body = body?;
+                iter::walk(&body, base_timestamp, count, see)?;
+                return Ok(body.len());
+            }
+        }
+        let codec = self.codec()?;
+        match compression::reader(codec, &self.bytes[HEADER_BYTES..])? {
+            Some(from) => stream::walk(Stream { from, codec, bytes_max }, base_timestamp, count, see),
+            None => {
+                let body = self.body(bytes_max)?;
+                iter::walk(&body, base_timestamp, count, &mut see)?;
+                Ok(body.len())
+            }
+        }
     }
 
     fn record_timestamps(&self) -> iter::Timestamps {

@@ -163,9 +163,10 @@ pub fn with_records(batch: &RecordBatch, records: &[Record], delete_horizon_ms: 
     rebuilt(batch, codec, batch.attributes() | horizon, base_timestamp, records.len() as i32, body.freeze())
 }
 
-/// The same batch with another codec.
-pub fn with_codec(batch: &RecordBatch, codec: Codec, inflated_max: usize) -> Result<RecordBatch, BatchError> {
-    rebuilt(batch, codec, batch.attributes(), batch.base_timestamp(), batch.record_count(), batch.body(inflated_max)?)
+/// The same batch with another codec, compressed with a level where the codec has levels.
+pub fn with_codec(batch: &RecordBatch, codec: Codec, level: Option<i32>, inflated_max: usize) -> Result<RecordBatch, BatchError> {
+    let body = compression::compress_at(codec, level, batch.body(inflated_max)?)?;
+    Ok(assembled(batch, codec, batch.attributes(), batch.base_timestamp(), batch.record_count(), &body))
 }
 
 fn rebuilt(
@@ -177,6 +178,11 @@ fn rebuilt(
     body: Bytes,
 ) -> Result<RecordBatch, BatchError> {
     let body = compression::compress(codec, body)?;
+    Ok(assembled(batch, codec, attributes, base_timestamp, count, &body))
+}
+
+/// A batch with this body, which is compressed already.
+fn assembled(batch: &RecordBatch, codec: Codec, attributes: i16, base_timestamp: i64, count: i32, body: &[u8]) -> RecordBatch {
     let header = Header {
         attributes: (attributes & !CODEC_MASK) | codec as i16,
         last_offset_delta: batch.last_offset_delta(),
@@ -185,7 +191,7 @@ fn rebuilt(
         producer: (batch.producer_id(), batch.producer_epoch(), batch.base_sequence()),
         count,
     };
-    Ok(header.with_body(&body).stamped(batch.base_offset(), batch.leader_epoch()))
+    header.with_body(body).stamped(batch.base_offset(), batch.leader_epoch())
 }
 
 /// What stands before the records.
@@ -219,11 +225,4 @@ impl Header {
         bytes[17..21].copy_from_slice(&checksum.to_be_bytes());
         RecordBatch::new(bytes.freeze()).expect("a batch of our own making is well formed")
     }
-}
-
-/// A batch of records in one call: for tests and small writers.
-pub fn batch_of(codec: Codec, records: &[NewRecord<'_>]) -> Result<Bytes, CompressionError> {
-    let mut builder = BatchBuilder::new(codec);
-    records.iter().for_each(|record| builder.push(*record));
-    Ok(builder.build()?.to_bytes())
 }

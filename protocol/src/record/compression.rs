@@ -72,7 +72,7 @@ impl Codec {
         [Codec::None, Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd].into_iter().find(|c| c.name() == name)
     }
 
-    fn damaged(self, reason: impl std::fmt::Display) -> CompressionError {
+    pub(super) fn damaged(self, reason: impl std::fmt::Display) -> CompressionError {
         CompressionError::Damaged { codec: self.name(), reason: reason.to_string() }
     }
 }
@@ -80,13 +80,19 @@ impl Codec {
 const XERIAL_MAGIC: &[u8; 8] = &[0x82, b'S', b'N', b'A', b'P', b'P', b'Y', 0];
 const XERIAL_BLOCK_BYTES: usize = 32 * 1024;
 
-/// Compresses a block of records.
+/// Compresses a block of records, with the codec's usual level.
 pub fn compress(codec: Codec, body: Bytes) -> Result<Bytes, CompressionError> {
+    compress_at(codec, None, body)
+}
+
+/// Compresses a block of records with a level, where the codec has levels.
+pub fn compress_at(codec: Codec, level: Option<i32>, body: Bytes) -> Result<Bytes, CompressionError> {
     let fail = |error: std::io::Error| codec.damaged(error);
     Ok(match codec {
         Codec::None => body,
         Codec::Gzip => {
-            let mut to = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
+            let level = level.and_then(|level| u32::try_from(level).ok()).unwrap_or(6);
+            let mut to = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(level));
             to.write_all(&body).map_err(fail)?;
             to.finish().map_err(fail)?.into()
         }
@@ -108,7 +114,22 @@ pub fn compress(codec: Codec, body: Bytes) -> Result<Bytes, CompressionError> {
             to.write_all(&body).map_err(fail)?;
             to.finish().map_err(|e| codec.damaged(e))?.into()
         }
-        Codec::Zstd => zstd::encode_all(&body[..], 3).map_err(fail)?.into(),
+        Codec::Zstd => zstd::encode_all(&body[..], level.unwrap_or(3)).map_err(fail)?.into(),
+    })
+}
+
+/// A reader of the inflated records, which holds little more than the codec's window. `None` for the codecs that need no such care:
+/// those that inflate to no more than some times what they take.
+pub(super) fn reader(codec: Codec, body: &[u8]) -> Result<Option<Box<dyn Read + '_>>, CompressionError> {
+    Ok(match codec {
+        Codec::None | Codec::Snappy => None,
+        Codec::Gzip => Some(Box::new(flate2::read::MultiGzDecoder::new(body))),
+        Codec::Lz4 => Some(Box::new(lz4_flex::frame::FrameDecoder::new(body))),
+        Codec::Zstd => {
+            let mut from = zstd::stream::read::Decoder::new(body).map_err(|e| codec.damaged(e))?;
+            from.window_log_max(ZSTD_WINDOW_LOG_MAX).map_err(|e| codec.damaged(e))?;
+            Some(Box::new(from))
+        }
     })
 }
 

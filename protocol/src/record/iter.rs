@@ -41,6 +41,19 @@ pub struct Record {
     pub headers: Vec<Header>,
 }
 
+/// What a walk sees of a record without making it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outline {
+    /// Its place in the batch.
+    pub index: i32,
+    /// The distance of its offset from the batch's base offset: more than its place where compaction has left records out.
+    pub offset_delta: i32,
+    /// Its timestamp by itself, ms, whatever the batch says of all.
+    pub timestamp: i64,
+    /// Whether it has a key.
+    pub has_key: bool,
+}
+
 /// What walking the records shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Summary {
@@ -50,6 +63,8 @@ pub struct Summary {
     pub min_timestamp: i64,
     /// The first record without a key.
     pub first_without_key: Option<i32>,
+    /// To how many bytes the records inflated.
+    pub inflated_bytes: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -111,7 +126,7 @@ impl Fields<'_> {
 }
 
 /// A header takes two bytes in a batch and sixty in memory: without a bound, a compressed batch of kilobytes is gigabytes.
-const HEADERS_MAX: i32 = 16 * 1024;
+pub(super) const HEADERS_MAX: i32 = 16 * 1024;
 
 /// Where the parts of one record are.
 struct Layout {
@@ -147,28 +162,40 @@ fn layout(body: &[u8], at: usize) -> Option<Layout> {
     (fields.at == end).then_some(Layout { timestamp_delta, offset_delta, key, value, headers_at, header_count, end })
 }
 
-pub(super) fn check(body: &[u8], base_timestamp: i64, count: i32) -> Result<Summary, RecordError> {
+impl Default for Summary {
+    fn default() -> Self {
+        Summary { max_timestamp: -1, min_timestamp: -1, first_without_key: None, inflated_bytes: 0 }
+    }
+}
+
+impl Summary {
+    /// Takes a record in.
+    pub(super) fn note(&mut self, record: Outline) {
+        self.max_timestamp = self.max_timestamp.max(record.timestamp);
+        if self.min_timestamp == -1 || (record.timestamp != -1 && record.timestamp < self.min_timestamp) {
+            self.min_timestamp = record.timestamp;
+        }
+        if !record.has_key && self.first_without_key.is_none() {
+            self.first_without_key = Some(record.index);
+        }
+    }
+}
+
+/// Shows each record's outline until `see` has seen enough. A walk to the end compares the count, too.
+pub(super) fn walk(body: &[u8], base_timestamp: i64, count: i32, mut see: impl FnMut(Outline) -> bool) -> Result<(), RecordError> {
     let mut at = 0;
-    let mut summary = Summary { max_timestamp: -1, min_timestamp: -1, first_without_key: None };
     for index in 0..count {
         if at >= body.len() {
             return Err(RecordError::Count(count));
         }
         let record = layout(body, at).ok_or(RecordError::Malformed(index))?;
-        if record.offset_delta != index {
-            return Err(RecordError::OffsetDelta(index));
-        }
         let timestamp = base_timestamp.saturating_add(record.timestamp_delta);
-        summary.max_timestamp = summary.max_timestamp.max(timestamp);
-        if summary.min_timestamp == -1 || (timestamp != -1 && timestamp < summary.min_timestamp) {
-            summary.min_timestamp = timestamp;
-        }
-        if record.key.is_none() && summary.first_without_key.is_none() {
-            summary.first_without_key = Some(index);
+        if !see(Outline { index, offset_delta: record.offset_delta, timestamp, has_key: record.key.is_some() }) {
+            return Ok(());
         }
         at = record.end;
     }
-    if at == body.len() { Ok(summary) } else { Err(RecordError::Count(count)) }
+    if at == body.len() { Ok(()) } else { Err(RecordError::Count(count)) }
 }
 
 pub(super) fn records(

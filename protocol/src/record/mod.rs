@@ -18,20 +18,21 @@
 //! ```
 //!
 //! [`batch`] is a view that copies nothing, [`iter`] reads the records, [`builder`] makes a batch,
-//! [`compression`] has the codecs, [`marker`] the control batches that end transactions.
+//! `stream` walks what is too much for memory, [`compression`] has the codecs, [`marker`] the control batches that end transactions.
 
 pub mod batch;
 pub mod builder;
 pub mod compression;
 pub mod iter;
 pub mod marker;
+mod stream;
 
 use bytes::Bytes;
 
 pub use batch::{BatchError, RecordBatch};
 pub use builder::{BatchBuilder, NewRecord};
 pub use compression::Codec;
-pub use iter::{Header, Record, RecordError, Summary};
+pub use iter::{Header, Outline, Record, RecordError, Summary};
 pub use marker::Marker;
 
 /// A part of [`Records`].

@@ -37,7 +37,7 @@ impl Pattern {
     }
 
     pub(super) fn matches<'t>(&self, topics: &'t Topics) -> impl Iterator<Item = &'t Str> {
-        topics.keys().filter(|name| self.regex.is_match(name) && !crate::journal::is_internal(name))
+        topics.keys().filter(|name| self.regex.is_match(name))
     }
 }
 

@@ -1,0 +1,266 @@
+//! One connection: frames in, requests to the broker in the order of their arrival, answers out in the same order.
+//!
+//! A client may send on without waiting: up to 64 requests are under way at once. The answers wait for
+//! one another, so a slow one slows its own connection and nobody else's.
+//!
+//! * `reader` cuts frames off the stream, `under_way` keeps the requests that are being served, `writer` sends answers
+//! * `memory` is what requests of all connections share
+//! * this file has the loop, over any stream and any way of serving: sockets and the broker here, a model of both in `tests`
+
+mod memory;
+mod reader;
+#[cfg(test)]
+mod tests;
+mod under_way;
+mod writer;
+
+use std::collections::VecDeque;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::FutureExt;
+use millstream_protocol::frame::{FrameError, PREFIX_BYTES};
+use millstream_protocol::header::{Preamble, decode_request, encode_response};
+use millstream_protocol::{ApiKey, Call, Endpoint, ErrorCode, Response};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+
+use crate::api::api_versions;
+use crate::broker::Broker;
+use crate::dispatch::{Served, dispatch};
+use crate::metrics::Metrics;
+pub(crate) use memory::RequestMemory;
+use reader::{Frame, Reader};
+use under_way::{Form, UnderWay};
+
+/// Why a connection ends, when it is not the client's wish.
+#[derive(Debug)]
+enum End {
+    Io(io::Error),
+    Refused(String),
+}
+
+impl From<io::Error> for End {
+    fn from(error: io::Error) -> Self {
+        End::Io(error)
+    }
+}
+
+impl From<FrameError> for End {
+    fn from(error: FrameError) -> Self {
+        End::Refused(error.to_string())
+    }
+}
+
+/// Serves a connection until the client leaves, misbehaves or the server drains.
+pub(crate) async fn serve(
+    broker: Arc<Broker>,
+    stream: TcpStream,
+    advertised: Option<Endpoint>,
+    memory: RequestMemory,
+    drain: watch::Receiver<bool>,
+) {
+    let address = stream.peer_addr();
+    let peer = address.as_ref().map_or_else(|_| "unknown".to_owned(), ToString::to_string);
+    // Without an advertised address, clients are told the one that they came to: it is one that they can reach.
+    let came_to =
+        || stream.local_addr().ok().map(|local| Endpoint { host: local.ip().to_canonical().to_string().into(), port: local.port() });
+    let endpoint = advertised.or_else(came_to);
+    let (reader, writer) = stream.into_split();
+    let settings = &broker.settings;
+    let connection = Connection {
+        id: broker.next_connection(),
+        endpoint,
+        peer: address.ok().map(|address| address.ip()),
+        stall_max: Duration::from_millis(settings.idle_ms_max),
+        reader: Reader::new(reader, settings.request_bytes_max),
+        writer,
+        under_way: UnderWay::default(),
+        memory,
+        metrics: broker.metrics.clone(),
+        serve: |call| dispatch(&broker, call),
+    };
+    match connection.run(drain).await {
+        Ok(()) => {}
+        Err(End::Io(error)) => tracing::debug!(peer, "connection ended: {error}"),
+        Err(End::Refused(reason)) => {
+            Metrics::add(&broker.metrics.requests_refused, 1);
+            tracing::info!(peer, "connection closed: {reason}");
+        }
+    }
+}
+
+struct Connection<R, W, S> {
+    id: u64,
+    /// What the client is told to connect to.
+    endpoint: Option<Endpoint>,
+    peer: Option<IpAddr>,
+    /// How long no byte may move while one is waited for (`connections.max.idle.ms`).
+    stall_max: Duration,
+    reader: Reader<R>,
+    writer: W,
+    under_way: UnderWay,
+    memory: RequestMemory,
+    metrics: Arc<Metrics>,
+    /// Lets a request take effect, now; its future waits for the answer.
+    serve: S,
+}
+
+/// What a wait came to.
+enum Woken {
+    /// The answer at the head of the line is there, or the server drains.
+    Look,
+    /// So many bytes came; 0 at the end of the stream.
+    Read(usize),
+}
+
+impl<R, W, S> Connection<R, W, S>
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin,
+    S: Fn(Call) -> Served,
+{
+    /// Every wait comes after two things: all whole frames that are here and that there is room for have begun, and all answers that
+    /// are ready have been sent. So whatever has arrived is served, although nothing else may ever come.
+    async fn run(mut self, mut drain: watch::Receiver<bool>) -> Result<(), End> {
+        let mut is_at_end = false;
+        loop {
+            let has_begun = self.begin_whole_frames()?;
+            let has_sent = self.send_ready().await?;
+            if has_begun || has_sent {
+                continue;
+            }
+            let may_read = !is_at_end && !*drain.borrow();
+            if !may_read && self.under_way.is_empty() {
+                return Ok(());
+            }
+            if may_read
+                && !self.under_way.is_full()
+                && let Some(length) = self.reader.large_length()?
+            {
+                let memory = self.reserve(length).await?;
+                self.reader.begin_large(length, memory);
+                continue;
+            }
+            if let Woken::Read(count) = self.wait(may_read, &mut drain).await? {
+                is_at_end = count == 0;
+                Metrics::add(&self.metrics.bytes_in, count as u64);
+            }
+        }
+    }
+
+    /// Begins the requests that are here, whole, as many as may be under way.
+    fn begin_whole_frames(&mut self) -> Result<bool, End> {
+        let mut has_begun = false;
+        while !self.under_way.is_full()
+            && let Some(frame) = self.reader.next_frame()?
+        {
+            self.begin(frame)?;
+            has_begun = true;
+        }
+        Ok(has_begun)
+    }
+
+    async fn wait(&mut self, may_read: bool, drain: &mut watch::Receiver<bool>) -> Result<Woken, End> {
+        let is_serving = !self.under_way.is_empty();
+        let may_read = may_read && !self.under_way.is_full();
+        tokio::select! {
+            biased;
+            () = self.under_way.next_done(), if is_serving => Ok(Woken::Look),
+            read = tokio::time::timeout(self.stall_max, self.reader.fill()), if may_read => match read {
+                Ok(count) => Ok(Woken::Read(count?)),
+                // It is not the client that is waited for.
+                Err(_) if is_serving => Ok(Woken::Look),
+                Err(_) => Err(End::Refused(format!("no byte came for {} ms", self.stall_max.as_millis()))),
+            },
+            _ = drain.changed() => Ok(Woken::Look),
+        }
+    }
+
+    /// Waits for memory, and sends answers meanwhile: they may be what holds it.
+    async fn reserve(&mut self, length: usize) -> Result<Option<OwnedSemaphorePermit>, End> {
+        let memory = self.memory.clone();
+        let reserved = memory.reserve(length);
+        tokio::pin!(reserved);
+        loop {
+            tokio::select! {
+                biased;
+                permit = &mut reserved => return Ok(permit),
+                () = self.under_way.next_done(), if !self.under_way.is_empty() => {}
+            }
+            self.send_ready().await?;
+        }
+    }
+
+    /// Decodes a request and lets the broker act on it.
+    fn begin(&mut self, frame: Frame) -> Result<(), End> {
+        let preamble = Preamble::peek(&frame.bytes).ok_or_else(|| End::Refused("a frame without a request".into()))?;
+        let api = ApiKey::from_i16(preamble.api_key);
+        Metrics::add(&self.metrics.requests, 1);
+        if api == Some(ApiKey::ApiVersions) && !ApiKey::ApiVersions.serves(preamble.api_version) {
+            let answer = futures::future::ready(api_versions::unsupported().into()).boxed();
+            let form = Form { version: 0, correlation_id: preamble.correlation_id, is_silent: false };
+            self.under_way.push(Served::Begun(answer), form, frame.memory);
+            return Ok(());
+        }
+        let incoming = decode_request(frame.bytes)
+            .map_err(|error| End::Refused(format!("api key {} version {}: {error}", preamble.api_key, preamble.api_version)))?;
+        let form = Form::of(&incoming.request, incoming.version, incoming.correlation_id);
+        let call = Call {
+            version: incoming.version,
+            client_id: incoming.client_id,
+            connection: self.id,
+            endpoint: self.endpoint.clone(),
+            peer: self.peer,
+            request: incoming.request,
+        };
+        let served = (self.serve)(call);
+        self.under_way.push(served, form, frame.memory);
+        Ok(())
+    }
+
+    /// Sends the answers at the head of the line that are there. Says whether a request is over.
+    async fn send_ready(&mut self) -> Result<bool, End> {
+        let mut pieces: VecDeque<Bytes> = VecDeque::new();
+        let mut total = 0;
+        let mut has_ended = false;
+        while let Some((response, form)) = self.under_way.pop_done() {
+            has_ended = true;
+            if form.is_silent {
+                check_silent(&response)?;
+                continue;
+            }
+            let message = encode_response(&response, form.version, form.correlation_id)
+                .map_err(|error| End::Refused(format!("the answer has no form in version {}: {error}", form.version)))?;
+            let length: usize = message.iter().map(Bytes::len).sum();
+            pieces.push_back(Bytes::copy_from_slice(&(length as u32).to_be_bytes()));
+            pieces.extend(message);
+            total += length + PREFIX_BYTES;
+        }
+        if total > 0 {
+            writer::write_all(&mut self.writer, pieces, self.stall_max).await.map_err(|error| match error.kind() {
+                io::ErrorKind::TimedOut => {
+                    End::Refused(format!("the client took no byte of an answer for {} ms", self.stall_max.as_millis()))
+                }
+                _ => End::Io(error),
+            })?;
+            Metrics::add(&self.metrics.bytes_out, total as u64);
+        }
+        Ok(has_ended)
+    }
+}
+
+/// A producer that wants no answer learns of an error by losing its connection, as with Kafka.
+fn check_silent(response: &Response) -> Result<(), End> {
+    if let Response::Produce(produce) = response {
+        let codes = produce.responses.iter().flat_map(|topic| &topic.partition_responses).map(|partition| partition.error_code);
+        if let Some(code) = codes.into_iter().find(|code| *code != ErrorCode::NONE) {
+            return Err(End::Refused(format!("a produce request with acks=0 failed: {code}")));
+        }
+    }
+    Ok(())
+}
