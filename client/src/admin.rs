@@ -1,6 +1,7 @@
 //! Managing topics. Groups: `group_admin`.
 
-use millstream_protocol::ErrorCode;
+use std::collections::BTreeMap;
+
 use millstream_protocol::message::create_partitions::{CreatePartitionsRequest, CreatePartitionsTopic};
 use millstream_protocol::message::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
 use millstream_protocol::message::delete_records::{DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic};
@@ -11,10 +12,12 @@ use millstream_protocol::message::incremental_alter_configs::{
 };
 use millstream_protocol::message::list_offsets::{EARLIEST, LATEST, ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
 use millstream_protocol::message::metadata::MetadataRequest;
+use millstream_protocol::{ErrorCode, Str};
 
 use crate::client::{Client, TopicInfo};
 use crate::error::{Error, ErrorKind};
 use crate::isolation::Isolation;
+use crate::topic_partition::TopicPartition;
 
 const TIMEOUT_MS: i32 = 60_000;
 const TOPIC_RESOURCE: i8 = 2;
@@ -164,19 +167,37 @@ impl Admin {
         timestamp: i64,
         isolation: Isolation,
     ) -> Result<Vec<Option<i64>>, Error> {
-        let asked = partitions.clone().map(|partition_index| ListOffsetsPartition { partition_index, timestamp, ..Default::default() });
-        let request = ListOffsetsRequest {
-            replica_id: -1,
-            isolation_level: isolation.level(),
-            topics: vec![ListOffsetsTopic { name: topic.into(), partitions: asked.collect() }],
-            timeout_ms: TIMEOUT_MS,
-        };
-        let answer = self.client.ask(request).await?;
-        let mut found = vec![None; partitions.len()];
-        for result in answer.topics.into_iter().flat_map(|topic| topic.partitions) {
-            checked(result.error_code, format!("looking up offsets of {topic}-{}", result.partition_index), None)?;
-            if let Some(place) = found.get_mut((result.partition_index - partitions.start).max(0) as usize) {
-                *place = (result.offset >= 0).then_some(result.offset);
+        let topic = Str::from(topic);
+        let place = |partition| TopicPartition::new(topic.clone(), partition);
+        let times = partitions.clone().map(|partition| (place(partition), timestamp)).collect();
+        let mut found = self.look_up_offsets(times, isolation).await?;
+        partitions.map(|partition| found.remove(&place(partition)).unwrap_or(Ok(None))).collect()
+    }
+
+    /// For each partition, the offset of its time (or of a special one of ListOffsets), in one request; `None` if there is no such
+    /// record.
+    pub(crate) async fn look_up_offsets(
+        &self,
+        times: Vec<(TopicPartition, i64)>,
+        isolation: Isolation,
+    ) -> Result<BTreeMap<TopicPartition, Result<Option<i64>, Error>>, Error> {
+        if times.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let mut topics: BTreeMap<Str, Vec<ListOffsetsPartition>> = BTreeMap::new();
+        for (TopicPartition { topic, partition }, timestamp) in times {
+            let asked = ListOffsetsPartition { partition_index: partition, timestamp, ..Default::default() };
+            topics.entry(topic).or_default().push(asked);
+        }
+        let topics = topics.into_iter().map(|(name, partitions)| ListOffsetsTopic { name, partitions });
+        let request =
+            ListOffsetsRequest { replica_id: -1, isolation_level: isolation.level(), topics: topics.collect(), timeout_ms: TIMEOUT_MS };
+        let mut found = BTreeMap::new();
+        for topic in self.client.ask(request).await?.topics {
+            for result in topic.partitions {
+                let place = TopicPartition::new(topic.name.clone(), result.partition_index);
+                let outcome = checked(result.error_code, format!("looking up offsets of {place}"), None);
+                found.insert(place, outcome.map(|()| (result.offset >= 0).then_some(result.offset)));
             }
         }
         Ok(found)

@@ -1,12 +1,13 @@
 //! The client: typed requests over any exchange. Cheap to clone.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_protocol::api::Ask;
 use millstream_protocol::message::find_coordinator::FindCoordinatorRequest;
-use millstream_protocol::message::metadata::{MetadataRequest, MetadataRequestTopic};
+use millstream_protocol::message::metadata::{MetadataRequest, MetadataRequestTopic, MetadataTopic};
 use millstream_protocol::{ApiKey, Call, Exchange, Str, TopicId};
 
 use tokio::time::Instant;
@@ -75,8 +76,8 @@ impl Client {
         Ok(Client { address: Some(address.into()), ..client })
     }
 
-    /// The same with a connection of its own: answers come in the order of the requests, so whoever asks what the broker takes its
-    /// time with would keep the others waiting. A broker in this process keeps nobody waiting.
+    /// The same with a connection of its own: answers come in the order of the requests, so a slow request would block the ones behind
+    /// it. A broker in this process blocks nothing.
     pub(crate) async fn apart(&self) -> Result<Self, Error> {
         match &self.address {
             Some(address) => Ok(Client { client_id: self.client_id.clone(), ..Client::connect(address).await? }),
@@ -109,51 +110,53 @@ impl Client {
         self.exchange.version(api)
     }
 
-    /// Asks, at the highest version that both sides know.
+    /// Asks, at the highest version that both sides know. The request goes out when this is called, behind all requests before it; the
+    /// future only waits for the answer.
     ///
     /// # Errors
     /// When the broker does not serve the API, does not answer in time, or the connection ends.
-    pub async fn ask<R: Ask>(&self, request: R) -> Result<R::Answer, Error> {
-        self.ask_at_most(request, i16::MAX).await
+    pub fn ask<R: Ask>(&self, request: R) -> impl Future<Output = Result<R::Answer, Error>> + Send + use<R> {
+        self.ask_at_most(request, i16::MAX)
     }
 
-    /// Asks, at a version not above `version_max`.
-    pub(crate) async fn ask_at_most<R: Ask>(&self, request: R, version_max: i16) -> Result<R::Answer, Error> {
-        let version = self
-            .exchange
-            .version(R::API)
-            .ok_or_else(|| Error::new(ErrorKind::Unsupported, format!("the broker does not serve {:?} in a version known here", R::API)))?;
-        let call = Call {
-            version: version.min(version_max),
-            client_id: Some(self.client_id.clone()),
-            connection: 0,
-            peer: None,
-            request: request.into(),
-        };
-        let response = self.exchange.exchange(call).await?;
-        R::Answer::try_from(response)
-            .map_err(|other| Error::new(ErrorKind::BadAnswer, format!("asked {:?}, and {:?} was answered", R::API, other.api_key())))
+    /// Asks as [`Client::ask`] does, at a version not above `version_max`.
+    pub(crate) fn ask_at_most<R: Ask>(
+        &self,
+        request: R,
+        version_max: i16,
+    ) -> impl Future<Output = Result<R::Answer, Error>> + Send + use<R> {
+        let exchange = self.exchange.clone();
+        let answer = exchange.version(R::API).map(|version| {
+            let (version, client_id) = (version.min(version_max), Some(self.client_id.clone()));
+            exchange.exchange(Call { version, client_id, ..Call::local(request) })
+        });
+        async move {
+            let answer = answer.ok_or_else(|| {
+                Error::new(ErrorKind::Unsupported, format!("the broker does not serve {:?} in a version known here", R::API))
+            })?;
+            let response = answer.await;
+            // The connection stays open for as long as somebody waits for an answer.
+            drop(exchange);
+            R::Answer::try_from(response?)
+                .map_err(|other| Error::new(ErrorKind::BadAnswer, format!("asked {:?}, and {:?} was answered", R::API, other.api_key())))
+        }
     }
 
-    /// Looks topics up. A topic that is not there is an error; it is not created.
+    /// Looks a topic up. A topic that is not there is an error; it is not created.
     ///
     /// # Errors
-    /// When a topic does not exist, or the connection ends.
+    /// When the topic does not exist, or the connection ends.
     pub async fn topic(&self, name: &str) -> Result<TopicInfo, Error> {
-        let topic = MetadataRequestTopic { name: Some(name.into()), topic_id: TopicId::ZERO };
-        let request = MetadataRequest { topics: Some(vec![topic]), allow_auto_topic_creation: false, ..Default::default() };
-        let answer = self.ask(request).await?;
-        let found = answer.topics.into_iter().next();
-        let found = found.ok_or_else(|| Error::new(ErrorKind::BadAnswer, format!("no answer for topic {name}")))?;
-        if !found.error_code.is_none() {
-            return Err(Error::refused(found.error_code, format!("topic {name}"), None));
-        }
-        Ok(TopicInfo {
-            name: name.to_owned(),
-            id: found.topic_id,
-            partitions: found.partitions.len() as i32,
-            is_internal: found.is_internal,
-        })
+        let found = self.topics(BTreeSet::from([name.into()])).await?.into_values().next();
+        found.ok_or_else(|| Error::new(ErrorKind::BadAnswer, format!("no answer for topic {name}")))?
+    }
+
+    /// Looks topics up in one request, by name. A topic that is not there is an error of its own; it is not created.
+    pub(crate) async fn topics(&self, names: BTreeSet<Str>) -> Result<BTreeMap<Str, Result<TopicInfo, Error>>, Error> {
+        let asked = names.into_iter().map(|name| MetadataRequestTopic { name: Some(name), topic_id: TopicId::ZERO });
+        let request = MetadataRequest { topics: Some(asked.collect()), allow_auto_topic_creation: false, ..Default::default() };
+        let found = self.ask(request).await?.topics.into_iter();
+        Ok(found.map(|topic| (topic.name.clone().unwrap_or_default(), topic_info(topic))).collect())
     }
 
     /// Builds a producer.
@@ -177,5 +180,29 @@ impl Client {
     /// Manages topics.
     pub fn admin(&self) -> Admin {
         Admin::new(self.clone())
+    }
+}
+
+fn topic_info(found: MetadataTopic) -> Result<TopicInfo, Error> {
+    let name = found.name.unwrap_or_default().to_string();
+    checked(found.error_code, format!("topic {name}"), None)?;
+    Ok(TopicInfo { name, id: found.topic_id, partitions: found.partitions.len() as i32, is_internal: found.is_internal })
+}
+
+#[cfg(test)]
+mod tests {
+    use millstream_protocol::message::metadata::MetadataResponse;
+
+    use super::*;
+    use crate::scripted::{answer, scripted};
+
+    /// The promise of the exchange, one floor up: two requests arrive in the order in which they were made, whichever answer is awaited
+    /// first, or awaited at all.
+    #[test]
+    fn a_request_goes_out_when_it_is_made_and_not_when_its_answer_is_awaited() {
+        let (client, asked) = scripted(|_| answer(MetadataResponse::default()));
+        let waiting = client.ask(MetadataRequest::default());
+        assert_eq!(asked.count(ApiKey::Metadata), 1);
+        drop(waiting);
     }
 }

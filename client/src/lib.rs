@@ -35,6 +35,8 @@ mod group_admin;
 mod isolation;
 mod producer;
 mod reader;
+#[cfg(test)]
+mod scripted;
 mod topic_partition;
 mod topic_reader;
 

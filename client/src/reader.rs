@@ -1,5 +1,6 @@
 //! Reading one partition from an offset or a time on, without a group: who reads keeps the place.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures::Stream;
@@ -24,6 +25,9 @@ pub enum Start {
     Time(i64),
 }
 
+/// Reads at most about this much at once.
+const BYTES_MAX: i32 = 8 * 1024 * 1024;
+
 /// Reads a partition.
 #[derive(Debug)]
 pub struct Reader {
@@ -31,7 +35,6 @@ pub struct Reader {
     topic: TopicInfo,
     partition: i32,
     position: i64,
-    bytes_max: i32,
     isolation: Isolation,
 }
 
@@ -48,7 +51,7 @@ impl Reader {
                 None => client.admin().offset_at(&name, partition, LATEST).await?.unwrap_or(0),
             },
         };
-        Ok(Reader { client, topic, partition, position, bytes_max: 8 * 1024 * 1024, isolation: Isolation::default() })
+        Ok(Reader { client, topic, partition, position, isolation: Isolation::default() })
     }
 
     /// The offset that is read next.
@@ -61,11 +64,6 @@ impl Reader {
         self.position = offset;
     }
 
-    /// Reads at most about this much at once.
-    pub fn set_bytes_max(&mut self, bytes_max: i32) {
-        self.bytes_max = bytes_max;
-    }
-
     /// Reads records of transactions as told; only committed ones unless told otherwise.
     pub fn set_isolation(&mut self, isolation: Isolation) {
         self.isolation = isolation;
@@ -76,8 +74,7 @@ impl Reader {
     /// # Errors
     /// When the offset is not kept any more, or the connection ends.
     pub async fn fetch(&mut self, wait: Duration) -> Result<PartitionBatches, Error> {
-        let options =
-            FetchOptions { wait, min_bytes: 1, bytes_max: self.bytes_max, partition_bytes_max: self.bytes_max, isolation: self.isolation };
+        let options = FetchOptions { wait, min_bytes: 1, bytes_max: BYTES_MAX, partition_bytes_max: BYTES_MAX, isolation: self.isolation };
         let wanted =
             Wanted { topic: self.topic.name.as_str().into(), id: self.topic.id, partitions: vec![(self.partition, self.position)] };
         let answered = fetch(&self.client, options, &[wanted]).await?.into_iter().next();
@@ -90,24 +87,75 @@ impl Reader {
         Ok(fetched)
     }
 
-    /// The records from the position on, for ever; waits when there are no more.
+    /// The records from the position on, for ever; waits when there are no more. It ends with the first error, behind all records that
+    /// arrived before it.
     pub fn into_stream(self) -> impl Stream<Item = Result<Record, Error>> {
-        let state = (self, std::collections::VecDeque::<Record>::new(), false);
-        futures::stream::unfold(state, |(mut reader, mut ready, has_failed)| async move {
-            if has_failed {
-                return None;
-            }
+        let state = (Some(self), VecDeque::<Result<Record, Error>>::new());
+        futures::stream::unfold(state, |(mut reader, mut ready)| async move {
             loop {
-                if let Some(record) = ready.pop_front() {
-                    return Some((Ok(record), (reader, ready, false)));
+                if let Some(item) = ready.pop_front() {
+                    return Some((item, (reader, ready)));
                 }
-                let from = reader.position;
-                let read = reader.fetch(Duration::from_secs(1)).await.and_then(|fetched| fetched.records(from));
+                // After an error there is no reader any more.
+                let mut reading = reader.take()?;
+                let from = reading.position;
+                let read = match reading.fetch(Duration::from_secs(1)).await {
+                    Ok(fetched) => fetched.each_record(from, |record| ready.push_back(Ok(record))),
+                    Err(error) => Err(error),
+                };
                 match read {
-                    Ok(records) => ready.extend(records),
-                    Err(error) => return Some((Err(error), (reader, ready, true))),
+                    Ok(()) => reader = Some(reading),
+                    Err(error) => ready.push_back(Err(error)),
                 }
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::BytesMut;
+    use futures::StreamExt;
+    use millstream_protocol::message::fetch::{FetchPartitionResponse, FetchResponse, FetchTopicResponse};
+    use millstream_protocol::message::metadata::{MetadataResponse, MetadataTopic};
+    use millstream_protocol::record::{BatchBuilder, Codec, NewRecord, Piece, RecordBatch};
+    use millstream_protocol::{Records, Request, TopicId};
+
+    use super::*;
+    use crate::scripted::{answer, scripted};
+
+    const ID: TopicId = TopicId([1; 16]);
+
+    /// A batch of two records and one that cannot be read.
+    fn fetched() -> FetchResponse {
+        let mut builder = BatchBuilder::new(Codec::None);
+        for _ in 0..2 {
+            builder.push(NewRecord { value: Some(b"v"), ..NewRecord::default() });
+        }
+        let whole = builder.build().unwrap();
+        let mut bytes = BytesMut::from(&whole.to_bytes()[..]);
+        // No codec has this number.
+        bytes[22] = 7;
+        let damaged = RecordBatch::new(bytes.freeze()).unwrap().stamped(2, 0);
+        let records = Some(Records::from_pieces(vec![Piece::Batch(whole), Piece::Batch(damaged)]));
+        let partition = FetchPartitionResponse { high_watermark: 4, records, ..Default::default() };
+        let topic = FetchTopicResponse { topic_id: ID, partitions: vec![partition], ..Default::default() };
+        FetchResponse { responses: vec![topic], ..Default::default() }
+    }
+
+    #[tokio::test]
+    async fn records_that_arrived_before_a_damaged_batch_are_handed_out() {
+        let (client, _) = scripted(|request| match request {
+            Request::Metadata(_) => {
+                let topic = MetadataTopic { name: Some("t".into()), topic_id: ID, ..Default::default() };
+                answer(MetadataResponse { topics: vec![topic], ..Default::default() })
+            }
+            Request::Fetch(_) => answer(fetched()),
+            other => panic!("{other:?}"),
+        });
+        let reader = client.reader("t", 0, Start::Offset(0)).await.unwrap();
+        let items: Vec<Result<Record, Error>> = reader.into_stream().collect().await;
+        let offsets: Vec<Option<i64>> = items.into_iter().map(|item| item.ok().map(|record| record.offset)).collect();
+        assert_eq!(offsets, [Some(0), Some(1), None]);
     }
 }

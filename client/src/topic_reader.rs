@@ -72,11 +72,27 @@ impl TopicReader {
     /// # Errors
     /// When an offset is not kept any more, or the connection ends.
     pub async fn fetch(&mut self, positions: &[i64], wait: Duration, bytes_max: i32) -> Result<Vec<PartitionBatches>, Error> {
-        let mut partitions: Vec<(i32, i64)> = (0..).zip(positions.iter().copied()).collect();
+        let partitions: Vec<(i32, i64)> = (0..).zip(positions.iter().copied()).collect();
+        self.fetch_from(&partitions, wait, bytes_max, bytes_max).await
+    }
+
+    /// Fetches from some of the partitions only, each from its position on and of each no more than `partition_bytes_max`; the first
+    /// that has anything gives at least one batch, however large.
+    ///
+    /// # Errors
+    /// When an offset is not kept any more, or the connection ends.
+    pub async fn fetch_from(
+        &mut self,
+        partitions: &[(i32, i64)],
+        wait: Duration,
+        bytes_max: i32,
+        partition_bytes_max: i32,
+    ) -> Result<Vec<PartitionBatches>, Error> {
+        let mut partitions = partitions.to_vec();
         // Every partition is first in its turn, so that a busy one cannot keep the others from being read.
         self.turn = (self.turn + 1) % partitions.len().max(1);
         partitions.rotate_left(self.turn);
-        let options = FetchOptions { wait, min_bytes: 1, bytes_max, partition_bytes_max: bytes_max, isolation: self.isolation };
+        let options = FetchOptions { wait, min_bytes: 1, bytes_max, partition_bytes_max, isolation: self.isolation };
         let wanted = Wanted { topic: self.topic.name.as_str().into(), id: self.topic.id, partitions };
         fetch(&self.client, options, &[wanted]).await?.into_iter().map(|answered| answered.fetched).collect()
     }

@@ -1,5 +1,6 @@
 //! Committing offsets as a member of a group.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -124,56 +125,87 @@ impl Commits {
         }
     }
 
-    /// Commits once.
-    pub(super) async fn commit_once(&self, offsets: &[(TopicPartition, i64)]) -> Result<(), Error> {
-        let identity = {
+    /// Commits once. The request goes out at once, in the name of the member of this moment; the future only waits for the answer. So a
+    /// commit that is made later, perhaps in the next generation, arrives later.
+    pub(super) fn commit_once(&self, offsets: &[(TopicPartition, i64)]) -> impl Future<Output = Result<(), Error>> + Send + use<> {
+        let asked = self.request(offsets).map(|request| {
+            request.map(|request| {
+                let group_id = request.group_id.clone();
+                // The newest version names topics by their ids.
+                (group_id, self.client.ask_at_most(request, 9))
+            })
+        });
+        async move {
+            let Some((group_id, answer)) = asked? else { return Ok(()) };
+            for topic in answer.await?.topics {
+                for partition in topic.partitions {
+                    let doing = format!("committing the offset of group {group_id} in {}-{}", topic.name, partition.partition_index);
+                    checked(partition.error_code, doing, None)?;
+                }
+            }
+            Ok(())
+        }
+    }
+
+    /// The request; `None` if there is nothing to commit.
+    fn request(&self, offsets: &[(TopicPartition, i64)]) -> Result<Option<OffsetCommitRequest>, Error> {
+        if offsets.is_empty() {
+            return Ok(None);
+        }
+        let (identity, incarnation) = {
             let membership = self.membership.lock();
-            if membership.incarnation == self.incarnation { Some(membership.now.clone()) } else { None }
+            (membership.now.clone(), membership.incarnation)
         };
-        match identity {
-            Some(identity) => self.commit_as(&identity, offsets).await,
-            None if offsets.is_empty() => Ok(()),
-            None => Err(self.is_no_member()),
+        // Without a generation an empty group would take the offsets from anybody.
+        if incarnation != self.incarnation || identity.generation < 0 {
+            let doing = format!("committing offsets of group {}", identity.group_id);
+            let sentence = "this consumer is not the member any more that read the records";
+            return Err(Error::refused(ErrorCode::UNKNOWN_MEMBER_ID, doing, Some(sentence)));
         }
-    }
-
-    fn is_no_member(&self) -> Error {
-        let doing = format!("committing offsets of group {}", self.membership.lock().now.group_id);
-        let sentence = "this consumer is not the member any more that read the records";
-        Error::refused(ErrorCode::UNKNOWN_MEMBER_ID, doing, Some(sentence))
-    }
-
-    async fn commit_as(&self, identity: &GroupMetadata, offsets: &[(TopicPartition, i64)]) -> Result<(), Error> {
-        let mut topics: Vec<OffsetCommitTopic> = Vec::new();
-        for (partition, offset) in offsets {
-            let committed = OffsetCommitPartition { partition_index: partition.partition, committed_offset: *offset, ..Default::default() };
-            match topics.iter_mut().find(|topic| topic.name == partition.topic) {
-                Some(topic) => topic.partitions.push(committed),
-                None => topics.push(OffsetCommitTopic { name: partition.topic.clone(), partitions: vec![committed], ..Default::default() }),
-            }
+        let mut topics: BTreeMap<&Str, Vec<OffsetCommitPartition>> = BTreeMap::new();
+        for (TopicPartition { topic, partition }, offset) in offsets {
+            let committed = OffsetCommitPartition { partition_index: *partition, committed_offset: *offset, ..Default::default() };
+            topics.entry(topic).or_default().push(committed);
         }
-        if topics.is_empty() {
-            return Ok(());
-        }
-        if identity.generation < 0 {
-            // An empty group would take it from anybody.
-            return Err(self.is_no_member());
-        }
-        let request = OffsetCommitRequest {
-            group_id: identity.group_id.clone(),
+        let topic = |(name, partitions): (&Str, _)| OffsetCommitTopic { name: name.clone(), partitions, ..Default::default() };
+        Ok(Some(OffsetCommitRequest {
+            group_id: identity.group_id,
             generation_id_or_member_epoch: identity.generation,
-            member_id: identity.member_id.clone(),
-            group_instance_id: identity.instance_id.clone(),
-            topics,
+            member_id: identity.member_id,
+            group_instance_id: identity.instance_id,
+            topics: topics.into_iter().map(topic).collect(),
             ..Default::default()
-        };
-        // The newest version names topics by their ids.
-        for topic in self.client.ask_at_most(request, 9).await?.topics {
-            for partition in topic.partitions {
-                let doing = format!("committing the offset of group {} in {}-{}", identity.group_id, topic.name, partition.partition_index);
-                checked(partition.error_code, doing, None)?;
-            }
-        }
-        Ok(())
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+    use millstream_protocol::Request;
+    use millstream_protocol::message::offset_commit::OffsetCommitResponse;
+
+    use super::*;
+    use crate::scripted::{answer, scripted};
+
+    /// An auto-commit is not waited for. Partitions are revoked, committed and given to the next generation before its task first runs: it
+    /// must not take the offset back then.
+    #[test]
+    fn a_commit_is_that_of_the_member_and_the_moment_in_which_it_was_made() {
+        let (client, asked) = scripted(|_| answer(OffsetCommitResponse::default()));
+        let identity = GroupMetadata { member_id: "m".into(), generation: 1, ..GroupMetadata::without_members("g") };
+        let membership = Arc::new(Mutex::new(Membership::new(identity)));
+        let commits = Commits { client, membership: membership.clone(), incarnation: 0, patience: PATIENCE };
+        let place = TopicPartition::new("t", 0);
+        let earlier = commits.commit_once(&[(place.clone(), 5)]);
+        membership.lock().now.generation = 2;
+        let later = commits.commit_once(&[(place, 9)]);
+        later.now_or_never().unwrap().unwrap();
+        earlier.now_or_never().unwrap().unwrap();
+        let made = asked.all().into_iter().map(|request| match request {
+            Request::OffsetCommit(commit) => (commit.generation_id_or_member_epoch, commit.topics[0].partitions[0].committed_offset),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(made.collect::<Vec<_>>(), [(1, 5), (2, 9)]);
     }
 }

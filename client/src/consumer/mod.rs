@@ -9,6 +9,7 @@ mod assignor;
 mod commit;
 mod in_flight;
 mod listener;
+mod lookup;
 mod member;
 mod options;
 mod place;
@@ -35,8 +36,9 @@ pub use commit::{Commits, GroupMetadata, OffsetAndMetadata};
 use commit::{Membership, PATIENCE};
 use in_flight::InFlight;
 pub use listener::RebalanceListener;
+use lookup::{Found, Resolve};
 pub use options::{AutoOffsetReset, ConsumerBuilder, GroupProtocol};
-use place::{Found, Place, Resolve};
+use place::Place;
 
 /// Events that wait for the reader.
 const EVENTS_MAX: usize = 16;
@@ -166,7 +168,8 @@ impl Consumer {
         self.places.iter().map(|place| place.partition.clone()).collect()
     }
 
-    /// The offset of the next record that it hands out of a partition; `None` if it does not have the partition, or the offset is being looked up.
+    /// The offset of the next record that it hands out of a partition; `None` if it does not have the partition, or does not know yet
+    /// where to begin.
     pub fn position(&self, partition: &TopicPartition) -> Option<i64> {
         self.places.iter().find(|place| place.partition == *partition)?.position()
     }
@@ -233,13 +236,14 @@ impl Consumer {
         self.shared.commits(self.incarnation, PATIENCE)
     }
 
-    /// Commits the places of all records that were handed out, once, without waiting.
+    /// Commits the places of all records that were handed out, once, without waiting. The request is on its way when this returns: what
+    /// is committed afterwards arrives afterwards.
     pub fn commit_async(&self) -> Committing {
-        let (commits, positions) = (self.commits(), self.positions());
+        let committing = self.commits().commit_once(&self.positions());
         let (reply, committed) = oneshot::channel();
         tokio::spawn(async move {
             // Whether somebody waits is their affair.
-            let _ = reply.send(commits.commit_once(&positions).await);
+            let _ = reply.send(committing.await);
         });
         Committing(committed)
     }
@@ -299,14 +303,16 @@ impl Consumer {
         Ok(())
     }
 
-    /// Commits what is done, without waiting; who listens is told when that fails.
+    /// Commits what is done, without waiting; the listener is told when that fails.
     fn commit_behind(&self) {
-        let (commits, positions, listener) = (self.commits(), self.positions(), self.shared.options.listener.clone());
+        let positions = self.positions();
         if positions.is_empty() {
             return;
         }
+        // Only the wait is spawned: the request itself must not come behind the commit of a later revoke.
+        let (committing, listener) = (self.commits().commit_once(&positions), self.shared.options.listener.clone());
         tokio::spawn(async move {
-            if let Err(error) = commits.commit_once(&positions).await {
+            if let Err(error) = committing.await {
                 listener.commit_failed(&error);
             }
         });

@@ -1,42 +1,15 @@
 //! Where a consumer is in one partition: what was handed out, what has arrived and waits, and where to fetch on.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
-use millstream_protocol::message::list_offsets::{EARLIEST, LATEST};
 use millstream_protocol::record::{Record, RecordBatch};
 use millstream_protocol::{ErrorCode, TopicId};
 
 use super::ConsumerRecord;
-use super::options::AutoOffsetReset;
-use crate::client::Client;
-use crate::error::{Error, ErrorKind};
+use super::lookup::{Found, Resolve, Unresolved};
+use crate::error::Error;
 use crate::fetch::{PartitionBatches, records_of};
-use crate::isolation::Isolation;
-use crate::reader::Start;
 use crate::topic_partition::TopicPartition;
-
-/// The pause before something is looked up again.
-const LOOKUP_PAUSE: Duration = Duration::from_millis(200);
-
-/// What has to be looked up before a partition can be read on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Resolve {
-    /// Where to begin without an offset.
-    Reset,
-    /// Where that is.
-    To(Start),
-    /// Only which topic has the name now.
-    Topic,
-}
-
-/// What was looked up.
-#[derive(Debug)]
-pub(super) struct Found {
-    pub partition: TopicPartition,
-    era: u64,
-    outcome: Result<(TopicId, Option<i64>), Error>,
-}
 
 #[derive(Debug)]
 pub(super) struct Place {
@@ -95,8 +68,16 @@ impl Place {
         self.unresolved = Some(what);
     }
 
-    pub(super) fn unresolved(&self) -> Option<(TopicPartition, u64, Resolve)> {
-        self.unresolved.map(|what| (self.partition.clone(), self.era, what))
+    /// What has to be looked up before the partition can be read on. The records that have arrived are handed out first: what is looked
+    /// up may move the place away from them.
+    pub(super) fn unresolved(&self) -> Option<Unresolved> {
+        let what = self.unresolved.filter(|_| self.is_used_up())?;
+        Some(Unresolved { partition: self.partition.clone(), era: self.era, what })
+    }
+
+    /// Whether everything that has arrived was handed out.
+    fn is_used_up(&self) -> bool {
+        self.batches.is_empty() && self.records.is_empty()
     }
 
     pub(super) fn found(&mut self, found: Found) -> Result<(), Error> {
@@ -146,7 +127,7 @@ impl Place {
             Ok(fetched) => fetched,
             Err(error) => match error.code() {
                 Some(ErrorCode::OFFSET_OUT_OF_RANGE) => {
-                    self.resolve(Resolve::Reset, era);
+                    (self.era, self.next_fetch, self.unresolved) = (era, None, Some(Resolve::Reset));
                     return Ok(());
                 }
                 // The topic was made anew, or is gone.
@@ -162,7 +143,7 @@ impl Place {
         self.next_fetch = Some(fetched.next_offset);
         self.arrived_to = fetched.next_offset;
         self.batches.extend(fetched.batches);
-        if self.batches.is_empty() && self.records.is_empty() {
+        if self.is_used_up() {
             self.position = Some(self.arrived_to);
         }
         Ok(())
@@ -186,7 +167,7 @@ impl Place {
             }
         }
         let record = self.records.pop_front()?;
-        let is_last = self.records.is_empty() && self.batches.is_empty();
+        let is_last = self.is_used_up();
         // Behind the last record there may be markers, which nobody has to read again.
         self.position = Some(if is_last { self.arrived_to } else { record.offset + 1 });
         Some(Ok(ConsumerRecord {
@@ -201,60 +182,43 @@ impl Place {
     }
 }
 
-/// Looks topics and offsets up.
-pub(super) async fn resolve(
-    client: Client,
-    reset: AutoOffsetReset,
-    isolation: Isolation,
-    unresolved: Vec<(TopicPartition, u64, Resolve)>,
-) -> Vec<Found> {
-    let mut all = Vec::with_capacity(unresolved.len());
-    let mut has_failed = false;
-    for (partition, era, what) in unresolved {
-        let outcome = look_up(&client, reset, isolation, &partition, what).await;
-        has_failed |= outcome.is_err();
-        all.push(Found { partition, era, outcome });
-    }
-    if has_failed {
-        tokio::time::sleep(LOOKUP_PAUSE).await;
-    }
-    all
-}
+#[cfg(test)]
+mod tests {
+    use millstream_protocol::record::{BatchBuilder, Codec, NewRecord};
 
-async fn look_up(
-    client: &Client,
-    reset: AutoOffsetReset,
-    isolation: Isolation,
-    partition: &TopicPartition,
-    what: Resolve,
-) -> Result<(TopicId, Option<i64>), Error> {
-    let topic = client.topic(&partition.topic).await?;
-    let start = match what {
-        Resolve::Topic => return Ok((topic.id, None)),
-        Resolve::To(start) => start,
-        Resolve::Reset => match reset {
-            AutoOffsetReset::Earliest => Start::Beginning,
-            AutoOffsetReset::Latest => Start::End,
-            AutoOffsetReset::None => {
-                let message =
-                    format!("the group has no offset for {partition}, or one that is not kept any more, and is not to begin elsewhere");
-                return Err(Error::new(ErrorKind::InvalidInput, message));
-            }
-        },
-    };
-    let index = partition.partition;
-    let at = async |timestamp| -> Result<Option<i64>, Error> {
-        let found = client.admin().list_offsets(&partition.topic, index..index + 1, timestamp, isolation).await?;
-        Ok(found.first().copied().flatten())
-    };
-    let offset = match start {
-        Start::Offset(offset) => offset,
-        Start::Beginning => at(EARLIEST).await?.unwrap_or(0),
-        Start::End => at(LATEST).await?.unwrap_or(0),
-        Start::Time(time) => match at(time).await? {
-            Some(offset) => offset,
-            None => at(LATEST).await?.unwrap_or(0),
-        },
-    };
-    Ok((topic.id, Some(offset)))
+    use super::*;
+
+    /// A place with three records at hand.
+    fn place() -> Place {
+        let mut builder = BatchBuilder::new(Codec::None);
+        for _ in 0..3 {
+            builder.push(NewRecord { value: Some(b"v"), ..NewRecord::default() });
+        }
+        let batches = vec![builder.build().unwrap().stamped(0, 0)];
+        let mut place = Place::new(TopicPartition::new("t", 0), 1);
+        place.topic_id = Some(TopicId([1; 16]));
+        place.move_to(0, 1);
+        place.arrived(0, Ok(PartitionBatches { partition: 0, batches, next_offset: 3, end_offset: 3 }), 2).unwrap();
+        place
+    }
+
+    fn offset(place: &mut Place) -> Option<i64> {
+        place.take().map(|record| record.unwrap().offset)
+    }
+
+    /// The next fetch begins while the last records are still at hand, and it may find that what follows them is deleted.
+    #[test]
+    fn a_reset_waits_until_the_records_at_hand_are_handed_out() {
+        let mut place = place();
+        assert_eq!(offset(&mut place), Some(0));
+        let deleted = Error::refused(ErrorCode::OFFSET_OUT_OF_RANGE, "reading", None);
+        place.arrived(3, Err(deleted), 3).unwrap();
+        assert_eq!(place.fetch_offset(), None);
+        assert!(place.unresolved().is_none(), "two records are at hand");
+        assert_eq!((offset(&mut place), offset(&mut place), offset(&mut place)), (Some(1), Some(2), None));
+        assert_eq!(place.position(), Some(3), "what was handed out can be committed");
+        assert_eq!(place.unresolved().unwrap().what, Resolve::Reset);
+        place.found(Found { partition: place.partition.clone(), era: 3, outcome: Ok((TopicId([1; 16]), Some(8))) }).unwrap();
+        assert_eq!(place.fetch_offset(), Some(8));
+    }
 }

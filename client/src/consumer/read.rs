@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use futures::{FutureExt, Stream};
 
-use super::place::{Place, resolve};
+use super::lookup::look_up;
+use super::place::Place;
 use super::{Consumer, ConsumerRecord};
 use crate::error::Error;
 use crate::fetch::{Answered, FetchOptions, Wanted, fetch};
@@ -103,7 +104,7 @@ impl Consumer {
         let unresolved: Vec<_> = self.places.iter().filter_map(Place::unresolved).collect();
         if !unresolved.is_empty() {
             let (client, options) = (self.shared.options.client.clone(), self.shared.options.clone());
-            self.resolving.begin(resolve(client, options.reset, options.isolation, unresolved).boxed());
+            self.resolving.begin(look_up(client, options.reset, options.isolation, unresolved).boxed());
         }
     }
 
@@ -167,7 +168,7 @@ impl Stream for Consumer {
         let this = &mut *self;
         this.shared.asked.now();
         let polled = this.poll_record(context);
-        this.shared.asked.answered(polled.is_ready());
+        this.shared.asked.answered(polled.is_ready(), context.waker());
         polled
     }
 }

@@ -4,22 +4,20 @@
 
 pub(crate) mod partitioner;
 mod sender;
+mod topics;
 mod transaction;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use millstream_protocol::record::{Codec, Header};
-use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
-use crate::topic_partition::TopicPartition;
-use partitioner::{Sticky, partition_of_key};
-use sender::{Lane, Shared};
+use sender::Shared;
+use topics::Topics;
 use transaction::Transactional;
 pub use transaction::{Transaction, TransactionalProducer};
 
@@ -127,6 +125,7 @@ pub struct ProducerBuilder {
     pub(crate) buffer_bytes: usize,
     pub(crate) is_idempotent: bool,
     pub(crate) delivery_timeout: Duration,
+    metadata_max_age: Duration,
     transaction_timeout: Duration,
 }
 
@@ -141,6 +140,7 @@ impl ProducerBuilder {
             buffer_bytes: 32 * 1024 * 1024,
             is_idempotent: true,
             delivery_timeout: Duration::from_secs(120),
+            metadata_max_age: Duration::from_secs(300),
             transaction_timeout: Duration::from_secs(60),
         }
     }
@@ -159,7 +159,7 @@ impl ProducerBuilder {
         self
     }
 
-    /// How long a batch waits for more records; 0 unless set.
+    /// How long a batch waits for more records; 0 unless set. [`Producer::flush`] and the end of a transaction do not wait for it.
     #[must_use]
     pub fn linger(mut self, linger: Duration) -> Self {
         self.linger = linger;
@@ -194,6 +194,14 @@ impl ProducerBuilder {
         self
     }
 
+    /// After which time the number of a topic's partitions is looked up again (`metadata.max.age.ms`), so that added ones are found;
+    /// 5 minutes unless set.
+    #[must_use]
+    pub fn metadata_max_age(mut self, age: Duration) -> Self {
+        self.metadata_max_age = age;
+        self
+    }
+
     /// When the broker aborts a transaction that is not ended; 60 s unless set.
     #[must_use]
     pub fn transaction_timeout(mut self, timeout: Duration) -> Self {
@@ -221,26 +229,18 @@ impl ProducerBuilder {
 
     fn start(self, transactional: Option<Arc<Transactional>>) -> Producer {
         let room = Arc::new(Semaphore::new(self.buffer_bytes.min(Semaphore::MAX_PERMITS)));
-        let client = self.client.clone();
-        let shared = Arc::new(Shared::new(client.clone(), self, transactional));
-        Producer { client, shared, room, topics: Mutex::default(), lanes: Mutex::default() }
+        let topics = Topics::new(self.client.clone(), self.metadata_max_age);
+        let shared = Arc::new(Shared::new(self.client.clone(), self, transactional));
+        Producer { shared, room, topics }
     }
-}
-
-#[derive(Debug, Default)]
-struct TopicState {
-    partitions: i32,
-    sticky: Sticky,
 }
 
 /// Sends records.
 #[derive(Debug)]
 pub struct Producer {
-    client: Client,
     shared: Arc<Shared>,
     room: Arc<Semaphore>,
-    topics: Mutex<HashMap<String, TopicState>>,
-    lanes: Mutex<HashMap<(String, i32), Arc<Lane>>>,
+    topics: Topics,
 }
 
 /// A record that waits in a batch, with what to tell whom.
@@ -258,68 +258,111 @@ impl Producer {
     /// # Errors
     /// When the topic or partition does not exist, or the record is too large.
     pub async fn send(&self, record: NewRecord) -> Result<Delivery, Error> {
-        let partitions = self.partitions(&record.topic).await?;
+        self.topics.refresh(&record.topic, record.partition).await?;
         let bytes = record.bytes();
         if bytes > self.shared.options.buffer_bytes {
             return Err(Error::new(ErrorKind::InvalidInput, format!("a record of {bytes} bytes does not fit into the buffer")));
         }
         let room = self.room.clone().acquire_many_owned(bytes as u32).await;
         let room = room.map_err(|_| Error::new(ErrorKind::Disconnected, "the producer was closed"))?;
-        let partition = match (record.partition, &record.key) {
-            (Some(partition), _) if !(0..partitions).contains(&partition) => {
-                let message = format!("topic {} has {partitions} partitions, there is no partition {partition}", record.topic);
-                return Err(Error::new(ErrorKind::InvalidInput, message));
-            }
-            (Some(partition), _) => partition,
-            (None, Some(key)) => partition_of_key(key, partitions),
-            (None, None) => self.sticky(&record.topic, |sticky| sticky.partition(partitions)),
-        };
-        let lane = self.lane(&record.topic, partition);
+        let lane = self.topics.lane(&record, &self.shared)?;
         let has_key = record.key.is_some() || record.partition.is_some();
-        let topic = record.topic.clone();
         let (reply, delivery) = oneshot::channel();
         let is_full = lane.push(Waiting { record, reply, _room: room }, bytes);
         if is_full && !has_key {
-            self.sticky(&topic, |sticky| {
-                sticky.move_on();
-                0
-            });
+            self.topics.move_on(lane.topic());
         }
         Ok(Delivery(delivery))
     }
 
-    /// Waits until everything sent so far is acknowledged or given up; the deliveries say which.
+    /// Sends everything that waits in a batch, without lingering, and waits until it is acknowledged or given up; the deliveries say
+    /// which.
     pub async fn flush(&self) {
-        let lanes: Vec<_> = self.lanes.lock().values().cloned().collect();
-        for lane in lanes {
-            lane.drained().await;
+        // All lanes are told before one of them is waited for.
+        let hurried: Vec<_> = self.topics.lanes().into_iter().map(|lane| (lane.hurry(), lane)).collect();
+        for (count, lane) in hurried {
+            lane.settled(count).await;
         }
-    }
-
-    async fn partitions(&self, topic: &str) -> Result<i32, Error> {
-        if let Some(state) = self.topics.lock().get(topic) {
-            return Ok(state.partitions);
-        }
-        let found = self.client.topic(topic).await?;
-        self.topics.lock().entry(topic.to_owned()).or_default().partitions = found.partitions;
-        Ok(found.partitions)
-    }
-
-    fn sticky(&self, topic: &str, use_it: impl FnOnce(&mut Sticky) -> i32) -> i32 {
-        use_it(&mut self.topics.lock().entry(topic.to_owned()).or_default().sticky)
-    }
-
-    fn lane(&self, topic: &str, partition: i32) -> Arc<Lane> {
-        let mut lanes = self.lanes.lock();
-        lanes
-            .entry((topic.to_owned(), partition))
-            .or_insert_with(|| Lane::start(self.shared.clone(), TopicPartition::new(topic, partition)))
-            .clone()
     }
 }
 
 impl Drop for Producer {
     fn drop(&mut self) {
-        self.lanes.lock().values().for_each(|lane| lane.close());
+        self.topics.lanes().iter().for_each(|lane| lane.close());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use futures::FutureExt;
+    use millstream_protocol::message::metadata::{MetadataPartition, MetadataResponse, MetadataTopic};
+    use millstream_protocol::message::produce::{PartitionProduceResponse, ProduceResponse, TopicProduceResponse};
+    use millstream_protocol::{ApiKey, Disconnected, ErrorCode, Request, Response};
+
+    use super::*;
+    use crate::scripted::{answer, scripted};
+
+    /// A topic with one partition.
+    fn topic() -> MetadataResponse {
+        let topic = MetadataTopic { name: Some("t".into()), partitions: vec![MetadataPartition::default()], ..Default::default() };
+        MetadataResponse { topics: vec![topic], ..Default::default() }
+    }
+
+    fn produced(error_code: ErrorCode) -> ProduceResponse {
+        let partition = PartitionProduceResponse { error_code, base_offset: 0, ..Default::default() };
+        let topic = TopicProduceResponse { partition_responses: vec![partition], ..Default::default() };
+        ProduceResponse { responses: vec![topic], ..Default::default() }
+    }
+
+    fn producer(client: &Client) -> Producer {
+        client.producer().acks(Acks::Leader).idempotent(false).build()
+    }
+
+    #[tokio::test]
+    async fn a_topic_is_looked_up_again_when_the_broker_does_not_know_a_partition() {
+        let is_first = AtomicBool::new(true);
+        let (client, asked) = scripted(move |request| match request {
+            Request::Metadata(_) => answer(topic()),
+            Request::Produce(_) if is_first.swap(false, Ordering::Relaxed) => answer(produced(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)),
+            Request::Produce(_) => answer(produced(ErrorCode::NONE)),
+            other => panic!("{other:?}"),
+        });
+        let producer = producer(&client);
+        for lookups in [1, 2, 2] {
+            producer.send(NewRecord::to("t").value("x")).await.unwrap().delivered().await.unwrap();
+            assert_eq!(asked.count(ApiKey::Metadata), lookups);
+        }
+    }
+
+    /// Otherwise a flush would have no end while others go on sending.
+    #[tokio::test]
+    async fn a_flush_does_not_wait_for_records_that_are_sent_after_it() {
+        let answers = Arc::new(Semaphore::new(0));
+        let gate = answers.clone();
+        let (client, asked) = scripted(move |request| match request {
+            Request::Metadata(_) => answer(topic()),
+            Request::Produce(_) => {
+                let gate = gate.clone();
+                async move {
+                    gate.acquire().await.unwrap().forget();
+                    Ok::<_, Disconnected>(Response::from(produced(ErrorCode::NONE)))
+                }
+                .boxed()
+            }
+            other => panic!("{other:?}"),
+        });
+        let producer = producer(&client);
+        let first = producer.send(NewRecord::to("t").value("first")).await.unwrap();
+        while asked.count(ApiKey::Produce) == 0 {
+            tokio::task::yield_now().await;
+        }
+        let mut flush = Box::pin(producer.flush());
+        assert!((&mut flush).now_or_never().is_none());
+        let second = producer.send(NewRecord::to("t").value("second")).await.unwrap();
+        answers.add_permits(1);
+        tokio::time::timeout(Duration::from_secs(20), flush).await.expect("the first record is acknowledged");
+        drop((first, second));
     }
 }

@@ -36,7 +36,10 @@ pub(crate) struct Sticky {
 impl Sticky {
     pub(crate) fn partition(&mut self, partitions: i32) -> i32 {
         let partitions = partitions.max(1);
-        *self.partition.get_or_insert_with(|| rand::random_range(0..partitions))
+        // A topic that was made anew may have fewer of them.
+        let partition = self.partition.filter(|partition| *partition < partitions).unwrap_or_else(|| rand::random_range(0..partitions));
+        self.partition = Some(partition);
+        partition
     }
 
     pub(crate) fn move_on(&mut self) {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use millstream_protocol::message::init_producer_id::InitProducerIdRequest;
@@ -22,7 +23,7 @@ use crate::topic_partition::TopicPartition;
 const RETRY_PAUSE_MIN: Duration = Duration::from_millis(20);
 const RETRY_PAUSE_MAX: Duration = Duration::from_secs(1);
 const REQUEST_TIMEOUT_MS: i32 = 30_000;
-/// Lanes that send at once; the others wait. A connection takes not many more requests, and there are others than these.
+/// Lanes that send at once; the others wait. A connection allows 256 requests in flight; this leaves room for the rest.
 const SENDING_MAX: usize = 128;
 
 /// What all lanes of a producer share.
@@ -62,7 +63,11 @@ struct Queue {
     waiting: VecDeque<(Waiting, usize)>,
     bytes: usize,
     oldest: Option<Instant>,
-    is_sending: bool,
+    /// How many records came so far, and how many of them were acknowledged or given up; both in their order.
+    pushed: u64,
+    settled: u64,
+    /// A flush waits for the records up to this one: they do not linger.
+    flush_to: u64,
     is_closed: bool,
 }
 
@@ -71,16 +76,23 @@ struct Queue {
 pub(super) struct Lane {
     shared: Arc<Shared>,
     partition: TopicPartition,
+    /// Set when the broker does not know the partition: its topic is to be looked up again.
+    is_stale: Arc<AtomicBool>,
     queue: Mutex<Queue>,
     woken: Notify,
-    drained: Notify,
+    settled: Notify,
 }
 
 impl Lane {
-    pub(super) fn start(shared: Arc<Shared>, partition: TopicPartition) -> Arc<Self> {
-        let lane = Arc::new(Lane { shared, partition, queue: Mutex::default(), woken: Notify::new(), drained: Notify::new() });
+    pub(super) fn start(shared: Arc<Shared>, partition: TopicPartition, is_stale: Arc<AtomicBool>) -> Arc<Self> {
+        let (woken, settled) = (Notify::new(), Notify::new());
+        let lane = Arc::new(Lane { shared, partition, is_stale, queue: Mutex::default(), woken, settled });
         tokio::spawn(lane.clone().run());
         lane
+    }
+
+    pub(super) fn topic(&self) -> &str {
+        &self.partition.topic
     }
 
     /// Takes a record; says whether a batch is full.
@@ -88,6 +100,7 @@ impl Lane {
         let mut queue = self.queue.lock();
         queue.waiting.push_back((waiting, bytes));
         queue.bytes += bytes;
+        queue.pushed += 1;
         queue.oldest.get_or_insert_with(Instant::now);
         self.woken.notify_one();
         queue.bytes >= self.shared.options.batch_bytes
@@ -98,16 +111,21 @@ impl Lane {
         self.woken.notify_one();
     }
 
-    pub(super) async fn drained(&self) {
+    /// Lets no record that is here linger; says how many have come so far.
+    pub(super) fn hurry(&self) -> u64 {
+        let mut queue = self.queue.lock();
+        queue.flush_to = queue.pushed;
+        self.woken.notify_one();
+        queue.pushed
+    }
+
+    /// Waits until so many records are acknowledged or given up.
+    pub(super) async fn settled(&self, count: u64) {
         loop {
-            let notified = self.drained.notified();
-            {
-                let queue = self.queue.lock();
-                if queue.waiting.is_empty() && !queue.is_sending {
-                    return;
-                }
+            let notified = self.settled.notified();
+            if self.queue.lock().settled >= count {
+                return;
             }
-            self.woken.notify_one();
             notified.await;
         }
     }
@@ -121,6 +139,7 @@ impl Lane {
                 (Err(error), Some(transactional)) => transactional.fail(error),
                 (Err(_), None) => identity = Identity::default(),
             }
+            let count = batch.len() as u64;
             for (place, waiting) in batch.into_iter().enumerate() {
                 let outcome = delivered
                     .clone()
@@ -128,12 +147,12 @@ impl Lane {
                 // The caller may not care.
                 let _ = waiting.reply.send(outcome);
             }
-            self.queue.lock().is_sending = false;
-            self.drained.notify_waiters();
+            self.queue.lock().settled += count;
+            self.settled.notify_waiters();
         }
     }
 
-    /// Waits for a batch that is full or has waited long enough.
+    /// Waits for a batch that is full, has waited long enough, or is waited for.
     async fn next_batch(&self) -> Option<Vec<Waiting>> {
         let options = &self.shared.options;
         loop {
@@ -144,7 +163,8 @@ impl Lane {
                     None => None,
                     Some(oldest) => {
                         let due = oldest + options.linger;
-                        if queue.bytes >= options.batch_bytes || queue.is_closed || Instant::now() >= due {
+                        let is_hurried = queue.is_closed || queue.settled < queue.flush_to;
+                        if is_hurried || queue.bytes >= options.batch_bytes || Instant::now() >= due {
                             return Some(take(&mut queue, options.batch_bytes));
                         }
                         Some(due)
@@ -189,6 +209,9 @@ impl Lane {
                 Ok(Err(error)) => return Err(error),
                 Err(_) => Error::new(ErrorKind::TimedOut, format!("{}: no acknowledgement", self.partition)),
             };
+            if error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) {
+                self.is_stale.store(true, Ordering::Relaxed);
+            }
             if self.shared.transactional.as_ref().is_some_and(|transactional| transactional.has_failed()) {
                 return Err(error);
             }
@@ -261,7 +284,6 @@ fn take(queue: &mut Queue, batch_bytes: usize) -> Vec<Waiting> {
         }
     }
     queue.bytes -= bytes;
-    queue.is_sending = true;
     queue.oldest = (!queue.waiting.is_empty()).then(Instant::now);
     batch
 }

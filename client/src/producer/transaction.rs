@@ -226,9 +226,10 @@ impl Transactional {
             state.has_begun = true;
             state.producer
         };
-        let is_new = self.state.lock().groups.insert(group.group_id.clone());
-        if is_new {
+        let is_known = self.state.lock().groups.contains(&group.group_id);
+        if !is_known {
             self.client.find_coordinator(CoordinatorKind::Group, &group.group_id).await?;
+            self.state.lock().groups.insert(group.group_id.clone());
         }
         if !self.is_implicit {
             let request =

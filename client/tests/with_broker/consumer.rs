@@ -1,15 +1,20 @@
 //! Consumers: sharing, committing, moving about; with both group protocols.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt};
+use millstream_broker::BrokerHandle;
 use millstream_client::{
-    Assignor, AutoOffsetReset, Commits, ConsumerBuilder, ErrorCode, GroupProtocol, NewRecord, RebalanceListener, Start, TopicPartition,
+    Assignor, AutoOffsetReset, Client, Commits, ConsumerBuilder, ErrorCode, GroupProtocol, NewRecord, RebalanceListener, Start,
+    TopicPartition,
 };
+use millstream_protocol::exchange::Answer;
 use millstream_protocol::message::consumer_group_heartbeat::ConsumerGroupHeartbeatRequest;
 use millstream_protocol::message::leave_group::{LeaveGroupRequest, LeavingMember};
+use millstream_protocol::{ApiKey, Call, Exchange, Request};
 use parking_lot::Mutex;
 
 use super::{Way, World, is_quiet, next, number, numbers};
@@ -210,6 +215,74 @@ async fn a_slow_member_is_left_behind_and_comes_back() {
         assert!(transaction.commit().await.is_err(), "{protocol:?}: not without its offsets");
         assert_eq!(numbers(&mut slow, 2).await, [0, 1], "{protocol:?}");
     }
+}
+
+/// A cancelled `next` asks for nothing any more: what the application does instead may last too long, as the work on a record may.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_whose_next_was_cancelled_is_left_behind() {
+    for (way, protocol) in [(Way::InProcess, GroupProtocol::Consumer), (Way::Socket, GroupProtocol::Classic)] {
+        let world = World::start(way).await;
+        world.topic("t", 2).await;
+        world.send("t", 2, 0..2).await;
+        let notes = Notes::default();
+        let seen = notes.0.clone();
+        let stuck = member(&world, protocol).auto_commit(None).max_poll_interval(Duration::from_millis(400)).listener(notes);
+        let mut stuck = stuck.start().await.unwrap();
+        numbers(&mut stuck, 2).await;
+        assert!(is_quiet(&mut stuck).await);
+        let begun = Instant::now();
+        while !seen.lock().iter().any(|note| note.starts_with("lost")) {
+            assert!(begun.elapsed() < Duration::from_secs(30), "{protocol:?} {:?}", seen.lock());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert_eq!(numbers(&mut stuck, 2).await, [0, 1], "{protocol:?}: it comes back when it asks again");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_that_waits_for_records_keeps_its_partitions() {
+    let world = World::start(Way::InProcess).await;
+    world.topic("t", 2).await;
+    world.send("t", 2, 0..2).await;
+    let notes = Notes::default();
+    let seen = notes.0.clone();
+    let waiting = member(&world, GroupProtocol::Classic).auto_commit(None).listener(notes);
+    // Each heartbeat finds that the interval has passed, and leaves half a second to show that somebody waits.
+    let waiting = waiting.max_poll_interval(Duration::from_millis(400)).heartbeat_interval(Duration::from_millis(500));
+    let mut waiting = waiting.start().await.unwrap();
+    numbers(&mut waiting, 2).await;
+    assert!(tokio::time::timeout(Duration::from_millis(2200), waiting.next()).await.is_err());
+    assert_eq!(*seen.lock(), ["assigned t-0 t-1"]);
+}
+
+/// Counts the commits that it is asked for.
+struct Counting(BrokerHandle, Arc<AtomicUsize>);
+
+impl Exchange for Counting {
+    fn exchange(&self, call: Call) -> Answer {
+        self.1.fetch_add(usize::from(matches!(call.request, Request::OffsetCommit(_))), Ordering::Relaxed);
+        self.0.exchange(call)
+    }
+
+    fn version(&self, api: ApiKey) -> Option<i16> {
+        self.0.version(api)
+    }
+}
+
+/// On one thread no task runs before something is awaited: the request does not need one to be on its way.
+#[tokio::test]
+async fn a_commit_that_is_not_waited_for_is_on_its_way_at_once() {
+    let world = World::start(Way::InProcess).await;
+    world.topic("t", 1).await;
+    world.send("t", 1, 0..2).await;
+    let commits = Arc::new(AtomicUsize::new(0));
+    let client = Client::new(Counting(BrokerHandle(world.broker.clone()), commits.clone()));
+    let consumer = client.consumer("g").topics(["t"]).auto_offset_reset(AutoOffsetReset::Earliest).auto_commit(None);
+    let mut consumer = consumer.start().await.unwrap();
+    numbers(&mut consumer, 2).await;
+    let committing = consumer.commit_async();
+    assert_eq!(commits.load(Ordering::Relaxed), 1);
+    committing.committed().await.unwrap();
 }
 
 /// A partition with much to read does not keep the other one waiting until all of it is read.

@@ -131,7 +131,8 @@ async fn a_lost_record_aborts_the_transaction() {
     }
 }
 
-/// Who gives up waiting for a commit before it was asked for finds the transaction aborted, and nothing of it in the next one.
+/// An application that gives up waiting for a commit before the broker is asked for it finds the transaction aborted, and nothing of it in
+/// the next one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_nobody_waits_for_leaks_nothing() {
     for (world, client, name) in worlds().await {
@@ -139,7 +140,8 @@ async fn a_commit_that_nobody_waits_for_leaks_nothing() {
         let mut producer = client.producer().linger(Duration::from_millis(200)).transactional("tx").await.unwrap();
         let transaction = producer.begin().await.unwrap();
         drop(transaction.send(record(0, "given up")).await.unwrap());
-        assert!(tokio::time::timeout(Duration::from_millis(10), transaction.commit()).await.is_err(), "{name}");
+        // The record has just begun its way.
+        assert!(transaction.commit().now_or_never().is_none(), "{name}");
         let transaction = producer.begin().await.unwrap();
         drop(transaction.send(record(0, "next")).await.unwrap());
         transaction.commit().await.unwrap();

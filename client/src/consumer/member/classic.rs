@@ -19,6 +19,7 @@ use super::super::options::Subscribed;
 use super::assignment::{Assignment, CLOSE_PATIENCE, Partitions};
 use super::{Leave, RETRY_PAUSE, Stop, Verdict, verdict};
 use crate::admin::checked;
+use crate::client::TopicInfo;
 use crate::error::{Error, ErrorKind};
 use crate::topic_partition::TopicPartition;
 
@@ -290,17 +291,13 @@ impl Member {
     }
 
     /// How many partitions topics have; 0 for one that is not there.
-    async fn counts(&self, topics: impl IntoIterator<Item = Str>) -> Result<BTreeMap<Str, i32>, Error> {
-        let mut counts = BTreeMap::new();
-        for topic in topics {
-            let count = match self.shared.options.client.topic(&topic).await {
-                Ok(found) => found.partitions,
-                Err(error) if error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) => 0,
-                Err(error) => return Err(error),
-            };
-            counts.insert(topic, count);
-        }
-        Ok(counts)
+    async fn counts(&self, topics: BTreeSet<Str>) -> Result<BTreeMap<Str, i32>, Error> {
+        let count = |(topic, found): (Str, Result<TopicInfo, Error>)| match found {
+            Ok(found) => Ok((topic, found.partitions)),
+            Err(error) if error.code() == Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) => Ok((topic, 0)),
+            Err(error) => Err(error),
+        };
+        self.shared.options.client.topics(topics).await?.into_iter().map(count).collect()
     }
 
     /// Shows that it lives, until something changes.
@@ -323,7 +320,7 @@ impl Member {
             if let Some(before) = self.assigned_by.as_ref().filter(|_| Instant::now() >= refresh) {
                 refresh = Instant::now() + options.metadata_refresh;
                 // When the broker cannot be asked, the next look will do.
-                if self.counts(before.keys().cloned()).await.is_ok_and(|counts| counts != *before) {
+                if self.counts(before.keys().cloned().collect()).await.is_ok_and(|counts| counts != *before) {
                     return Unsettled::Rebalance;
                 }
             }

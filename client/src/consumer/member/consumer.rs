@@ -136,9 +136,8 @@ impl Member {
 
     /// The application takes too long over a record: others get the partitions until it asks for the next.
     async fn pause(&mut self, leaving: &mut mpsc::Receiver<Leave>) -> Option<Stop> {
-        if self.leave(LEAVE).await.is_err() {
-            // The session will end by itself.
-        }
+        // If the broker cannot be told, the session ends by itself.
+        let _ = self.leave(LEAVE).await;
         self.forget().await;
         tokio::select! {
             reply = leaving.recv() => Some(Stop::Closed(reply)),
@@ -220,19 +219,21 @@ impl Member {
     }
 
     async fn by_name(&mut self, to_have: ToHave) -> Result<Partitions, Error> {
-        let mut partitions = Partitions::new();
-        for topic in to_have.topic_partitions {
-            if !self.topics.contains_key(&topic.topic_id) {
-                let asked = MetadataRequestTopic { name: None, topic_id: topic.topic_id };
-                let request = MetadataRequest { topics: Some(vec![asked]), allow_auto_topic_creation: false, ..Default::default() };
-                let found = self.shared.coordinator.ask(request).await?.topics.into_iter().next().and_then(|topic| topic.name);
+        let ids = to_have.topic_partitions.iter().map(|topic| topic.topic_id).filter(|id| !self.topics.contains_key(id));
+        let unknown: Vec<_> = ids.map(|topic_id| MetadataRequestTopic { name: None, topic_id }).collect();
+        if !unknown.is_empty() {
+            let request = MetadataRequest { topics: Some(unknown), allow_auto_topic_creation: false, ..Default::default() };
+            for found in self.shared.coordinator.ask(request).await?.topics {
                 // Deleted meanwhile: the broker will take it back.
-                let Some(name) = found else { continue };
+                let Some(name) = found.name else { continue };
                 // A topic made anew has its name with another id.
                 self.topics.retain(|_, known| *known != name);
-                self.topics.insert(topic.topic_id, name);
+                self.topics.insert(found.topic_id, name);
             }
-            let name = &self.topics[&topic.topic_id];
+        }
+        let mut partitions = Partitions::new();
+        for topic in to_have.topic_partitions {
+            let Some(name) = self.topics.get(&topic.topic_id) else { continue };
             partitions.extend(topic.partitions.into_iter().map(|partition| TopicPartition::new(name.clone(), partition)));
         }
         Ok(partitions)
