@@ -4,6 +4,7 @@
 
 mod cli;
 mod config;
+mod embedded;
 mod serve;
 
 use std::process::ExitCode;
@@ -48,12 +49,14 @@ enum Command {
 }
 
 /// A panic is a broken invariant, and what is half changed must not be acknowledged: the process ends, the next start
-/// recovers.
+/// recovers. In a query it ends the query, which goes on from its checkpoint.
 fn end_with_a_panic() {
     let print = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         print(panic);
-        std::process::abort();
+        if !millstream_processor::is_contained() {
+            std::process::abort();
+        }
     }));
 }
 
@@ -79,5 +82,59 @@ fn main() -> ExitCode {
             eprintln!("millstream: {failure}");
             failure.exit_code()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::{Command, ExitStatus};
+
+    use millstream_client::Client;
+    use millstream_processor::Session;
+    use millstream_protocol::exchange::Answer;
+    use millstream_protocol::{ApiKey, Call, Exchange};
+
+    use super::embedded::Embedded;
+    use super::end_with_a_panic;
+
+    const ABORTED: i32 = 6;
+
+    struct Panics;
+
+    impl Exchange for Panics {
+        fn exchange(&self, _call: Call) -> Answer {
+            panic!("out of order");
+        }
+
+        fn version(&self, api: ApiKey) -> Option<i16> {
+            Some(api.info().max)
+        }
+    }
+
+    /// With the hook of the program, runs a statement that panics while it asks the other side.
+    fn ask(exchange: impl Exchange) -> String {
+        end_with_a_panic();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let session = Session::temporary(Client::new(exchange));
+        runtime.block_on(session.execute("CREATE TABLE t (a INT); SELECT a FROM t")).unwrap_err().to_string()
+    }
+
+    /// Runs itself in processes of their own, which the variable tells apart.
+    #[test]
+    fn a_panic_ends_the_process_unless_it_is_a_querys() {
+        const PLACE: &str = "MILLSTREAM_TEST_PANIC";
+        match std::env::var(PLACE).as_deref() {
+            Ok("query") => return assert_eq!(ask(Panics), "the query panicked: out of order"),
+            Ok(_) => return drop(ask(Embedded(Panics))),
+            Err(_) => {}
+        }
+        let run = |place: &str| -> ExitStatus {
+            let test = "tests::a_panic_ends_the_process_unless_it_is_a_querys";
+            let program = std::env::current_exe().unwrap();
+            Command::new(program).args(["--exact", test]).env(PLACE, place).output().unwrap().status
+        };
+        assert!(run("query").success());
+        assert_eq!(run("broker").signal(), Some(ABORTED));
     }
 }

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use clap::Args;
 use millstream_admin::{Admin, Sparing};
-use millstream_broker::{Broker, BrokerHandle, BrokerSettings, Server};
+use millstream_broker::{Broker, BrokerHandle, BrokerSettings, Listener, Server};
 use millstream_client::Client;
-use millstream_processor::Session;
+use millstream_processor::{STACK_BYTES, Session};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -20,6 +20,9 @@ use crate::config::{ConfigFile, broker_settings};
 
 /// How long queries and connections may take to finish.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The stack of a thread that does the broker's work: what Rust gives a thread unless told otherwise.
+const IO_STACK_BYTES: usize = 2 * 1024 * 1024;
 
 /// With fewer files that may be open it is worth a word.
 const OPEN_FILES_FEW: u64 = 4096;
@@ -33,7 +36,7 @@ pub(crate) struct ServeArguments {
     /// Where everything is kept.
     #[arg(long, env = "MILLSTREAM_DATA_DIR")]
     data_dir: Option<PathBuf>,
-    /// Where Kafka clients connect; port 0 means any free one.
+    /// Where Kafka clients connect; port 0 means any free one. For several listeners: --set listeners=….
     #[arg(long, env = "MILLSTREAM_KAFKA", value_name = "ADDRESS")]
     kafka: Option<String>,
     /// Where the admin API listens.
@@ -51,14 +54,15 @@ pub(crate) struct ServeArguments {
 #[derive(Debug)]
 pub(crate) struct ServerConfig {
     pub data_dir: PathBuf,
-    pub kafka: SocketAddr,
+    pub listeners: Vec<Listener>,
     pub http: SocketAddr,
     pub settings: BrokerSettings,
 }
 
 /// A server that runs.
 pub(crate) struct Running {
-    pub kafka: SocketAddr,
+    /// Where Kafka clients connect, the first listener first.
+    pub kafka: Vec<SocketAddr>,
     pub http: SocketAddr,
     pub session: Session,
     broker: Arc<Broker>,
@@ -72,7 +76,10 @@ pub(crate) fn run(arguments: ServeArguments) -> Result<(), Failure> {
     start_logging();
     let config = check(arguments)?;
     let running = Running::start(config)?;
-    println!("kafka {}\nhttp {}", running.kafka, running.http);
+    for kafka in &running.kafka {
+        println!("kafka {kafka}");
+    }
+    println!("http {}", running.http);
     std::io::stdout().flush().map_err(|error| Failure::other(error.to_string()))?;
     running.until_stopped()
 }
@@ -89,33 +96,63 @@ fn check(arguments: ServeArguments) -> Result<ServerConfig, Failure> {
         Some(path) => ConfigFile::read(path)?,
         None => ConfigFile::default(),
     };
-    let address = |flag: &Option<String>, file: &Option<String>, name: &str, default: &str| {
-        let text = flag.as_ref().or(file.as_ref()).map_or(default, String::as_str);
-        let address: SocketAddr = text
-            .replace("localhost:", "127.0.0.1:")
-            .parse()
-            .map_err(|_| Failure::usage(format!("--{name} {text}: write an address and a port, such as {default}")))?;
-        if !address.ip().is_loopback() && !arguments.insecure_listen_beyond_loopback {
-            return Err(Failure::usage(format!(
-                "--{name} {text} can be reached from other machines, and there is neither encryption nor authentication yet: listen on {}, \
-                 or accept that anybody there can read and write everything with --insecure-listen-beyond-loopback",
-                SocketAddr::new(IpAddr::from([127, 0, 0, 1]), address.port())
-            )));
-        }
-        Ok(address)
-    };
+    let is_insecure = arguments.insecure_listen_beyond_loopback;
+    let settings = broker_settings(&file, &arguments.set)?;
+    let listeners = listeners(arguments.kafka.as_ref().or(file.kafka.as_ref()), &settings, is_insecure)?;
+    let http = arguments.http.as_ref().or(file.http.as_ref()).map_or("127.0.0.1:8080", String::as_str);
     Ok(ServerConfig {
-        kafka: address(&arguments.kafka, &file.kafka, "kafka", "127.0.0.1:9092")?,
-        http: address(&arguments.http, &file.http, "http", "127.0.0.1:8080")?,
-        settings: broker_settings(&file, &arguments.set)?,
+        listeners,
+        http: address("http", http, "127.0.0.1:8080", is_insecure)?,
+        settings,
         data_dir: arguments.data_dir.or(file.data_dir).unwrap_or_else(|| PathBuf::from("millstream-data")),
     })
 }
 
+/// Those of the properties; without them the one of the flag.
+fn listeners(flag: Option<&String>, settings: &BrokerSettings, is_insecure: bool) -> Result<Vec<Listener>, Failure> {
+    if let (Some(flag), [first, ..]) = (flag, settings.listeners()) {
+        let sentence = format!("--kafka {flag} and listeners {}://{}: give one of the two", first.name, first.address);
+        return Err(Failure::usage(sentence));
+    }
+    if settings.listeners().is_empty() {
+        let address = address("kafka", flag.map_or("127.0.0.1:9092", String::as_str), "127.0.0.1:9092", is_insecure)?;
+        let plain = Listener::plain(&address.ip().to_string(), address.port());
+        return Ok(vec![Listener { advertised: settings.advertised().cloned(), ..plain }]);
+    }
+    for listener in settings.listeners() {
+        let host = listener.address.host.as_str();
+        let is_loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|host| host.is_loopback());
+        if !is_loopback && !is_insecure {
+            return Err(beyond_loopback(&format!("listener {}://{}", listener.name, listener.address), listener.address.port));
+        }
+    }
+    Ok(settings.listeners().to_vec())
+}
+
+fn address(name: &str, text: &str, default: &str, is_insecure: bool) -> Result<SocketAddr, Failure> {
+    let address: SocketAddr = text
+        .replace("localhost:", "127.0.0.1:")
+        .parse()
+        .map_err(|_| Failure::usage(format!("--{name} {text}: write an address and a port, such as {default}")))?;
+    if !address.ip().is_loopback() && !is_insecure {
+        return Err(beyond_loopback(&format!("--{name} {text}"), address.port()));
+    }
+    Ok(address)
+}
+
+fn beyond_loopback(what: &str, port: u16) -> Failure {
+    Failure::usage(format!(
+        "{what} can be reached from other machines, and there is neither encryption nor authentication yet: listen on {}, \
+         or accept that anybody there can read and write everything with --insecure-listen-beyond-loopback",
+        SocketAddr::new(IpAddr::from([127, 0, 0, 1]), port)
+    ))
+}
+
 /// Two runtimes: a heavy query must not delay an acknowledgement.
-fn runtime(name: &str, threads: usize) -> Result<Runtime, Failure> {
+fn runtime(name: &str, threads: usize, stack_bytes: usize) -> Result<Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .thread_name(name)
+        .thread_stack_size(stack_bytes)
         .worker_threads(threads)
         .enable_all()
         .build()
@@ -129,12 +166,12 @@ impl Running {
             tracing::warn!("only {open_files_max} files may be open, and each segment and connection is one: raise the limit (ulimit -n)");
         }
         let cores = std::thread::available_parallelism().map_or(2, usize::from);
-        let (io, queries) = (runtime("io", cores)?, runtime("query", cores)?);
+        let (io, queries) = (runtime("io", cores, IO_STACK_BYTES)?, runtime("query", cores, STACK_BYTES)?);
         let broker = Broker::open(&config.data_dir, config.settings).map_err(|error| Failure::other(error.to_string()))?;
-        let client = Client::new(BrokerHandle(broker.clone()));
+        let client = Client::new(crate::embedded::Embedded(BrokerHandle(broker.clone())));
         let (stop, stopped) = watch::channel(false);
-        let server = io.block_on(Server::bind(broker.clone(), config.kafka)).map_err(|error| Failure::other(error.to_string()))?;
-        let kafka = server.address().map_err(|error| Failure::other(error.to_string()))?;
+        let server = io.block_on(Server::listen(broker.clone(), &config.listeners)).map_err(|error| Failure::other(error.to_string()))?;
+        let kafka = server.addresses().map_err(|error| Failure::other(error.to_string()))?;
         let listener = io.block_on(TcpListener::bind(config.http));
         let listener = listener
             .map_err(|error| Failure::other(format!("cannot listen on {}: {error}; is another server running there?", config.http)))?;
@@ -159,7 +196,7 @@ impl Running {
                 tracing::error!("the admin API ended: {error}");
             }
         }));
-        write_addresses(&config.data_dir, kafka, http)?;
+        write_addresses(&config.data_dir, &kafka, http)?;
         Ok(Running { kafka, http, session, broker, stop, tasks, io, queries })
     }
 
@@ -221,9 +258,13 @@ async fn signalled() {
     }
 }
 
-fn write_addresses(data_dir: &Path, kafka: SocketAddr, http: SocketAddr) -> Result<(), Failure> {
+/// `kafka` is the first listener, `listeners` has all of them.
+fn write_addresses(data_dir: &Path, kafka: &[SocketAddr], http: SocketAddr) -> Result<(), Failure> {
     let path = data_dir.join("addresses.json");
-    let content = serde_json::json!({"kafka": kafka.to_string(), "http": http.to_string()}).to_string();
+    let content = {
+        let listeners: Vec<String> = kafka.iter().map(SocketAddr::to_string).collect();
+        serde_json::json!({"kafka": listeners.first(), "listeners": listeners, "http": http.to_string()}).to_string()
+    };
     #[expect(clippy::disallowed_methods, reason = "a convenience for scripts, not the broker's data")]
     std::fs::write(&path, content).map_err(|error| Failure::other(format!("cannot write {}: {error}", path.display())))
 }

@@ -33,6 +33,9 @@ pub enum QueryError {
     /// Records were deleted before they were read.
     #[error("{0}; start the query with 'failOnDataLoss' 'false' to go on with what is left")]
     DataLoss(String),
+    /// A mistake of this program; what it had begun is thrown away.
+    #[error("the query panicked: {0}")]
+    Panic(String),
     /// The engine refused the plan.
     #[error("{0}")]
     Plan(#[from] datafusion::error::DataFusionError),

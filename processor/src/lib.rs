@@ -10,11 +10,17 @@
 //! * `source` reads the topic, `sink` writes results, `state` and `checkpoint` are what survives
 //! * `micro_batch` is the loop; [`Query`] a running one; [`Session`] keeps tables and queries
 //!
+//! `containment` keeps a panic of a query from ending the process.
+//!
 //! What it is not: it never commits group offsets, and it knows no broker: it is given a client.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test may panic and look at files"))]
 
+mod containment;
+
 mod error;
+
+mod names;
 mod session;
 
 mod query;
@@ -48,9 +54,11 @@ mod checkpoint;
 mod sink;
 
 pub use arrow::array::RecordBatch;
+pub use containment::{Marked, is_contained, outside};
 pub use error::QueryError;
 pub use query::{Query, QueryStatus, Rows};
 pub use session::{Outcome, Session, TableInfo};
+pub use sql::bounds::STACK_BYTES;
 
 /// Milliseconds since 1970 as Spark writes times: UTC with milliseconds.
 pub fn iso_time(time_ms: i64) -> String {
@@ -62,7 +70,7 @@ pub fn iso_time(time_ms: i64) -> String {
 /// # Errors
 /// When a value has no text.
 pub fn pretty(batches: &[RecordBatch]) -> Result<String, QueryError> {
-    Ok(arrow::util::pretty::pretty_format_batches(batches)?.to_string())
+    containment::contain_now(|| Ok(arrow::util::pretty::pretty_format_batches(batches)?.to_string()))
 }
 
 /// Rows as JSON objects, one line each, written as Spark's `to_json` writes them.
@@ -70,5 +78,5 @@ pub fn pretty(batches: &[RecordBatch]) -> Result<String, QueryError> {
 /// # Errors
 /// When a value has no JSON.
 pub fn to_json_lines(batch: &RecordBatch) -> Result<Vec<String>, QueryError> {
-    Ok(format::json::encode(batch)?.iter().map(|row| String::from_utf8_lossy(row).into_owned()).collect())
+    containment::contain_now(|| Ok(format::json::encode(batch)?.iter().map(|row| String::from_utf8_lossy(row).into_owned()).collect()))
 }

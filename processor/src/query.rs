@@ -128,7 +128,7 @@ impl Query {
         self.shared.progress.lock().iter().cloned().collect()
     }
 
-    /// Asks it to stop, and waits until it has.
+    /// Asks it to stop, and waits until it has: a batch under way may end, unless it takes longer than a few seconds.
     pub async fn stop(&self) {
         self.stop.send_replace(true);
         self.ended().await;

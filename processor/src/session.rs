@@ -16,8 +16,10 @@ use tokio::sync::{mpsc, watch};
 
 use crate::checkpoint::Checkpoint;
 use crate::checkpoint::file::Files;
+use crate::containment::{contain, mark_tasks};
 use crate::error::QueryError;
 use crate::micro_batch::Execution;
+use crate::names::Names;
 use crate::output_mode::OutputMode;
 use crate::plan;
 use crate::query::{Query, QueryStatus, Rows, Shared};
@@ -25,7 +27,8 @@ use crate::sink::Sink;
 use crate::sink::rows::RowsSink;
 use crate::sink::topic::{Delivery, TopicSink};
 use crate::source::TopicSource;
-use crate::sql::lexer::statements;
+use crate::sql::bounds;
+use crate::sql::lexer::{Token, statements, tokens};
 use crate::sql::rewrite::rewrite;
 use crate::sql::statement::{Options, Statement, parse};
 use crate::table::{StartingOffsets, Table};
@@ -37,7 +40,7 @@ const ROWS_UNDER_WAY: usize = 4;
 const BATCH_ROWS_MAX: usize = 10_000_000;
 
 /// What is kept of the catalog: statements, as they were given.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 struct CatalogFile {
     tables: BTreeMap<String, String>,
     queries: BTreeMap<String, String>,
@@ -46,7 +49,8 @@ struct CatalogFile {
 #[derive(Debug, Default)]
 struct State {
     catalog: CatalogFile,
-    tables: BTreeMap<String, Table>,
+    /// Tables, or why the statement that the catalog has of one cannot be read.
+    tables: BTreeMap<String, Result<Table, String>>,
     queries: BTreeMap<String, Query>,
 }
 
@@ -56,8 +60,8 @@ pub struct Session {
     client: Client,
     dir: Option<PathBuf>,
     state: Arc<Mutex<State>>,
-    /// Held while a statement changes the catalog.
-    changes: Arc<tokio::sync::Mutex<()>>,
+    /// The names that statements create, replace or drop just now.
+    names: Arc<Names>,
 }
 
 /// A table, for listings.
@@ -69,6 +73,8 @@ pub struct TableInfo {
     pub topic: String,
     /// Columns and their types.
     pub columns: Vec<(String, String)>,
+    /// Why it cannot be read, if its statement was written by another version; topic and columns are not known then.
+    pub error: Option<String>,
 }
 
 /// What a statement came to.
@@ -85,13 +91,19 @@ pub enum Outcome {
 impl Session {
     /// A session that forgets everything.
     pub fn temporary(client: Client) -> Self {
-        Session { client, dir: None, state: Arc::default(), changes: Arc::default() }
+        Session::new(client, None)
+    }
+
+    fn new(client: Client, dir: Option<PathBuf>) -> Self {
+        mark_tasks();
+        Session { client, dir, state: Arc::default(), names: Arc::default() }
     }
 
     /// A session kept in a folder; its streaming tables go on at once.
     ///
     /// # Errors
-    /// When the folder cannot be read. A query that cannot go on is no error: it is listed as failed.
+    /// When the folder cannot be read. A query that cannot go on, and a statement that cannot be read any more, are no error: they are
+    /// listed as failed, and stay in the catalog until they are dropped.
     pub async fn open(client: Client, dir: &Path) -> Result<Self, QueryError> {
         let files = Files { is_synced: true };
         files.create_dir(dir)?;
@@ -100,33 +112,37 @@ impl Session {
             Some(content) => serde_json::from_slice(&content).map_err(|error| QueryError::checkpoint(&path, error))?,
             None => CatalogFile::default(),
         };
-        let session = Session { client, dir: Some(dir.to_owned()), state: Arc::default(), changes: Arc::default() };
-        for (name, text) in &catalog.tables {
-            let Statement::CreateTable { schema, options, .. } = parse(text)? else {
-                return Err(QueryError::checkpoint(&path, format!("table {name} is no CREATE TABLE")));
-            };
-            session.state.lock().tables.insert(name.clone(), Table::new(name, &schema, &options)?);
-        }
-        let queries = catalog.queries.clone();
-        session.state.lock().catalog = catalog;
-        for (name, text) in queries {
-            let Statement::CreateStreamingTable { options, select, .. } = parse(&text)? else {
-                return Err(QueryError::checkpoint(&path, format!("query {name} is no CREATE STREAMING TABLE")));
-            };
-            if let Err(error) = session.start(&name, &options, &select).await {
-                tracing::error!(query = name, "cannot go on: {error}");
-                session.failed(&name, &select, error);
-            }
+        let session = Session::new(client, Some(dir.to_owned()));
+        let tables = catalog.tables.iter().map(|(name, text)| (name.clone(), declared(name, text)));
+        let (tables, queries) = (tables.collect(), catalog.queries.clone());
+        *session.state.lock() = State { catalog, tables, queries: BTreeMap::new() };
+        for (name, text) in &queries {
+            session.go_on(name, text).await;
         }
         Ok(session)
+    }
+
+    /// Starts a query of the catalog again.
+    async fn go_on(&self, name: &str, text: &str) {
+        let (select, started) = match parse(text) {
+            Ok(Statement::CreateStreamingTable { options, select, .. }) => {
+                let started = contain(self.start(name, &options, &select)).await;
+                (select, started.map(drop))
+            }
+            Ok(_) => (text.to_owned(), Err(QueryError::analysis("its statement in the catalog is no CREATE STREAMING TABLE"))),
+            Err(error) => (text.to_owned(), Err(error)),
+        };
+        if let Err(error) = started {
+            tracing::error!(query = name, "cannot go on: {error}");
+            self.failed(name, &select, error);
+        }
     }
 
     fn failed(&self, name: &str, select: &str, error: QueryError) {
         let checkpoint = self.checkpoint_dir(name).and_then(|dir| Checkpoint::open(&dir, true).ok());
         let shared = Shared::new(name.to_owned(), checkpoint.map_or(uuid::Uuid::nil(), |checkpoint| checkpoint.id));
         shared.end(QueryStatus::Failed(error.to_string()));
-        let table = rewrite(select).ok().and_then(|rewritten| rewritten.streams.into_iter().next()).map(|read| read.table);
-        let query = Query { shared, sql: select.to_owned(), table, topic: None, stop: watch::Sender::new(false) };
+        let query = Query { shared, sql: select.to_owned(), table: table_read(select), topic: None, stop: watch::Sender::new(false) };
         self.state.lock().queries.insert(name.to_owned(), query);
     }
 
@@ -135,6 +151,10 @@ impl Session {
     /// # Errors
     /// With the first statement that fails; those before it have taken effect.
     pub async fn execute(&self, script: &str) -> Result<Outcome, QueryError> {
+        contain(self.script(script)).await
+    }
+
+    async fn script(&self, script: &str) -> Result<Outcome, QueryError> {
         let mut last = Err(QueryError::Parse("the statement is empty".into()));
         for text in statements(script)? {
             last = Ok(self.statement(text).await?);
@@ -143,50 +163,67 @@ impl Session {
     }
 
     async fn statement(&self, text: &str) -> Result<Outcome, QueryError> {
-        let statement = parse(text)?;
-        match statement {
+        bounds::check_text(text)?;
+        match parse(text)? {
             Statement::Select(sql) => self.select(&sql).await,
             Statement::ShowTables => self.show_tables(),
             Statement::CreateTable { name, or_replace, if_not_exists, schema, options } => {
-                let _changing = self.changes.lock().await;
+                let _held = self.names.hold(&name, None).await;
                 let is_streaming = self.state.lock().queries.contains_key(&name);
                 if is_streaming || (self.exists(&name) && !or_replace) {
                     return already(&name, if_not_exists);
                 }
                 self.check_unread(&name)?;
                 let table = Table::new(&name, &schema, &options)?;
-                let mut state = self.state.lock();
-                state.catalog.tables.insert(name.clone(), text.to_owned());
-                self.save(&state.catalog)?;
-                state.tables.insert(name.clone(), table);
+                let keep = |catalog: &mut CatalogFile| drop(catalog.tables.insert(name.clone(), text.to_owned()));
+                self.change(keep, |state| drop(state.tables.insert(name.clone(), Ok(table))))?;
                 Ok(Outcome::Done(format!("table {name} created")))
             }
             Statement::CreateStreamingTable { name, if_not_exists, options, select } => {
-                let _changing = self.changes.lock().await;
+                let _held = self.names.hold(&name, table_read(&select).as_deref()).await;
                 if self.exists(&name) {
                     return already(&name, if_not_exists);
                 }
                 // A crash may have left the checkpoint of one that was dropped; this one begins anew.
                 self.remove_checkpoint(&name)?;
-                if let Err(error) = self.start(&name, &options, &select).await {
+                if let Err(error) = self.start_kept(&name, text, &options, &select).await {
                     self.remove_checkpoint(&name)?;
                     return Err(error);
                 }
-                let mut state = self.state.lock();
-                state.catalog.queries.insert(name.clone(), text.to_owned());
-                self.save(&state.catalog)?;
                 Ok(Outcome::Done(format!("streaming table {name} created; its query runs")))
             }
             Statement::DropTable { name, if_exists } => {
-                let _changing = self.changes.lock().await;
+                let _held = self.names.hold(&name, None).await;
                 self.drop_table(&name, if_exists).await
             }
         }
     }
 
+    /// Starts a query, and keeps its statement.
+    async fn start_kept(&self, name: &str, text: &str, options: &Options, select: &str) -> Result<(), QueryError> {
+        let query = self.start(name, options, select).await?;
+        let kept = self.change(|catalog| drop(catalog.queries.insert(name.to_owned(), text.to_owned())), |_| {});
+        if kept.is_err() {
+            query.stop().await;
+            self.state.lock().queries.remove(name);
+        }
+        kept
+    }
+
     fn exists(&self, name: &str) -> bool {
         let state = self.state.lock();
         state.tables.contains_key(name) || state.queries.contains_key(name)
+    }
+
+    /// Changes the catalog, on the disk and only then in memory.
+    fn change(&self, keep: impl FnOnce(&mut CatalogFile), apply: impl FnOnce(&mut State)) -> Result<(), QueryError> {
+        let mut state = self.state.lock();
+        let mut catalog = state.catalog.clone();
+        keep(&mut catalog);
+        self.save(&catalog)?;
+        state.catalog = catalog;
+        apply(&mut state);
+        Ok(())
     }
 
     fn save(&self, catalog: &CatalogFile) -> Result<(), QueryError> {
@@ -212,22 +249,24 @@ impl Session {
 
     async fn drop_table(&self, name: &str, if_exists: bool) -> Result<Outcome, QueryError> {
         self.check_unread(name)?;
-        let query = self.state.lock().queries.get(name).cloned();
-        if let Some(query) = &query {
-            query.stop().await;
-        }
-        let mut state = self.state.lock();
-        let was_table = state.tables.remove(name).is_some();
-        if query.is_none() && !was_table {
+        if !self.exists(name) {
             return match if_exists {
                 true => Ok(Outcome::Done(format!("there is no table {name}"))),
                 false => Err(plan::unknown_table(name)),
             };
         }
-        state.queries.remove(name);
-        state.catalog.tables.remove(name);
-        state.catalog.queries.remove(name);
-        self.save(&state.catalog)?;
+        let query = self.state.lock().queries.get(name).cloned();
+        if let Some(query) = &query {
+            query.stop().await;
+        }
+        let forget = |catalog: &mut CatalogFile| {
+            catalog.tables.remove(name);
+            catalog.queries.remove(name);
+        };
+        self.change(forget, |state| {
+            state.tables.remove(name);
+            state.queries.remove(name);
+        })?;
         self.remove_checkpoint(name)?;
         Ok(Outcome::Done(format!("table {name} dropped; its topic and records stay")))
     }
@@ -238,9 +277,20 @@ impl Session {
         self.dir.as_ref().map(|dir| dir.join("checkpoints").join(folder))
     }
 
-    fn lookup(&self) -> impl Fn(&str) -> Option<Table> + use<> {
+    fn lookup(&self) -> impl Fn(&str) -> Result<Table, QueryError> + use<> {
         let tables = self.state.lock().tables.clone();
-        move |name: &str| tables.get(name).cloned()
+        move |name: &str| match tables.get(name) {
+            Some(Ok(table)) => Ok(table.clone()),
+            Some(Err(reason)) => Err(unusable(name, reason)),
+            None => Err(plan::unknown_table(name)),
+        }
+    }
+
+    /// Why one of the tables that are named cannot be used, if one cannot.
+    fn unusable(&self, words: &[Token]) -> Option<QueryError> {
+        let state = self.state.lock();
+        let reason = |name: String| state.tables.get(&name)?.as_ref().err().map(|reason| unusable(&name, reason));
+        words.iter().filter_map(Token::name).find_map(reason)
     }
 
     async fn start(&self, name: &str, options: &Options, select: &str) -> Result<Query, QueryError> {
@@ -329,10 +379,12 @@ impl Session {
 
     /// Reads tables from their first record to the present end.
     async fn select_present(&self, sql: &str) -> Result<Vec<RecordBatch>, QueryError> {
+        // Before anything is read for it.
+        bounds::check(sql)?;
         let context = plan::context();
         let tables = self.lookup();
-        let names: Vec<String> = crate::sql::lexer::tokens(sql)?.iter().filter_map(crate::sql::lexer::Token::name).collect();
-        for table in names.iter().filter_map(|name| tables(name)) {
+        let words = tokens(sql)?;
+        for table in words.iter().filter_map(|word| tables(&word.name()?).ok()) {
             if context.table_exist(&table.name)? {
                 continue;
             }
@@ -354,8 +406,8 @@ impl Session {
             let input = source.replay(&start, &end).await?;
             context.register_table(&name, Arc::new(MemTable::try_new(schema, vec![input.batches])?))?;
         }
-        let state = context.state();
-        let plan = state.create_logical_plan(sql).await?;
+        // A table that cannot be used is not there for the engine; why says more.
+        let plan = plan::analyse(&context, sql).await.map_err(|error| self.unusable(&words).unwrap_or(error))?;
         check_read_only(&plan, &tables)?;
         let frame = context.execute_logical_plan(plan).await?;
         Ok(frame.collect().await?)
@@ -370,7 +422,7 @@ impl Session {
             tables.iter().map(|table| table.topic.clone()).chain(queries.iter().map(|query| query.topic().unwrap_or_default().to_owned()));
         let kinds = tables
             .iter()
-            .map(|_| "table".to_owned())
+            .map(|table| if table.error.is_none() { "table".to_owned() } else { "table (failed)".to_owned() })
             .chain(queries.iter().map(|query| format!("streaming table ({})", query.status().name())));
         let batch = RecordBatch::try_from_iter([
             ("name", Arc::new(StringArray::from_iter_values(names)) as _),
@@ -383,12 +435,16 @@ impl Session {
     /// The declared tables, by name.
     pub fn tables(&self) -> Vec<TableInfo> {
         let state = self.state.lock();
-        let info = |table: &Table| TableInfo {
-            name: table.name.clone(),
-            topic: table.topic.clone(),
-            columns: table.schema.fields().iter().map(|field| (field.name().clone(), field.data_type().to_string())).collect(),
+        let info = |(name, table): (&String, &Result<Table, String>)| match table {
+            Ok(table) => TableInfo {
+                name: name.clone(),
+                topic: table.topic.clone(),
+                columns: table.schema.fields().iter().map(|field| (field.name().clone(), field.data_type().to_string())).collect(),
+                error: None,
+            },
+            Err(reason) => TableInfo { name: name.clone(), topic: String::new(), columns: Vec::new(), error: Some(reason.clone()) },
         };
-        state.tables.values().map(info).collect()
+        state.tables.iter().map(info).collect()
     }
 
     /// The streaming tables' queries, by name.
@@ -403,9 +459,8 @@ impl Session {
 
     /// Stops all queries; those in the catalog go on with the next session.
     pub async fn close(&self) {
-        for query in self.queries() {
-            query.stop().await;
-        }
+        let queries = self.queries();
+        futures::future::join_all(queries.iter().map(|query| query.stop())).await;
     }
 }
 
@@ -418,18 +473,43 @@ fn already(name: &str, if_not_exists: bool) -> Result<Outcome, QueryError> {
     }
 }
 
+/// A table of the catalog, or why its statement cannot be read.
+fn declared(name: &str, text: &str) -> Result<Table, String> {
+    let table = match parse(text) {
+        Ok(Statement::CreateTable { schema, options, .. }) => Table::new(name, &schema, &options),
+        Ok(_) => Err(QueryError::analysis("its statement in the catalog is no CREATE TABLE")),
+        Err(error) => Err(error),
+    };
+    table.map_err(|error| {
+        tracing::error!(table = name, "cannot be used: {error}");
+        error.to_string()
+    })
+}
+
+fn unusable(table: &str, reason: &str) -> QueryError {
+    QueryError::analysis(format!("table {table} cannot be used: {reason}; drop it and create it anew"))
+}
+
+/// The table that a SELECT reads as a stream, if it can be read.
+fn table_read(select: &str) -> Option<String> {
+    rewrite(select).ok()?.streams.into_iter().next().map(|read| read.table)
+}
+
 fn temporary_dir() -> PathBuf {
     std::env::temp_dir().join(format!("millstream-query-{}", uuid::Uuid::new_v4()))
 }
 
 /// SQL from a client reads declared tables and nothing else: no files, no settings.
-fn check_read_only(plan: &datafusion::logical_expr::LogicalPlan, tables: &dyn Fn(&str) -> Option<Table>) -> Result<(), QueryError> {
+fn check_read_only(
+    plan: &datafusion::logical_expr::LogicalPlan,
+    tables: &dyn Fn(&str) -> Result<Table, QueryError>,
+) -> Result<(), QueryError> {
     use datafusion::common::tree_node::TreeNodeRecursion;
     use datafusion::logical_expr::LogicalPlan;
     let mut is_allowed = true;
     plan.apply_with_subqueries(|node| {
         if let LogicalPlan::TableScan(scan) = node {
-            is_allowed &= tables(scan.table_name.table()).is_some();
+            is_allowed &= tables(scan.table_name.table()).is_ok();
         }
         is_allowed &= !matches!(
             node,

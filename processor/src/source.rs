@@ -1,21 +1,27 @@
-//! The topic as a source: what is there beyond the position is fetched once, and what was fetched is the batch.
+//! The topic as a source. What one fetch brings is the batch, as long as it is all that waits. When more waits, the batch takes the same
+//! share of it in every partition: [`way`].
 //!
 //! After a restart the same ranges are read again by offset, so a batch that was planned has the same rows.
+
+mod way;
 
 use std::collections::HashSet;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
-use millstream_client::{Client, ErrorCode, PartitionBatches, Record, TopicReader};
+use millstream_client::{Client, Error, ErrorCode, PartitionBatches, Record, TopicReader};
 
 use crate::error::QueryError;
 use crate::format::rows::{CHUNK_ROWS, RowMaker, Rows};
 use crate::table::{StartingOffsets, Table};
+use way::{Way, limit};
 
-/// The most that one fetch brings, over all partitions.
-const FETCH_BYTES_MAX: i32 = 32 * 1024 * 1024;
+/// What a batch takes in of a backlog, and the most that one fetch brings, over all partitions.
+const BATCH_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// The least that a fetch may bring of a partition: more than a batch of records has unless somebody allowed larger ones.
+const PARTITION_BYTES_MIN: usize = 2 * 1024 * 1024;
 /// How long a read by offset waits for records that must be there.
-const REPLAY_WAIT: Duration = Duration::from_secs(5);
+const READ_WAIT: Duration = Duration::from_secs(5);
 
 /// A table being read as a stream.
 pub(crate) struct TopicSource {
@@ -24,10 +30,11 @@ pub(crate) struct TopicSource {
     maker: RowMaker,
 }
 
-/// What a fetch brought, and where it ends.
+/// What was fetched for a batch, and where the batch ends.
 #[derive(Debug)]
 pub(crate) struct Fetched {
-    parts: Vec<PartitionBatches>,
+    /// For every partition its parts in order, each with the offset that it was fetched from.
+    parts: Vec<Vec<(i64, PartitionBatches)>>,
     pub end: Vec<i64>,
     pub latest: Vec<i64>,
 }
@@ -76,7 +83,7 @@ impl TopicSource {
         Ok(self.reader.ends().await?)
     }
 
-    /// Partitions that were added since are read from their beginning. Says whether there are any.
+    /// Looks for partitions that were added since; they are read from their beginning.
     pub(crate) async fn discover(&mut self, positions: &mut Vec<i64>) -> Result<(), QueryError> {
         self.reader.refresh().await?;
         let partitions = self.reader.topic().partitions as usize;
@@ -90,30 +97,75 @@ impl TopicSource {
         Ok(())
     }
 
-    /// Fetches what is there, waiting up to `wait` for the first record, and not beyond `end_max`.
+    /// Fetches what is there, waiting up to `wait` for the first record, and says where the batch ends, which is not beyond `end_max`.
     pub(crate) async fn fetch(&mut self, positions: &mut [i64], wait: Duration, end_max: Option<&[i64]>) -> Result<Fetched, QueryError> {
-        let parts = match self.reader.fetch(positions, wait, FETCH_BYTES_MAX).await {
-            Err(error) if error.code() == Some(ErrorCode::OFFSET_OUT_OF_RANGE) => {
+        let parts = match self.ask(&everywhere(positions), wait, BATCH_BYTES_MAX).await {
+            Err(error) if is_lost(&error) => {
                 self.after_loss(positions).await?;
-                self.reader.fetch(positions, wait, FETCH_BYTES_MAX).await?
+                self.ask(&everywhere(positions), wait, BATCH_BYTES_MAX).await?
             }
             other => other?,
         };
-        let mut end = positions.to_vec();
-        let mut latest = end.clone();
+        let mut latest = positions.to_vec();
         for part in &parts {
-            let place = part.partition as usize;
-            latest[place] = latest[place].max(part.end_offset);
-            end[place] = part.next_offset;
+            let latest = &mut latest[part.partition as usize];
+            *latest = part.end_offset.max(*latest);
+        }
+        let mut goal = latest.clone();
+        if let Some(end_max) = end_max {
+            for ((goal, end_max), position) in goal.iter_mut().zip(end_max).zip(positions.iter()) {
+                *goal = (*goal).min(*end_max).max(*position);
+            }
         }
         if let Some(budget) = self.table.offsets_per_trigger_max {
-            limit(positions, &mut end, budget);
+            limit(positions, &mut goal, budget);
         }
-        if let Some(end_max) = end_max {
-            end.iter_mut().zip(end_max).for_each(|(end, end_max)| *end = (*end).min(*end_max));
-            end.iter_mut().zip(positions.iter()).for_each(|(end, position)| *end = (*end).max(*position));
+        let way = Way { start: positions.to_vec(), reached: positions.to_vec(), goal };
+        self.gather(way, parts, latest).await
+    }
+
+    /// Fetches on until the batch is whole, or has enough of every partition.
+    async fn gather(&mut self, mut way: Way, mut parts: Vec<PartitionBatches>, latest: Vec<i64>) -> Result<Fetched, QueryError> {
+        let mut fetched = Fetched { parts: way.start.iter().map(|_| Vec::new()).collect(), end: Vec::new(), latest };
+        let mut bytes = 0;
+        let nothing_waits = parts.iter().all(|part| part.next_offset <= way.start[part.partition as usize]);
+        loop {
+            let before = way.reached.clone();
+            for part in parts {
+                let place = part.partition as usize;
+                bytes += part.batches.iter().map(|batch| batch.total_bytes()).sum::<usize>();
+                way.reached[place] = part.next_offset.max(before[place]);
+                fetched.parts[place].push((before[place], part));
+            }
+            let behind = way.behind();
+            let is_enough = bytes >= BATCH_BYTES_MAX / 2 && way.common() > 0.0;
+            if behind.is_empty() || is_enough || nothing_waits {
+                break;
+            }
+            parts = match self.ask(&behind, READ_WAIT, BATCH_BYTES_MAX.saturating_sub(bytes).max(PARTITION_BYTES_MIN)).await {
+                // The next fetch begins where the batch would have, and finds out what is left.
+                Err(error) if is_lost(&error) => {
+                    way.reached.clone_from(&way.start);
+                    break;
+                }
+                other => other?,
+            };
+            if parts.iter().all(|part| part.next_offset <= way.reached[part.partition as usize]) {
+                return Err(self.ends_early());
+            }
         }
-        Ok(Fetched { parts, end, latest })
+        fetched.end = way.end();
+        Ok(fetched)
+    }
+
+    /// One fetch of some partitions. None of them takes the room of all.
+    async fn ask(&mut self, from: &[(i32, i64)], wait: Duration, bytes_max: usize) -> Result<Vec<PartitionBatches>, Error> {
+        let each = (bytes_max / from.len().max(1)).max(PARTITION_BYTES_MIN);
+        self.reader.fetch_from(from, wait, bytes_max as i32, each as i32).await
+    }
+
+    fn ends_early(&self) -> QueryError {
+        QueryError::DataLoss(format!("topic {} ends before the batch that was planned", self.table.topic))
     }
 
     /// Records were deleted before they were read: an error, or the first that is left.
@@ -136,15 +188,13 @@ impl TopicSource {
         Ok(())
     }
 
-    /// Makes rows of what was fetched.
-    pub(crate) fn rows(&mut self, start: &[i64], fetched: &Fetched) -> Result<Input, QueryError> {
+    /// Makes rows of what was fetched, partition by partition: a batch that runs again must have its rows in the same order.
+    pub(crate) fn rows(&mut self, fetched: &Fetched) -> Result<Input, QueryError> {
         let mut input = Input::default();
-        // Whatever the order of the answer: a batch that runs again must have its rows in the same order.
-        let mut parts: Vec<&PartitionBatches> = fetched.parts.iter().collect();
-        parts.sort_by_key(|part| part.partition);
-        for part in parts {
-            let place = part.partition as usize;
-            self.append(&mut input, part, start[place], fetched.end[place])?;
+        for (parts, end) in fetched.parts.iter().zip(&fetched.end) {
+            for (from, part) in parts {
+                self.append(&mut input, part, *from, *end)?;
+            }
         }
         Ok(input)
     }
@@ -177,24 +227,27 @@ impl TopicSource {
     pub(crate) async fn replay(&mut self, start: &[i64], end: &[i64]) -> Result<Input, QueryError> {
         let mut inputs: Vec<Input> = start.iter().map(|_| Input::default()).collect();
         let mut positions = start.to_vec();
-        while positions.iter().zip(end).any(|(position, end)| position < end) {
-            let before = positions.clone();
-            // Partitions that are done are asked for at their end, which brings nothing that counts.
-            let parts = self.reader.fetch(&positions, REPLAY_WAIT, FETCH_BYTES_MAX).await;
-            let parts = match parts {
-                Err(error) if error.code() == Some(ErrorCode::OFFSET_OUT_OF_RANGE) => {
+        loop {
+            let missing = (0..).zip(positions.iter().zip(end)).filter(|(_, (position, end))| position < end);
+            let missing: Vec<(i32, i64)> = missing.map(|(partition, (position, _))| (partition, *position)).collect();
+            if missing.is_empty() {
+                break;
+            }
+            let parts = match self.ask(&missing, READ_WAIT, BATCH_BYTES_MAX).await {
+                Err(error) if is_lost(&error) => {
                     self.after_loss(&mut positions).await?;
                     continue;
                 }
                 other => other?,
             };
+            let before = positions.clone();
             for part in &parts {
                 let place = part.partition as usize;
                 self.append(&mut inputs[place], part, before[place], end[place])?;
                 positions[place] = positions[place].max(part.next_offset);
             }
             if positions == before {
-                return Err(QueryError::DataLoss(format!("topic {} ends before the batch that was planned", self.table.topic)));
+                return Err(self.ends_early());
             }
         }
         let mut input = Input::default();
@@ -211,32 +264,10 @@ impl TopicSource {
     }
 }
 
-/// Shares a budget of offsets over partitions in proportion to what waits in each; a share below one is rounded up, so that
-/// no partition starves (KafkaMicroBatchStream.rateLimit).
-fn limit(start: &[i64], end: &mut [i64], budget: i64) {
-    let waiting: Vec<i64> = start.iter().zip(end.iter()).map(|(start, end)| end - start).collect();
-    let total: i64 = waiting.iter().sum();
-    if total <= budget {
-        return;
-    }
-    for (place, waiting) in waiting.iter().enumerate() {
-        let share = budget as f64 * *waiting as f64 / total as f64;
-        let share = if share < 1.0 { share.ceil() } else { share.floor() } as i64;
-        end[place] = start[place] + share.min(*waiting);
-    }
+fn everywhere(positions: &[i64]) -> Vec<(i32, i64)> {
+    (0..).zip(positions.iter().copied()).collect()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_budget_is_shared_as_spark_shares_it() {
-        let mut end = [1000, 10, 1];
-        limit(&[0, 0, 0], &mut end, 100);
-        assert_eq!(end, [98, 1, 1]);
-        let mut end = [5, 7, 1];
-        limit(&[5, 5, 1], &mut end, 10);
-        assert_eq!(end, [5, 7, 1]);
-    }
+fn is_lost(error: &Error) -> bool {
+    error.code() == Some(ErrorCode::OFFSET_OUT_OF_RANGE)
 }

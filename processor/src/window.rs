@@ -22,7 +22,8 @@ pub(crate) struct Tumbling {
 impl Tumbling {
     /// The start of the window that a time is in; right for times before 1970 too.
     pub(crate) fn start_of(self, time_us: i64) -> i64 {
-        time_us - (time_us - self.start_us).rem_euclid(self.size_us)
+        // Anybody may send a time that is a number near the end of what there is.
+        time_us.saturating_sub(time_us.saturating_sub(self.start_us).rem_euclid(self.size_us))
     }
 }
 
@@ -51,7 +52,7 @@ fn parse(texts: &[String]) -> Result<Tumbling> {
     if slide_us != size_us {
         return plan_err!("window: sliding windows are not supported yet; leave the slide out, or make it equal to the size");
     }
-    if start_us.abs() >= size_us {
+    if start_us.unsigned_abs() >= size_us.unsigned_abs() {
         return plan_err!("window: the start must be less than the size");
     }
     Ok(Tumbling { size_us, start_us })
@@ -134,5 +135,16 @@ mod tests {
             assert_eq!(tumbling.start_of(time), start);
         }
         assert_eq!(Tumbling { size_us: 10, start_us: 3 }.start_of(2), -7);
+    }
+
+    #[test]
+    fn no_time_and_no_size_is_too_large_to_be_counted_with() {
+        for start_us in [-9, 0, 9] {
+            let tumbling = Tumbling { size_us: 10, start_us };
+            assert_eq!(tumbling.start_of(i64::MIN), i64::MIN);
+            assert!(tumbling.start_of(i64::MAX) > i64::MAX - 20);
+        }
+        let texts = ["10 seconds", "10 seconds", "-9223372036854775808 microseconds"].map(String::from);
+        assert!(parse(&texts).is_err());
     }
 }

@@ -18,6 +18,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use millstream_client::{Client, Error, ErrorCode, ErrorKind};
+use millstream_processor::STACK_BYTES;
 
 /// Why a command failed; the number is the exit code.
 #[derive(Debug)]
@@ -114,8 +115,8 @@ impl Bootstrap {
 
 /// Runs a command to its end, or until Ctrl-C.
 pub(crate) fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = runtime.map_err(|error| Failure::other(format!("cannot start threads: {error}")))?;
+    let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_stack_size(STACK_BYTES).enable_all().build();
+    let runtime = threads.map_err(|error| Failure::other(format!("cannot start threads: {error}")))?;
     let result = runtime.block_on(async {
         tokio::select! {
             result = command => result,

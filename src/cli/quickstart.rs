@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
-use millstream_broker::{BrokerSettings, Properties};
+use millstream_broker::{BrokerSettings, Listener, Properties};
 use millstream_client::{Client, NewRecord, TopicReader};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
@@ -51,14 +51,16 @@ pub(crate) fn run(arguments: QuickstartArguments) -> Result<(), Failure> {
     let properties = Properties::from([("num.partitions".to_owned(), "3".to_owned())]);
     let settings = BrokerSettings::new(properties).map_err(|error| Failure::other(error.to_string()))?;
     let begun = Instant::now();
-    let running =
-        Running::start(ServerConfig { data_dir: directory.path().to_owned(), kafka: arguments.kafka, http: arguments.http, settings })?;
+    let listeners = vec![Listener::plain(&arguments.kafka.ip().to_string(), arguments.kafka.port())];
+    let data_dir = directory.path().to_owned();
+    let running = Running::start(ServerConfig { data_dir, listeners, http: arguments.http, settings })?;
+    let kafka = running.kafka.first().map(ToString::to_string).unwrap_or_default();
     println!("A server is up after {} ms, on {}", begun.elapsed().as_millis(), directory.path().display());
-    println!("  Kafka clients:  {}", running.kafka);
+    println!("  Kafka clients:  {kafka}");
     println!("  admin API:      http://{}\n", running.http);
     println!("{TABLE};\n\n{QUERY};\n");
     // On the runtime of `block_on`, as any other client: over a socket.
-    let address = running.kafka.to_string();
+    let address = kafka.clone();
     let session = running.session.clone();
     super::block_on(async move {
         let client = Client::connect(&address).await?;
@@ -84,12 +86,12 @@ pub(crate) fn run(arguments: QuickstartArguments) -> Result<(), Failure> {
         return running.shut_down();
     }
     println!("\nThe server stays up until Ctrl-C. Try, in another terminal:");
-    println!("  millstream consume part_counts -n 5 -b {}", running.kafka);
+    println!("  millstream consume part_counts -n 5 -b {kafka}");
     println!(
         "  millstream sql --server http://{} 'SELECT part, sum(quantity) AS quantity FROM (SELECT unnest(bom) AS b FROM orders) GROUP BY b.part'",
         running.http
     );
-    println!("  kcat -b {} -t orders -C -c 5 -u", running.kafka);
+    println!("  kcat -b {kafka} -t orders -C -c 5 -u");
     let _ = std::io::stdout().flush();
     running.until_stopped()
 }

@@ -97,7 +97,13 @@ fn show(answer: &Value, format: Format) -> Result<(), Failure> {
 
 async fn here(address: &str, script: &str, format: Format) -> Result<(), Failure> {
     let session = Session::temporary(Client::connect(address).await?);
-    let outcome = session.execute(script).await.map_err(|error| Failure::other(error.to_string()))?;
+    // On a thread of the runtime: its stack has the room that statements need.
+    let running = tokio::spawn({
+        let (session, script) = (session.clone(), script.to_owned());
+        async move { session.execute(&script).await }
+    });
+    let outcome = running.await.map_err(|error| Failure::other(error.to_string()))?;
+    let outcome = outcome.map_err(|error| Failure::other(error.to_string()))?;
     let print = |batches: &[millstream_processor::RecordBatch]| -> Result<(), Failure> {
         let failed = |error: millstream_processor::QueryError| Failure::other(error.to_string());
         match format {

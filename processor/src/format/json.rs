@@ -15,6 +15,10 @@ use crate::error::QueryError;
 /// What stands in for a malformed value.
 const EMPTY: &[u8] = b"{}";
 
+/// How deep arrays and objects of a value may lie in one another; Jackson, which Spark reads JSON with, has the same bound. Arrow's decoder
+/// writes a value of the wrong type into its error, and that by recursion: 300 bytes of stack a level in a debug build.
+const NESTING_MAX: usize = 1000;
+
 /// Columns, and which rows were malformed.
 pub(crate) struct Decoded {
     pub batch: RecordBatch,
@@ -67,7 +71,7 @@ impl JsonDecoder {
     fn try_decode(&mut self, values: &[Option<&[u8]>]) -> Option<RecordBatch> {
         for (row, value) in values.iter().enumerate() {
             let bytes = value.unwrap_or(EMPTY);
-            let is_object = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{');
+            let is_object = bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'{') && !is_too_deep(bytes);
             // Anything but exactly one more whole row would shift all rows behind it.
             match self.decoder.decode(bytes) {
                 Ok(read) if is_object && read == bytes.len() && self.decoder.len() == row + 1 && !self.decoder.has_partial_record() => {}
@@ -76,6 +80,43 @@ impl JsonDecoder {
         }
         // A value of the wrong type is only found here.
         self.decoder.flush().ok().flatten()
+    }
+}
+
+/// Whether arrays and objects lie too deep in one another. Brackets within texts are none; but first all are counted, which is quick,
+/// and nearly always enough.
+fn is_too_deep(json: &[u8]) -> bool {
+    let opening = |byte: &u8| matches!(byte, b'[' | b'{');
+    json.iter().filter(|byte| opening(byte)).count() > NESTING_MAX && depth(json) > NESTING_MAX
+}
+
+fn depth(json: &[u8]) -> usize {
+    let (mut depth, mut deepest) = (0usize, 0);
+    let mut bytes = json.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'"' => skip_text(&mut bytes),
+            b'[' | b'{' => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
+/// Moves behind the quote that ends a text.
+fn skip_text(bytes: &mut std::slice::Iter<'_, u8>) {
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' => {
+                bytes.next();
+            }
+            b'"' => return,
+            _ => {}
+        }
     }
 }
 
@@ -154,6 +195,21 @@ mod tests {
         assert_eq!(decoded.malformed, [1, 3, 4, 5, 6, 7, 8]);
         let a = decoded.batch.column(0).as_primitive::<Int64Type>();
         assert_eq!(a.iter().collect::<Vec<_>>(), [Some(1), None, None, None, None, None, None, None, None, Some(6)]);
+    }
+
+    /// Of the wrong type: what Arrow writes into its error is as deep as the value.
+    #[test]
+    fn a_value_that_is_too_deep_is_malformed() {
+        let nested = |levels: usize| format!(r#"{{"a": {}{}}}"#, "[".repeat(levels), "]".repeat(levels));
+        let beside = format!(r#"{{"a": 7, "b": {}}}"#, serde_json::json!(vec![serde_json::json!({"c": [1]}); NESTING_MAX]));
+        let text = format!(r#"{{"a": 8, "b": "\"{}"}}"#, "[".repeat(30_000));
+        let texts = [nested(30_000), nested(NESTING_MAX - 1), nested(NESTING_MAX), beside, text];
+        let values: Vec<Option<&[u8]>> = texts.iter().map(|text| Some(text.as_bytes())).collect();
+        let decoded = JsonDecoder::new(schema(), values.len()).unwrap().decode(&values).unwrap();
+        assert_eq!(decoded.malformed, [0, 1, 2], "those behind them are wide, or have brackets in a text");
+        let a = decoded.batch.column(0).as_primitive::<Int64Type>();
+        assert_eq!(a.iter().collect::<Vec<_>>(), [None, None, None, Some(7), Some(8)]);
+        assert_eq!([&texts[1], &texts[2]].map(|text| is_too_deep(text.as_bytes())), [false, true]);
     }
 
     #[test]

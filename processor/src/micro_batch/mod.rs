@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::checkpoint::Checkpoint;
 use crate::checkpoint::logs::OffsetEntry;
+use crate::containment::contain;
 use crate::error::QueryError;
 use crate::operator::aggregate::{StateMetrics, Watermarks};
 use crate::output_mode::OutputMode;
@@ -30,6 +31,10 @@ use progress::{Measured, Report};
 const FETCH_WAIT: Duration = Duration::from_millis(500);
 /// How often new partitions are looked for.
 const DISCOVER_EVERY: Duration = Duration::from_secs(5);
+/// How long a batch may go on after the query was asked to stop; then it is cut off, and runs again when the query does.
+const STOP_PATIENCE: Duration = Duration::from_secs(2);
+/// How long the sink may take to give up what a batch has begun.
+const ABANDON_PATIENCE: Duration = Duration::from_secs(3);
 /// Where the offset log keeps what the sink said.
 const SINK_MARK: &str = "millstream.sink.mark";
 const OUTPUT_MODE: &str = "millstream.output.mode";
@@ -73,15 +78,35 @@ fn now_ms() -> i64 {
 }
 
 impl Execution {
-    /// Runs until it is stopped, fails, or its trigger says that it is done.
-    pub(crate) async fn run(mut self, mut stop: watch::Receiver<bool>) -> Result<(), QueryError> {
+    /// Runs until it is stopped, fails, or its trigger says that it is done. A panic is a failure like others. Whatever ends a batch before
+    /// its commit, the sink gives up what it has of it: a transaction that stays open would hide everything behind it from readers.
+    pub(crate) async fn run(mut self, stop: watch::Receiver<bool>) -> Result<(), QueryError> {
+        let mut stopped = stop.clone();
+        let is_overdue = async {
+            let _ = stopped.wait_for(|stop| *stop).await;
+            tokio::time::sleep(STOP_PATIENCE).await;
+        };
+        let ended = tokio::select! {
+            ended = contain(self.batches(stop)) => Some(ended),
+            () = is_overdue => None,
+        };
+        if !matches!(ended, Some(Ok(()))) && tokio::time::timeout(ABANDON_PATIENCE, self.sink.abandon()).await.is_err() {
+            tracing::warn!(query = self.shared.name, "the sink did not give up in time what the last batch had begun");
+        }
+        ended.unwrap_or(Ok(()))
+    }
+
+    async fn batches(&mut self, mut stop: watch::Receiver<bool>) -> Result<(), QueryError> {
         let mut place = self.recover().await?;
+        // There may be more partitions than when the query last ran.
+        self.source.discover(&mut place.positions).await?;
         let targets = match self.trigger {
             Trigger::AvailableNow => Some(self.source.latest().await?),
             Trigger::Default | Trigger::ProcessingTime(_) => None,
         };
         let mut discovered = Instant::now();
-        while !*stop.borrow() {
+        // Who could ask it to stop may also just be gone.
+        while !*stop.borrow() && stop.has_changed().is_ok() {
             if let Some(next_ms) = self.trigger.next_ms(now_ms()) {
                 let pause = Duration::from_millis((next_ms - now_ms()).max(0) as u64);
                 tokio::select! {
@@ -113,7 +138,7 @@ impl Execution {
                 continue;
             }
             let measured = Measured::begin(if wait.is_zero() { begun } else { Instant::now() });
-            let input = self.source.rows(&place.positions, &fetched)?;
+            let input = self.source.rows(&fetched)?;
             let planned =
                 Planned { end: fetched.end, latest: fetched.latest, input, timestamp_ms: now_ms(), replayed_from: None, is_logged: false };
             self.batch(&mut place, planned, measured).await?;

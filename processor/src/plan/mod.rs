@@ -12,17 +12,19 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
 use datafusion::common::tree_node::{Transformed, TreeNode, TreeNodeRecursion};
-use datafusion::common::{Column, DFSchema};
+use datafusion::common::{Column, DFSchema, DataFusionError};
 use datafusion::execution::context::{SessionConfig, SessionContext};
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
 use datafusion::logical_expr::{Aggregate as AggregatePlan, Expr, LogicalPlan, LogicalPlanBuilder, TableSource};
 use datafusion::physical_expr::aggregate::LoweredAggregateBuilder;
 use datafusion::physical_plan::execution_plan::reset_plan_states;
 use datafusion::physical_plan::{ExecutionPlan, collect};
+use datafusion::sql::sqlparser::parser::ParserError;
 
 use crate::error::QueryError;
 use crate::operator::aggregate::{Aggregate, GroupKey, Measure, Spec};
 use crate::output_mode::OutputMode;
+use crate::sql::bounds;
 use crate::sql::rewrite::{StreamingRead, rewrite};
 use crate::table::Table;
 use crate::window::{tumbling, window_args, window_function};
@@ -78,7 +80,7 @@ pub(crate) fn context() -> SessionContext {
 /// Plans a SELECT that reads a stream.
 pub(crate) async fn streaming(
     sql: &str,
-    tables: &(dyn Fn(&str) -> Option<Table> + Sync),
+    tables: &(dyn Fn(&str) -> Result<Table, QueryError> + Sync),
     mode: OutputMode,
 ) -> Result<StreamingPlan, QueryError> {
     let rewritten = rewrite(sql)?;
@@ -89,7 +91,7 @@ pub(crate) async fn streaming(
         }));
     };
     let StreamingRead { table, watermark } = read;
-    let table = tables(table).ok_or_else(|| unknown_table(table))?;
+    let table = tables(table)?;
     let watermark = match watermark {
         None => None,
         Some(declared) => Some(WatermarkPlan { column: event_time(&table, &declared.column)?, delay_ms: declared.delay_us / 1000 }),
@@ -97,8 +99,8 @@ pub(crate) async fn streaming(
     let context = context();
     let input = BatchInput::new(table.schema.clone());
     context.register_table(&table.name, input.provider()?)?;
+    let analysed = analyse(&context, &rewritten.sql).await?;
     let state = context.state();
-    let analysed = state.create_logical_plan(&rewritten.sql).await?;
     let watermark_column = watermark.map(|watermark| table.schema.field(watermark.column).name().clone());
     check::check(&analysed, mode, watermark_column.as_deref())?;
     let optimised = state.optimize(&analysed)?;
@@ -119,6 +121,18 @@ pub(crate) async fn streaming(
     let lower = Kept { input, plan: lower, context: context.clone() };
     let upper = Kept { input: upper_input, plan: upper, context };
     Ok(StreamingPlan { table, watermark, used, lower, stateful: Some((operator, upper)), mode })
+}
+
+/// Has DataFusion parse and plan a SELECT, once it is known to be neither too long nor too deep.
+pub(crate) async fn analyse(context: &SessionContext, sql: &str) -> Result<LogicalPlan, QueryError> {
+    bounds::check(sql)?;
+    let state = context.state();
+    match state.create_logical_plan(sql).await {
+        Err(DataFusionError::SQL(error, _)) if matches!(*error, ParserError::RecursionLimitExceeded) => {
+            Err(bounds::too_deep(state.config_options().sql_parser.recursion_limit.get()))
+        }
+        planned => Ok(planned?),
+    }
 }
 
 pub(crate) fn unknown_table(name: &str) -> QueryError {

@@ -57,6 +57,14 @@ impl Sink {
         }
     }
 
+    /// Gives up what was begun of a batch that is not going to end.
+    pub(crate) async fn abandon(&mut self) {
+        match self {
+            Sink::Topic(sink) => sink.abandon().await,
+            Sink::Rows(_) => {}
+        }
+    }
+
     pub(crate) fn description(&self) -> String {
         match self {
             Sink::Topic(sink) => sink.description(),

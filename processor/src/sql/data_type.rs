@@ -7,8 +7,19 @@ use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 use super::lexer::{Kind, Token};
 use crate::error::QueryError;
 
+/// Arrays and structs in one another. Arrow and DataFusion walk a type by recursion.
+const NESTING_MAX: usize = 64;
+
 /// Reads a type at `at` and moves behind it.
 pub(crate) fn parse(tokens: &[Token], at: &mut usize) -> Result<DataType, QueryError> {
+    nested(tokens, at, 0)
+}
+
+/// A type that lies in so many others.
+fn nested(tokens: &[Token], at: &mut usize, depth: usize) -> Result<DataType, QueryError> {
+    if depth > NESTING_MAX {
+        return Err(QueryError::Parse(format!("a column type is nested deeper than {NESTING_MAX} levels")));
+    }
     let name = tokens.get(*at).and_then(Token::name).ok_or_else(|| QueryError::Parse("a column type is missing".into()))?;
     *at += 1;
     Ok(match name.as_str() {
@@ -30,7 +41,7 @@ pub(crate) fn parse(tokens: &[Token], at: &mut usize) -> Result<DataType, QueryE
         "decimal" | "numeric" => decimal(tokens, at)?,
         "array" => {
             expect(tokens, at, '<')?;
-            let element = parse(tokens, at)?;
+            let element = nested(tokens, at, depth + 1)?;
             expect(tokens, at, '>')?;
             DataType::List(Arc::new(Field::new("item", element, true)))
         }
@@ -43,7 +54,7 @@ pub(crate) fn parse(tokens: &[Token], at: &mut usize) -> Result<DataType, QueryE
                 if tokens.get(*at).is_some_and(|token| token.is_sign(':')) {
                     *at += 1;
                 }
-                fields.push(Field::new(name, parse(tokens, at)?, true));
+                fields.push(Field::new(name, nested(tokens, at, depth + 1)?, true));
                 if tokens.get(*at).is_some_and(|token| token.is_sign(',')) {
                     *at += 1;
                 }
@@ -89,4 +100,20 @@ fn decimal(tokens: &[Token], at: &mut usize) -> Result<DataType, QueryError> {
         return Err(QueryError::Parse(format!("decimal({precision}, {scale}) is not possible")));
     }
     Ok(DataType::Decimal128(precision, scale as i8))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lexer::tokens;
+    use super::*;
+
+    #[test]
+    fn a_type_that_is_nested_too_deep_is_refused() {
+        let read = |text: &str| parse(&tokens(text).unwrap(), &mut 0);
+        let lists = |levels: usize| format!("{}INT{}", "ARRAY<".repeat(levels), ">".repeat(levels));
+        assert!(read(&lists(NESTING_MAX)).is_ok());
+        for text in [lists(NESTING_MAX + 1), lists(40_000), "STRUCT<a: ".repeat(40_000)] {
+            assert!(read(&text).unwrap_err().to_string().contains("nested deeper than 64 levels"));
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //! * `window.start`, `window.end` and a bare `window` where rows are grouped by `window(…)`: the grouping expression
 //! * `explode(…)`: `unnest(…)`
 
+use super::bounds;
 use super::duration;
 use super::lexer::{Token, tokens};
 use crate::error::QueryError;
@@ -38,6 +39,8 @@ pub(crate) fn rewrite(text: &str) -> Result<Rewritten, QueryError> {
     let mut copied = 0;
     let mut at = 0;
     while at < tokens.len() {
+        // A window that is long is put in for every word that names it.
+        bounds::check_text(&sql)?;
         let token = &tokens[at];
         let next_is = |sign| tokens.get(at + 1).is_some_and(|next: &Token| next.is_sign(sign));
         let before_is = |sign| at > 0 && tokens[at - 1].is_sign(sign);
@@ -156,5 +159,11 @@ mod tests {
         let text = "SELECT stream, 'FROM STREAM x' FROM t";
         assert_eq!(rewrite(text).unwrap(), Rewritten { sql: text.into(), streams: vec![] });
         assert!(rewrite("SELECT 1 FROM STREAM t WATERMARK at DELAY 10 SECONDS").is_err());
+    }
+
+    #[test]
+    fn a_text_does_not_grow_beyond_its_bound() {
+        let text = format!("SELECT {} FROM t GROUP BY window({}, '1 second')", "window, ".repeat(10_000), "x".repeat(100_000));
+        assert!(rewrite(&text).unwrap_err().to_string().contains("bytes, more than"));
     }
 }

@@ -79,6 +79,14 @@ impl TopicSink {
         Ok(total)
     }
 
+    /// Without transactions what was written stays, and is recognised when the batch runs again.
+    pub(crate) async fn abandon(&mut self) {
+        match &mut self.way {
+            Way::Transactions(transactions) => transactions.abandon().await,
+            Way::Headers(_) => {}
+        }
+    }
+
     pub(crate) fn description(&self) -> String {
         format!("KafkaSink[{}]", self.topic)
     }

@@ -81,6 +81,18 @@ impl Transactions {
         Ok(())
     }
 
+    /// Ends the transaction that a batch left open: the next one begins with that, and is given up as well. One whose commit was under
+    /// way is committed, and recognised when the batch runs again.
+    pub(super) async fn abandon(&mut self) {
+        let abandoned = match self.producer.begin().await {
+            Ok(transaction) => transaction.abort().await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = abandoned {
+            tracing::warn!("the transaction of {} could not be ended: {error}", self.id);
+        }
+    }
+
     fn is_unknown(&self, output: &Output<'_>) -> QueryError {
         let (batch, before) = (output.batch, output.batch - 1);
         QueryError::analysis(format!(

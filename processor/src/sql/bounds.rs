@@ -1,0 +1,186 @@
+//! What a statement may be at most.
+//!
+//! DataFusion parses, plans, runs and drops an expression or a plan by recursion, a level for each operator or part of a query, and a
+//! stack that is full ends the process. So they are counted before it sees them, by the tokens that it cuts itself: what is too much is
+//! refused, and for the rest a thread has [`STACK_BYTES`].
+
+use datafusion::sql::sqlparser::dialect::DatabricksDialect;
+use datafusion::sql::sqlparser::keywords::Keyword;
+use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+
+use crate::error::QueryError;
+
+/// The stack of a thread that runs statements or queries. By the frames of a debug build, the deepest that is let in takes about half of it
+/// (16 KiB an operator, 120 KiB a part of a query); a release build takes far less. What is never used is never backed by memory.
+pub const STACK_BYTES: usize = 128 * 1024 * 1024;
+
+/// The longest text of a statement.
+const TEXT_BYTES_MAX: usize = 256 * 1024;
+/// Operators: a thousand comparisons with OR between them.
+const OPERATORS_MAX: usize = 2_000;
+/// Parts: SELECTs, set operations and joins.
+const PARTS_MAX: usize = 200;
+/// Parentheses and brackets in one another. The parser has its own, lower bound for most of them.
+const NESTING_MAX: usize = 100;
+/// CASEs in one another: below the parser's own bound, which it tells of as a missing end.
+const CASES_MAX: usize = 40;
+/// What a name has before its last part: catalog, schema and table.
+const NAME_DOTS: usize = 3;
+
+/// Looks at a text that DataFusion is to plan.
+pub(crate) fn check(sql: &str) -> Result<(), QueryError> {
+    check_text(sql)?;
+    let tokens = Tokenizer::new(&DatabricksDialect, sql).tokenize().map_err(|error| QueryError::Parse(error.to_string()))?;
+    let mut size = Size::default();
+    for token in &tokens {
+        size.count(token);
+        if size.outside.len() > NESTING_MAX {
+            return Err(too_deep(NESTING_MAX));
+        }
+        if size.cases > CASES_MAX {
+            return Err(too_deep(CASES_MAX));
+        }
+    }
+    if size.operators > OPERATORS_MAX {
+        let found = size.operators;
+        return Err(too_much(&format!("{found} operators, more than {OPERATORS_MAX}: IN with a list is one, however long the list is")));
+    }
+    if size.parts > PARTS_MAX {
+        return Err(too_much(&format!("{} SELECTs, set operations and joins, more than {PARTS_MAX}", size.parts)));
+    }
+    Ok(())
+}
+
+pub(crate) fn check_text(text: &str) -> Result<(), QueryError> {
+    if text.len() > TEXT_BYTES_MAX {
+        return Err(too_much(&format!("{} bytes, more than {TEXT_BYTES_MAX}", text.len())));
+    }
+    Ok(())
+}
+
+pub(crate) fn too_deep(levels: usize) -> QueryError {
+    QueryError::Parse(format!("the statement is nested deeper than {levels} levels"))
+}
+
+fn too_much(what: &str) -> QueryError {
+    QueryError::Parse(format!("the statement has {what}"))
+}
+
+/// How much there is in a statement.
+#[derive(Debug, Default)]
+struct Size {
+    operators: usize,
+    parts: usize,
+    /// CASEs that are open.
+    cases: usize,
+    /// Dots since the last sign that is none.
+    dots: usize,
+    /// Whether FROM was seen: commas are joins from there on, until a set operation begins another SELECT.
+    has_from: bool,
+    /// The same outside of every parenthesis that is open.
+    outside: Vec<bool>,
+    /// The word just before.
+    before: Option<Keyword>,
+}
+
+impl Size {
+    fn count(&mut self, token: &Token) {
+        match token {
+            Token::Word(word) => return self.count_word(word.keyword),
+            Token::Number(..) | Token::SingleQuotedString(_) | Token::DoubleQuotedString(_) | Token::Whitespace(_) => return,
+            Token::Period => {
+                self.dots += 1;
+                self.operators += usize::from(self.dots > NAME_DOTS);
+                return;
+            }
+            Token::LParen | Token::LBracket | Token::LBrace => {
+                self.outside.push(std::mem::take(&mut self.has_from));
+                self.operators += usize::from(*token == Token::LBracket);
+            }
+            Token::RParen | Token::RBracket | Token::RBrace => self.has_from = self.outside.pop().unwrap_or_default(),
+            Token::Comma => self.parts += usize::from(self.has_from),
+            Token::SemiColon | Token::EOF => {}
+            // Also signs of types, such as the brackets of ARRAY<…>.
+            _ => self.operators += 1,
+        }
+        (self.dots, self.before) = (0, None);
+    }
+
+    fn count_word(&mut self, word: Keyword) {
+        use Keyword::{ALL, DISTINCT, EXCEPT, INTERSECT, MINUS, UNION};
+        let before = self.before.replace(word);
+        match word {
+            Keyword::FROM => self.has_from = true,
+            Keyword::CASE => self.cases += 1,
+            Keyword::END => self.cases = self.cases.saturating_sub(1),
+            Keyword::SELECT => {
+                self.parts += 1;
+                self.has_from &= !matches!(before, Some(ALL | DISTINCT | EXCEPT | INTERSECT | MINUS | UNION));
+            }
+            Keyword::VALUES | Keyword::TABLE => self.parts += 1,
+            UNION | EXCEPT | MINUS | INTERSECT => self.parts += 1,
+            Keyword::JOIN | Keyword::PIVOT | Keyword::UNPIVOT => self.parts += 1,
+            Keyword::AND | Keyword::OR | Keyword::XOR | Keyword::NOT => self.operators += 1,
+            Keyword::IS | Keyword::NOTNULL | Keyword::IN | Keyword::BETWEEN | Keyword::OVERLAPS => self.operators += 1,
+            Keyword::LIKE | Keyword::ILIKE | Keyword::RLIKE | Keyword::REGEXP | Keyword::SIMILAR => self.operators += 1,
+            Keyword::MATCH | Keyword::MEMBER | Keyword::OPERATOR | Keyword::DIV | Keyword::AT => self.operators += 1,
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refusal(sql: &str) -> String {
+        check(sql).map_or_else(|error| error.to_string(), |()| "allowed".to_owned())
+    }
+
+    fn chain(term: &str, between: &str, count: usize) -> String {
+        vec![term; count].join(between)
+    }
+
+    #[test]
+    fn a_thousand_of_what_people_write_is_allowed() {
+        for sql in [
+            format!("SELECT a FROM t WHERE {}", chain("a = 1", " OR ", 1000)),
+            format!("SELECT {} FROM t", chain("1", " + ", 1000)),
+            format!("SELECT {} FROM t", chain("t.a AS b", ", ", 5000)),
+            format!("SELECT a FROM t WHERE a IN ({})", chain("'x'", ", ", 10_000)),
+            format!("SELECT a FROM t WHERE a = '{}'", "(".repeat(10_000)),
+            format!("SELECT {}", chain("CASE WHEN a THEN 1 END", ", ", 1000)),
+            format!("SELECT 1 {}", chain(" UNION ALL SELECT 1", "", 90)),
+            format!("SELECT 1 FROM t {}", chain(" UNION ALL SELECT a, b, c, d FROM t", "", 90)),
+        ] {
+            assert_eq!(refusal(&sql), "allowed", "{}", &sql[..60]);
+        }
+    }
+
+    #[test]
+    fn what_would_be_deep_is_refused() {
+        let too_many = "SELECTs, set operations and joins, more than 200";
+        for (sql, sentence) in [
+            (format!("SELECT a FROM t WHERE {}", chain("a = 1", " OR ", 1500)), "2999 operators, more than 2000"),
+            (format!("SELECT {}", chain("'a'", "||", 3000)), "2999 operators"),
+            (format!("SELECT a {}", chain("IS NULL", " ", 3000)), "3000 operators"),
+            (format!("SELECT a{}", "[1]".repeat(3000)), "3000 operators"),
+            (format!("SELECT a{}", ".b".repeat(3000)), "2997 operators"),
+            (format!("SELECT CAST(a AS {}", "ARRAY<".repeat(40_000)), "40000 operators"),
+            (format!("SELECT {}1", "- ".repeat(3000)), "3000 operators"),
+            (format!("SELECT {}", "(".repeat(10_000)), "nested deeper than 100 levels"),
+            (format!("SELECT {}", "f[{".repeat(10_000)), "nested deeper than 100 levels"),
+            (format!("SELECT 1 {}", chain(" UNION ALL SELECT 1", "", 1000)), too_many),
+            (format!("WITH {} SELECT 1", chain("c AS (SELECT * FROM b)", ", ", 300)), too_many),
+            (format!("SELECT 1 FROM {}", chain("t AS all", ", ", 300)), too_many),
+            (format!("SELECT 1 FROM t {}", chain("JOIN t ON true", " ", 300)), too_many),
+            (format!("SELECT {}1", "CASE WHEN a THEN ".repeat(60)), "nested deeper than 40 levels"),
+            ("x".repeat(300_000), "300000 bytes, more than 262144"),
+        ] {
+            let refusal = refusal(&sql);
+            assert!(refusal.contains(sentence), "{refusal}");
+        }
+        // Texts end where the parser has them end, not where a backslash may make it look so.
+        assert!(refusal(&format!(r"SELECT '\' {} AS 'x'", "OR 1 ".repeat(3000))).contains("3000 operators"));
+    }
+}
