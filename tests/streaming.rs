@@ -4,12 +4,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use bytes::Bytes;
 use millstream_broker::{Broker, BrokerHandle, BrokerSettings, Properties};
-use millstream_client::{Client, NewRecord, OffsetAndMetadata, TopicPartition, TopicReader};
-use millstream_processor::{QueryStatus, Session};
+use millstream_client::{Client, Isolation, NewRecord, OffsetAndMetadata, TopicPartition, TopicReader};
+use millstream_processor::{Query, QueryStatus, STACK_BYTES, Session};
+use millstream_protocol::exchange::Answer;
+use millstream_protocol::{ApiKey, Call, Exchange, Request};
 use serde_json::Value;
+use tokio::time::timeout;
 
 const EVENTS: &str = "CREATE TABLE events (at TIMESTAMP) USING kafka OPTIONS ('startingOffsets' 'earliest')";
 const COUNTS: &str = "CREATE STREAMING TABLE counts AS SELECT window.start AS start, count(*) AS n \
@@ -381,4 +387,242 @@ async fn what_cannot_be_streamed_is_refused_with_sparks_sentence() {
         }
     }
     assert!(session.queries().is_empty());
+}
+
+/// How a query ended, which it has to within a time.
+async fn ended(query: &Query) -> QueryStatus {
+    timeout(Duration::from_secs(120), query.ended()).await.expect("the query ends")
+}
+
+/// A broker that can be told to panic when a query reads from it.
+struct Panicking {
+    broker: BrokerHandle,
+    is_broken: Arc<AtomicBool>,
+}
+
+impl Exchange for Panicking {
+    fn exchange(&self, call: Call) -> Answer {
+        let is_fetch = matches!(call.request, Request::Fetch(_));
+        assert!(!is_fetch || !self.is_broken.load(Ordering::Relaxed), "out of order");
+        self.broker.exchange(call)
+    }
+
+    fn version(&self, api: ApiKey) -> Option<i16> {
+        self.broker.version(api)
+    }
+}
+
+/// A panic is the end of a query, not of its session; the query goes on from its checkpoint.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_panic_ends_a_query_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = Broker::open(&dir.path().join("broker"), BrokerSettings::new(Properties::new()).unwrap()).unwrap();
+    let client = Client::new(BrokerHandle(broker.clone()));
+    client.admin().create_topic("events", 1, &[]).await.unwrap();
+    let is_broken = Arc::new(AtomicBool::new(false));
+    let panicking = Panicking { broker: BrokerHandle(broker), is_broken: is_broken.clone() };
+    let session = Session::open(Client::new(panicking), &dir.path().join("processor")).await.unwrap();
+    session.execute(&format!("{EVENTS}; {COUNTS}")).await.unwrap();
+    send(&client, &[1, 15]).await;
+    batch(&session, 1).await;
+
+    is_broken.store(true, Ordering::Relaxed);
+    let status = ended(&session.query("counts").unwrap()).await;
+    assert_eq!(status, QueryStatus::Failed("the query panicked: out of order".into()));
+    let error = session.execute("SELECT count(*) FROM events").await.unwrap_err();
+    assert_eq!(error.to_string(), "the query panicked: out of order");
+    is_broken.store(false, Ordering::Relaxed);
+    session.execute("SELECT count(*) FROM events").await.unwrap();
+    session.close().await;
+    drop(session);
+
+    let session = Session::open(client.clone(), &dir.path().join("processor")).await.unwrap();
+    send(&client, &[20]).await;
+    assert_eq!(batch(&session, 2).await["numInputRows"], 1);
+    session.close().await;
+}
+
+/// A statement that another version wrote keeps nothing from starting but its own table or query. It stays until it is dropped.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_statement_that_cannot_be_read_is_listed_as_failed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (client, session) = start(dir.path()).await;
+    client.admin().create_topic("events", 1, &[]).await.unwrap();
+    session.execute(&format!("{EVENTS}; {COUNTS}")).await.unwrap();
+    session.close().await;
+    drop(session);
+    let path = dir.path().join("processor/catalog.json");
+    #[expect(clippy::disallowed_methods, reason = "the test looks at the file")]
+    let catalog = || -> Value { serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap() };
+    let mut changed = catalog();
+    changed["tables"]["future"] = "CREATE TABLE future (at QUBIT) USING kafka".into();
+    changed["queries"]["later"] = "CREATE STREAMING VIEW later AS SELECT 1".into();
+    #[expect(clippy::disallowed_methods, reason = "the change is made by hand")]
+    std::fs::write(&path, changed.to_string()).unwrap();
+
+    let session = Session::open(client.clone(), &dir.path().join("processor")).await.unwrap();
+    send(&client, &[1, 15]).await;
+    batch(&session, 0).await;
+    let status = session.query("later").unwrap().status();
+    assert!(matches!(&status, QueryStatus::Failed(reason) if reason.contains("CREATE is followed by")), "{status:?}");
+    let errors: Vec<(String, Option<String>)> = session.tables().into_iter().map(|table| (table.name, table.error)).collect();
+    let reason = "cannot parse: column type qubit is not known".to_owned();
+    assert_eq!(errors, [("events".to_owned(), None), ("future".to_owned(), Some(reason))]);
+    for statement in ["SELECT at FROM future", "CREATE STREAMING TABLE x AS SELECT at FROM STREAM future"] {
+        let error = session.execute(statement).await.unwrap_err().to_string();
+        assert!(error.contains("table future cannot be used: cannot parse: column type qubit"), "{error}");
+    }
+    session.execute("CREATE TABLE other (a INT)").await.unwrap();
+    let kept = catalog();
+    assert_eq!((&kept["tables"]["future"], &kept["queries"]["later"]), (&changed["tables"]["future"], &changed["queries"]["later"]));
+    session.execute("DROP TABLE future; DROP TABLE later; DROP TABLE other").await.unwrap();
+    let kept = catalog();
+    assert_eq!((kept["tables"].as_object().unwrap().len(), kept["queries"].as_object().unwrap().len()), (1, 1));
+    session.close().await;
+}
+
+/// A batch that cannot be written is cut off when its query is dropped, and other tables do not wait for that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_query_without_its_topic_is_dropped_within_seconds() {
+    let dir = tempfile::tempdir().unwrap();
+    let (client, session) = start(dir.path()).await;
+    client.admin().create_topic("events", 1, &[]).await.unwrap();
+    session.execute(&format!("{EVENTS}; {}", counts_in("update"))).await.unwrap();
+    send(&client, &[1]).await;
+    batch(&session, 0).await;
+    client.admin().delete_topic("counts").await.unwrap();
+    send(&client, &[2]).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+
+    let dropping = tokio::spawn({
+        let session = session.clone();
+        async move { session.execute("DROP TABLE counts").await }
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let other = session.execute("CREATE TABLE other (a INT); DROP TABLE other");
+    timeout(Duration::from_secs(1), other).await.expect("nobody waits for another's query").unwrap();
+    assert!(!dropping.is_finished(), "the batch did wait for its topic");
+    timeout(Duration::from_secs(15), dropping).await.expect("the batch is cut off").unwrap().unwrap();
+    assert!(session.queries().is_empty());
+}
+
+/// A backlog of more than a batch takes: all partitions get ahead by the same share, so that the times of one do not make the records of
+/// another late.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_partition_of_a_backlog_makes_another_late() {
+    const START_MS: i64 = 1_772_323_200_000;
+    let dir = tempfile::tempdir().unwrap();
+    let (client, session) = start(dir.path()).await;
+    client.admin().create_topic("events", 4, &[("retention.ms", "-1")]).await.unwrap();
+    let padding = Bytes::from(vec![b'x'; 950_000]);
+    let producer = client.producer().build();
+    for step in 0..26 {
+        for partition in 0..4 {
+            let record = NewRecord::to("events").partition(partition).value(padding.clone());
+            drop(producer.send(record.timestamp(START_MS + step * 10_000)).await.unwrap());
+        }
+    }
+    producer.flush().await;
+    let table = "CREATE TABLE events USING kafka OPTIONS ('startingOffsets' 'earliest')";
+    let counts = COUNTS.replace("counts AS", "counts OPTIONS ('trigger' 'availableNow') AS").replace("(at,", "(`timestamp`,");
+    let counts = counts.replace("WATERMARK at", "WATERMARK `timestamp`");
+    session.execute(&format!("{table}; {counts}")).await.unwrap();
+    let query = session.query("counts").unwrap();
+    assert_eq!(ended(&query).await, QueryStatus::Stopped);
+    let progress = query.recent_progress();
+    let sum = |pointer: &str| -> i64 { progress.iter().filter_map(|report| report.pointer(pointer)?.as_i64()).sum() };
+    assert!(progress.len() > 3, "one batch would prove nothing");
+    assert_eq!((sum("/numInputRows"), sum("/stateOperators/0/numRowsDroppedByWatermark")), (104, 0));
+    let windows: Vec<Value> = results(&client).await.iter().map(|row| serde_json::from_str(row).unwrap()).collect();
+    assert_eq!(windows.len(), 24, "the watermark closed all but the last two");
+    assert!(windows.iter().all(|window| window["n"] == 4), "{windows:?}");
+}
+
+/// A query that rests between its runs finds the partitions that came meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn partitions_that_came_between_two_runs_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (client, session) = start(dir.path()).await;
+    client.admin().create_topic("events", 1, &[]).await.unwrap();
+    send(&client, &[1]).await;
+    let query = "CREATE STREAMING TABLE counts OPTIONS ('trigger' 'availableNow') AS SELECT at FROM STREAM events";
+    session.execute(&format!("{EVENTS}; {query}")).await.unwrap();
+    assert_eq!(ended(&session.query("counts").unwrap()).await, QueryStatus::Stopped);
+    drop(session);
+    client.admin().set_partitions("events", 2).await.unwrap();
+    let record = NewRecord::to("events").partition(1).value(r#"{"at": "2026-03-01T00:00:02Z"}"#);
+    client.producer().build().send(record).await.unwrap().delivered().await.unwrap();
+    let session = Session::open(client.clone(), &dir.path().join("processor")).await.unwrap();
+    assert_eq!(ended(&session.query("counts").unwrap()).await, QueryStatus::Stopped);
+    assert_eq!(results(&client).await, [r#"{"at":"2026-03-01T00:00:01.000Z"}"#, r#"{"at":"2026-03-01T00:00:02.000Z"}"#]);
+}
+
+/// A row that the topic does not take ends the query, and what was written of the batch before it is aborted at once: readers of committed
+/// records would wait for it until the transaction times out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_that_fails_leaves_no_transaction_open() {
+    let dir = tempfile::tempdir().unwrap();
+    let (client, session) = start(dir.path()).await;
+    client.admin().create_topic("events", 1, &[]).await.unwrap();
+    // The first half of a batch goes to one partition and the second to the other.
+    client.admin().create_topic("out", 2, &[("max.message.bytes", "300000")]).await.unwrap();
+    let producer = client.producer().linger(Duration::from_millis(50)).build();
+    for row in 0..20_000 {
+        let value = if row == 10_010 { Bytes::from(vec![b'x'; 400_000]) } else { Bytes::from_static(b"small") };
+        drop(producer.send(NewRecord::to("events").value(value)).await.unwrap());
+    }
+    producer.flush().await;
+    let table = "CREATE TABLE raw USING kafka OPTIONS ('subscribe' 'events', 'startingOffsets' 'earliest')";
+    let query = "CREATE STREAMING TABLE counts OPTIONS ('topic' 'out') AS SELECT value FROM STREAM raw";
+    session.execute(&format!("{table}; {query}")).await.unwrap();
+    let status = ended(&session.query("counts").unwrap()).await;
+    assert!(matches!(status, QueryStatus::Failed(_)), "{status:?}");
+    let mut reader = TopicReader::open(&client, "out").await.unwrap();
+    let committed = reader.ends().await.unwrap();
+    reader.set_isolation(Isolation::ReadUncommitted);
+    let all = reader.ends().await.unwrap();
+    assert!(all[0] > 0, "some of the batch was written");
+    assert_eq!(committed, all, "nothing is open");
+}
+
+/// On threads as the server has them, and whatever a statement's depth is: it is planned and run, or refused.
+#[test]
+fn a_deep_statement_is_run_or_refused() {
+    let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_stack_size(STACK_BYTES).enable_all().build();
+    let threads = threads.unwrap();
+    threads.block_on(async { tokio::spawn(deep_statements()).await.unwrap() });
+}
+
+async fn deep_statements() {
+    let dir = tempfile::tempdir().unwrap();
+    let (client, session) = start(dir.path()).await;
+    client.admin().create_topic("events", 1, &[]).await.unwrap();
+    let any: Vec<String> = (0..1000).map(|number| format!("offset > {number}")).collect();
+    let (any, update) = (any.join(" OR "), "counts OPTIONS ('outputMode' 'update') AS SELECT count(*) AS n FROM STREAM events WHERE");
+    session.execute(&format!("{EVENTS}; CREATE STREAMING TABLE {update} {any}")).await.unwrap();
+    send(&client, &[1, 2, 3]).await;
+    batch(&session, 0).await;
+    assert_eq!(results(&client).await.first().map(String::as_str), Some(r#"{"n":2}"#));
+    for select in [
+        format!("SELECT count(*) FROM events WHERE {any}"),
+        format!("SELECT 1{}", " + 1".repeat(999)),
+        format!("SELECT 'a'{}", " || 'a'".repeat(999)),
+        format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(90)),
+    ] {
+        session.execute(&select).await.unwrap_or_else(|error| panic!("{}…: {error}", &select[..60]));
+    }
+    let chained: Vec<String> = (1..300).map(|number| format!("c{number} AS (SELECT * FROM c{})", number - 1)).collect();
+    for (statement, sentence) in [
+        (format!("SELECT at FROM events WHERE {any} OR {any}"), "operators, more than 2000"),
+        (format!("SELECT {}true", "NOT ".repeat(10_000)), "operators, more than 2000"),
+        (format!("SELECT 1{}", " UNION ALL SELECT 1".repeat(1000)), "SELECTs, set operations and joins, more than 200"),
+        (format!("WITH c0 AS (SELECT 1), {} SELECT * FROM c299", chained.join(", ")), "SELECTs, set operations and joins, more than 200"),
+        (format!("SELECT {}1{}", "(".repeat(10_000), ")".repeat(10_000)), "nested deeper than 100 levels"),
+        (format!("SELECT {}1{}", "CASE WHEN true THEN ".repeat(90), " END".repeat(90)), "nested deeper than 40 levels"),
+        (format!("CREATE TABLE deep (a {}", "ARRAY<".repeat(40_000)), "nested deeper than 64 levels"),
+    ] {
+        let error = session.execute(&statement).await.unwrap_err().to_string();
+        assert!(error.contains(sentence), "{error}");
+    }
+    session.close().await;
 }

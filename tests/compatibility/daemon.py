@@ -33,13 +33,17 @@ def free_address():
 
 
 class Daemon:
-    """`millstream serve` on one data directory. Addresses with port 0 are chosen at the first start and kept after it."""
+    """`millstream serve` on one data directory. Addresses with port 0 are chosen at the first start and kept after it.
+
+    With `kafka=None` the settings name the listeners.
+    """
 
     def __init__(self, directory, settings=(), kafka="127.0.0.1:0", http="127.0.0.1:0"):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.settings = list(settings)
         self.kafka = kafka
+        self.has_listeners = kafka is None
         self.http = http
         self.stdout = self.directory / "stdout.txt"
         self.stderr = self.directory / "stderr.txt"
@@ -53,7 +57,9 @@ class Daemon:
 
     def spawn(self):
         """Begins a start without waiting for its end, so that a test can kill the daemon while it recovers."""
-        command = [BINARY, "serve", "--data-dir", str(self.directory / "data"), "--kafka", self.kafka, "--http", self.http]
+        command = [BINARY, "serve", "--data-dir", str(self.directory / "data"), "--http", self.http]
+        if not self.has_listeners:
+            command += ["--kafka", self.kafka]
         for setting in self.settings:
             command += ["--set", setting]
         with open(self.stdout, "wb") as stdout, open(self.stderr, "ab") as stderr:

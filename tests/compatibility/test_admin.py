@@ -201,11 +201,33 @@ def test_delete_records(admin, broker, everybody, make_topic):
 
 
 def test_a_topic_of_a_larger_cluster(admin, broker, new_name):
-    """What a definition says that comes from there: two replicas in sync are at most as many as there are, and defaults change nothing."""
-    config = {"min.insync.replicas": "2", "unclean.leader.election.enable": "false", "preallocate": "false", "segment.jitter.ms": "0"}
+    """What a definition says that comes from there is taken, kept and told; only what one node cannot keep is refused."""
+    config = {"unclean.leader.election.enable": "true", "preallocate": "true", "segment.jitter.ms": "60000",
+              "leader.replication.throttled.replicas": "*", "file.delete.delay.ms": "1", "segment.index.bytes": "1048576"}
     create(admin, new_name, topic={"config": config}).result(30)
     confluent.write(broker, new_name, [Message(b"taken")])
     assert [r.message.value for r in confluent.read(broker, new_name)] == [b"taken"]
+    described = describe(admin, new_name)
+    assert {name: described[name].value for name in config} == config
+    assert len(described) == 33
+    for name, value in [("min.insync.replicas", "2"), ("remote.storage.enable", "true")]:
+        assert error_of(create(admin, new_name + name, topic={"config": {name: value}})) == KafkaError.INVALID_CONFIG
+
+
+def test_the_brokers_properties_change_while_it_runs(admin, broker, make_topic):
+    topic = make_topic()
+    before = describe(admin, topic)["max.message.bytes"].value
+    resource = ConfigResource(ConfigResource.Type.BROKER, "1")
+    described = admin.describe_configs([resource])[resource].result(30)
+    for name in ["default.replication.factor", "offsets.topic.num.partitions", "transaction.state.log.replication.factor",
+                 "log.retention.hours", "compression.gzip.level", "num.io.threads"]:
+        assert name in described
+    for operation, expected in [(AlterConfigOpType.SET, "700000"), (AlterConfigOpType.DELETE, before)]:
+        value = "700000" if operation == AlterConfigOpType.SET else None
+        entry = ConfigEntry("message.max.bytes", value, incremental_operation=operation)
+        resource = ConfigResource(ConfigResource.Type.BROKER, "1", incremental_configs=[entry])
+        admin.incremental_alter_configs([resource])[resource].result(30)
+        wait_for(lambda: describe(admin, topic)["max.message.bytes"].value == expected)
 
 
 def test_compaction_lags_that_contradict_each_other(admin, new_name):
