@@ -1,16 +1,18 @@
 package compatibility.admin;
 
+import static org.junit.jupiter.api.Assertions.assertEquals;
+
 import compatibility.BrokerTest;
 import java.util.List;
 import java.util.Map;
-import org.apache.kafka.clients.admin.AlterConfigOp;
-import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.FeatureUpdate;
 import org.apache.kafka.clients.admin.UpdateFeaturesOptions;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.InvalidRequestException;
 import org.apache.kafka.common.errors.SecurityDisabledException;
 import org.apache.kafka.common.errors.UnsupportedVersionException;
+import org.apache.kafka.common.quota.ClientQuotaAlteration;
+import org.apache.kafka.common.quota.ClientQuotaEntity;
 import org.apache.kafka.common.quota.ClientQuotaFilter;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -20,7 +22,10 @@ import org.junit.jupiter.api.Test;
 class NotServedTest extends BrokerTest {
     @Test
     void quotas() {
-        refused(UnsupportedVersionException.class, ADMIN.describeClientQuotas(ClientQuotaFilter.all()).entities());
+        var someone = new ClientQuotaEntity(Map.of(ClientQuotaEntity.CLIENT_ID, name("client")));
+        var op = new ClientQuotaAlteration.Op("producer_byte_rate", 1e6);
+        refused(UnsupportedVersionException.class, ADMIN.alterClientQuotas(List.of(new ClientQuotaAlteration(someone, List.of(op)))).all());
+        assertEquals(Map.of(), get(ADMIN.describeClientQuotas(ClientQuotaFilter.all()).entities()));
     }
 
     @Test
@@ -42,16 +47,6 @@ class NotServedTest extends BrokerTest {
     @Test
     void passwords() {
         refused(SecurityDisabledException.class, ADMIN.describeUserScramCredentials().all());
-    }
-
-    @Test
-    void changesOfTheBrokerWhileItRuns() {
-        String node = get(ADMIN.describeCluster().nodes()).iterator().next().idString();
-        for (String id : List.of(node, "")) {
-            var resource = new ConfigResource(ConfigResource.Type.BROKER, id);
-            var op = new AlterConfigOp(new ConfigEntry("message.max.bytes", "1000"), AlterConfigOp.OpType.SET);
-            refused(InvalidRequestException.class, ADMIN.incrementalAlterConfigs(Map.of(resource, List.of(op))).all());
-        }
     }
 
     @Test
