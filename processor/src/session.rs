@@ -3,12 +3,13 @@
 //! With a folder, tables and streaming tables are kept in it and go on after a restart; without one, everything is gone
 //! with the session.
 
+mod present;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use datafusion::datasource::MemTable;
 use millstream_client::Client;
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -27,17 +28,14 @@ use crate::sink::Sink;
 use crate::sink::rows::RowsSink;
 use crate::sink::topic::{Delivery, TopicSink};
 use crate::source::TopicSource;
-use crate::sql::bounds;
-use crate::sql::lexer::{Token, statements, tokens};
+use crate::sql::lexer::{Token, statements};
 use crate::sql::rewrite::rewrite;
 use crate::sql::statement::{Options, Statement, parse};
-use crate::table::{StartingOffsets, Table};
+use crate::table::Table;
 use crate::trigger::Trigger;
 
 /// Batches that wait for whoever watches a streaming SELECT.
 const ROWS_UNDER_WAY: usize = 4;
-/// The most rows that a SELECT of the present reads.
-const BATCH_ROWS_MAX: usize = 10_000_000;
 
 /// What is kept of the catalog: statements, as they were given.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
@@ -377,42 +375,6 @@ impl Session {
         Ok(Outcome::Stream(query, receiver))
     }
 
-    /// Reads tables from their first record to the present end.
-    async fn select_present(&self, sql: &str) -> Result<Vec<RecordBatch>, QueryError> {
-        // Before anything is read for it.
-        bounds::check(sql)?;
-        let context = plan::context();
-        let tables = self.lookup();
-        let words = tokens(sql)?;
-        for table in words.iter().filter_map(|word| tables(&word.name()?).ok()) {
-            if context.table_exist(&table.name)? {
-                continue;
-            }
-            let schema = table.schema.clone();
-            let used = (0..schema.fields().len()).collect();
-            let name = table.name.clone();
-            let start = match table.starting {
-                StartingOffsets::Each(_) | StartingOffsets::Latest | StartingOffsets::Earliest => StartingOffsets::Earliest,
-            };
-            let mut source = TopicSource::open(&self.client, Table { starting: start, ..table }, used).await?;
-            let (start, end) = (source.start().await?, source.latest().await?);
-            let waiting: i64 = start.iter().zip(&end).map(|(start, end)| end - start).sum();
-            if waiting > BATCH_ROWS_MAX as i64 {
-                let sentence = format!(
-                    "table {name} has {waiting} records, more than a SELECT of the present reads ({BATCH_ROWS_MAX}): read it with FROM STREAM"
-                );
-                return Err(QueryError::analysis(sentence));
-            }
-            let input = source.replay(&start, &end).await?;
-            context.register_table(&name, Arc::new(MemTable::try_new(schema, vec![input.batches])?))?;
-        }
-        // A table that cannot be used is not there for the engine; why says more.
-        let plan = plan::analyse(&context, sql).await.map_err(|error| self.unusable(&words).unwrap_or(error))?;
-        check_read_only(&plan, &tables)?;
-        let frame = context.execute_logical_plan(plan).await?;
-        Ok(frame.collect().await?)
-    }
-
     fn show_tables(&self) -> Result<Outcome, QueryError> {
         use arrow::array::StringArray;
         let tables = self.tables();
@@ -497,25 +459,4 @@ fn table_read(select: &str) -> Option<String> {
 
 fn temporary_dir() -> PathBuf {
     std::env::temp_dir().join(format!("millstream-query-{}", uuid::Uuid::new_v4()))
-}
-
-/// SQL from a client reads declared tables and nothing else: no files, no settings.
-fn check_read_only(
-    plan: &datafusion::logical_expr::LogicalPlan,
-    tables: &dyn Fn(&str) -> Result<Table, QueryError>,
-) -> Result<(), QueryError> {
-    use datafusion::common::tree_node::TreeNodeRecursion;
-    use datafusion::logical_expr::LogicalPlan;
-    let mut is_allowed = true;
-    plan.apply_with_subqueries(|node| {
-        if let LogicalPlan::TableScan(scan) = node {
-            is_allowed &= tables(scan.table_name.table()).is_ok();
-        }
-        is_allowed &= !matches!(
-            node,
-            LogicalPlan::Dml(_) | LogicalPlan::Ddl(_) | LogicalPlan::Copy(_) | LogicalPlan::Statement(_) | LogicalPlan::DescribeTable(_)
-        );
-        Ok(TreeNodeRecursion::Continue)
-    })?;
-    if is_allowed { Ok(()) } else { Err(QueryError::analysis("only SELECT from declared tables is allowed here")) }
 }
