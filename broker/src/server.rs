@@ -58,8 +58,16 @@ impl Server {
         for listener in listeners {
             let fail = |error| ServerError { address: listener.address.clone(), error };
             let Endpoint { host, port } = &listener.address;
-            let host = if host.is_empty() { "0.0.0.0" } else { host.as_str() };
-            let socket = TcpListener::bind((host, *port)).await.map_err(fail)?;
+            let socket = if host.is_empty() {
+                // Of both families, where the machine has both.
+                match TcpListener::bind(("::", *port)).await {
+                    Err(error) if error.kind() != io::ErrorKind::AddrInUse => TcpListener::bind(("0.0.0.0", *port)).await,
+                    bound => bound,
+                }
+            } else {
+                TcpListener::bind((host.as_str(), *port)).await
+            };
+            let socket = socket.map_err(fail)?;
             let local = socket.local_addr().map_err(fail)?;
             let bound = Endpoint { host: local.ip().to_string().into(), port: local.port() };
             broker.add_listener(Listener { address: bound, ..listener.clone() });

@@ -33,12 +33,14 @@ pub(crate) fn fetch(broker: &Arc<Broker>, context: &Context, request: FetchReque
     if !(0..=1).contains(&request.isolation_level) {
         return failed(ErrorCode::UNKNOWN_SERVER_ERROR);
     }
+    let bytes_max = (request.max_bytes.max(0) as usize).min(broker.settings.fetch_bytes_max);
     let fetch = Fetch {
         broker: broker.clone(),
         by_id: context.version >= 13,
         is_follower: request.replica_id >= 0,
-        bytes_max: (request.max_bytes.max(0) as usize).min(broker.settings.fetch_bytes_max),
-        bytes_min: request.min_bytes.max(0) as usize,
+        bytes_max,
+        // More than an answer may carry never comes.
+        bytes_min: (request.min_bytes.max(0) as usize).min(bytes_max),
         is_committed: request.isolation_level == 1,
         opened,
     };

@@ -37,17 +37,23 @@ pub(crate) fn produce(broker: &Arc<Broker>, context: Context, request: ProduceRe
     if let Some(checked) = producing.check(room) {
         return Served::Begun(producing.append(checked));
     }
-    let inflating = broker.inflating.clone().acquire_owned();
+    let turn = broker.inflating.clone().acquire_owned();
+    // A task of its own: a client that takes no answer keeps no turn from others.
+    let checking = tokio::spawn(async move {
+        let turn = turn.await;
+        let check = move || {
+            let checked = producing.check(None);
+            drop(turn);
+            (checked, producing)
+        };
+        tokio::task::spawn_blocking(check).await
+    });
     Served::Beginning(
         async move {
-            let turn = inflating.await;
-            let checking = move || (producing.check(None), producing);
-            let (checked, producing) = match tokio::task::spawn_blocking(checking).await {
-                Ok(checked) => checked,
-                Err(panic) => std::panic::resume_unwind(panic.into_panic()),
-            };
-            drop(turn);
-            producing.append(checked.unwrap_or_default())
+            match checking.await {
+                Ok(Ok((checked, producing))) => producing.append(checked.unwrap_or_default()),
+                Ok(Err(panic)) | Err(panic) => std::panic::resume_unwind(panic.into_panic()),
+            }
         }
         .boxed(),
     )

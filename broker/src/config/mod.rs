@@ -59,6 +59,9 @@ pub enum ConfigError {
     },
 }
 
+const MIN_INSYNC_REPLICAS: &str = "min.insync.replicas";
+const ONE_REPLICA: &str = "one node has one replica, and acks=all could not wait for more";
+
 /// Values by name. Only what differs from the defaults.
 pub type Properties = BTreeMap<String, String>;
 
@@ -71,7 +74,7 @@ pub fn check_topic_property(name: &str, value: &str) -> Result<(), ConfigError> 
         ("remote.storage.enable", on) if on.eq_ignore_ascii_case("true") => {
             refuse("Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage.")
         }
-        ("min.insync.replicas", more) if more != "1" => refuse("one node has one replica, and acks=all could not wait for more"),
+        (MIN_INSYNC_REPLICAS, more) if more != "1" => refuse(ONE_REPLICA),
         _ => Ok(()),
     }
 }
@@ -100,11 +103,13 @@ pub(crate) fn plain(properties: Properties) -> Properties {
 pub fn check_broker_property(name: &str, value: &str) -> Result<(), ConfigError> {
     let property = broker_property(name);
     check(property, broker_properties(), "broker", name, value)?;
+    let refuse = |reason: &str| Err(ConfigError::Invalid { name: name.to_owned(), value: value.to_owned(), reason: reason.to_owned() });
     match property {
-        Some(property) if idle::is_promise(property) && Some(value.trim()) != property.default => {
-            let reason = "there is neither encryption nor authentication yet, and the setting would promise one".to_owned();
-            Err(ConfigError::Invalid { name: name.to_owned(), value: value.to_owned(), reason })
+        Some(property) if property.default == Some(value.trim()) => Ok(()),
+        Some(property) if idle::is_promise(property) => {
+            refuse("there is neither encryption nor authentication yet, and the setting would promise one")
         }
+        Some(property) if property.name == MIN_INSYNC_REPLICAS => refuse(ONE_REPLICA),
         _ => Ok(()),
     }
 }
@@ -448,6 +453,9 @@ mod tests {
         let error = check_broker_property("ssl.keystore.location", "/tmp/x").unwrap_err().to_string();
         assert!(error.contains("neither encryption nor authentication"), "{error}");
         assert_eq!(check_broker_property("num.io.threads", "16"), Ok(()));
+        let error = check_broker_property("min.insync.replicas", "2").unwrap_err().to_string();
+        assert!(error.contains("one node has one replica"), "{error}");
+        assert_eq!(check_broker_property("min.insync.replicas", "1"), Ok(()));
         assert!(check_broker_property("offsets.topic.replication.factor", "3").is_err());
     }
 

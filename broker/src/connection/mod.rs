@@ -22,12 +22,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
-use millstream_protocol::frame::{FrameError, PREFIX_BYTES};
+use millstream_protocol::frame::FrameError;
 use millstream_protocol::header::{Preamble, decode_request, encode_response};
 use millstream_protocol::{ApiKey, Call, Endpoint, ErrorCode, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::Instant;
 
 use crate::api::api_versions;
 use crate::broker::Broker;
@@ -35,7 +36,7 @@ use crate::dispatch::{Served, dispatch};
 use crate::metrics::Metrics;
 pub(crate) use memory::RequestMemory;
 use reader::{Frame, Reader};
-use under_way::{Form, UnderWay};
+use under_way::{Form, UnderWay, WAITING_ANSWER_BYTES_MAX};
 
 /// Why a connection ends, when it is not the client's wish.
 #[derive(Debug)]
@@ -77,7 +78,9 @@ pub(crate) async fn serve(
         endpoint,
         peer: address.ok().map(|address| address.ip()),
         stall_max: Duration::from_millis(settings.idle_ms_max),
+        wanted_stall_max: WANTED_MEMORY_STALL_MAX,
         reader: Reader::new(reader, settings.request_bytes_max),
+        last_read: Instant::now(),
         writer,
         under_way: UnderWay::default(),
         memory,
@@ -94,6 +97,9 @@ pub(crate) async fn serve(
     }
 }
 
+/// A client that pauses for so long within a large request loses its connection if other requests wait for the memory.
+const WANTED_MEMORY_STALL_MAX: Duration = Duration::from_secs(60);
+
 struct Connection<R, W, S> {
     id: u64,
     /// What the client is told to connect to.
@@ -101,7 +107,11 @@ struct Connection<R, W, S> {
     peer: Option<IpAddr>,
     /// How long no byte may move while one is waited for (`connections.max.idle.ms`).
     stall_max: Duration,
+    /// The same within a large request whose memory others wait for.
+    wanted_stall_max: Duration,
     reader: Reader<R>,
+    /// When bytes came last.
+    last_read: Instant,
     writer: W,
     under_way: UnderWay,
     memory: RequestMemory,
@@ -129,9 +139,13 @@ where
     async fn run(mut self, mut drain: watch::Receiver<bool>) -> Result<(), End> {
         let mut is_at_end = false;
         loop {
-            let has_begun = self.begin_whole_frames()?;
+            let has_begun = match self.begin_whole_frames() {
+                Ok(has_begun) => has_begun,
+                Err(end) => return self.end_after_answers(end).await,
+            };
+            let was_full = self.under_way.is_full();
             let has_sent = self.send_ready().await?;
-            if has_begun || has_sent {
+            if has_begun || has_sent || was_full && !self.under_way.is_full() {
                 continue;
             }
             let may_read = !is_at_end && !*drain.borrow();
@@ -153,6 +167,15 @@ where
         }
     }
 
+    /// What cannot be served ends the connection, after the requests before it were answered: they have taken effect.
+    async fn end_after_answers(&mut self, end: End) -> Result<(), End> {
+        while !self.under_way.is_empty() {
+            self.under_way.next_done().await;
+            self.send_ready().await?;
+        }
+        Err(end)
+    }
+
     /// Begins the requests that are here, whole, as many as may be under way.
     fn begin_whole_frames(&mut self) -> Result<bool, End> {
         let mut has_begun = false;
@@ -168,13 +191,22 @@ where
     async fn wait(&mut self, may_read: bool, drain: &mut watch::Receiver<bool>) -> Result<Woken, End> {
         let is_serving = !self.under_way.is_empty();
         let may_read = may_read && !self.under_way.is_full();
+        let is_in_large = self.reader.is_in_large();
+        let look_after = if is_in_large { self.stall_max.min(self.wanted_stall_max) } else { self.stall_max };
         tokio::select! {
             biased;
             () = self.under_way.next_done(), if is_serving => Ok(Woken::Look),
-            read = tokio::time::timeout(self.stall_max, self.reader.fill()), if may_read => match read {
-                Ok(count) => Ok(Woken::Read(count?)),
+            read = tokio::time::timeout(look_after, self.reader.fill()), if may_read => match read {
+                Ok(count) => {
+                    self.last_read = Instant::now();
+                    Ok(Woken::Read(count?))
+                }
+                Err(_) if is_in_large && self.memory.is_wanted() => {
+                    let reason = format!("no byte of a large request came for {} ms, and others wait for its memory", look_after.as_millis());
+                    Err(End::Refused(reason))
+                }
                 // It is not the client that is waited for.
-                Err(_) if is_serving => Ok(Woken::Look),
+                Err(_) if is_serving || self.last_read.elapsed() < self.stall_max => Ok(Woken::Look),
                 Err(_) => Err(End::Refused(format!("no byte came for {} ms", self.stall_max.as_millis()))),
             },
             _ = drain.changed() => Ok(Woken::Look),
@@ -223,23 +255,21 @@ where
         Ok(())
     }
 
-    /// Sends the answers at the head of the line that are there. Says whether a request is over.
+    /// Sends the answers at the head of the line that are there, as many as may be held. Says whether a request is over.
     async fn send_ready(&mut self) -> Result<bool, End> {
         let mut pieces: VecDeque<Bytes> = VecDeque::new();
         let mut total = 0;
         let mut has_ended = false;
-        while let Some((response, form)) = self.under_way.pop_done() {
+        let mut sendable = Ok(());
+        while sendable.is_ok()
+            && total < WAITING_ANSWER_BYTES_MAX
+            && let Some((response, form)) = self.under_way.pop_done()
+        {
             has_ended = true;
-            if form.is_silent {
-                check_silent(&response)?;
-                continue;
-            }
-            let message = encode_response(&response, form.version, form.correlation_id)
-                .map_err(|error| End::Refused(format!("the answer has no form in version {}: {error}", form.version)))?;
-            let length: usize = message.iter().map(Bytes::len).sum();
-            pieces.push_back(Bytes::copy_from_slice(&(length as u32).to_be_bytes()));
-            pieces.extend(message);
-            total += length + PREFIX_BYTES;
+            sendable = encode(&response, form).map(|message| {
+                total += message.iter().map(Bytes::len).sum::<usize>();
+                pieces.extend(message);
+            });
         }
         if total > 0 {
             writer::write_all(&mut self.writer, pieces, self.stall_max).await.map_err(|error| match error.kind() {
@@ -250,8 +280,20 @@ where
             })?;
             Metrics::add(&self.metrics.bytes_out, total as u64);
         }
-        Ok(has_ended)
+        // After the answers before it.
+        sendable.map(|()| has_ended)
     }
+}
+
+/// An answer as it travels, with its length before it; nothing for whoever wants none.
+fn encode(response: &Response, form: Form) -> Result<Vec<Bytes>, End> {
+    if form.is_silent {
+        return check_silent(response).map(|()| Vec::new());
+    }
+    let message = encode_response(response, form.version, form.correlation_id)
+        .map_err(|error| End::Refused(format!("the answer has no form in version {}: {error}", form.version)))?;
+    let length: usize = message.iter().map(Bytes::len).sum();
+    Ok(std::iter::once(Bytes::copy_from_slice(&(length as u32).to_be_bytes())).chain(message).collect())
 }
 
 /// A producer that wants no answer learns of an error by losing its connection, as with Kafka.

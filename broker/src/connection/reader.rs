@@ -67,6 +67,11 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         read
     }
 
+    /// Whether a part of a large frame is here: memory is reserved for it.
+    pub(super) fn is_in_large(&self) -> bool {
+        self.large.is_some()
+    }
+
     /// The next frame that is here, whole.
     pub(super) fn next_frame(&mut self) -> Result<Option<Frame>, FrameError> {
         if let Some(large) = self.large.take_if(|large| large.bytes.len() == large.length) {

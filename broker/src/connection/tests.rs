@@ -22,6 +22,9 @@ use super::*;
 /// The version in which a request's name is its key, whatever its length.
 const VERSION: i16 = 3;
 
+/// How long a large request may stand still when others wait for its memory.
+const WANTED: Duration = Duration::from_millis(100);
+
 /// Requests that were served and wait for their answers, in the order of their arrival.
 type Waiting = Arc<Mutex<Vec<oneshot::Sender<()>>>>;
 
@@ -45,6 +48,11 @@ struct Model {
 impl Model {
     /// `pipe_bytes`: how much fits between client and server.
     fn new(pipe_bytes: usize, stall_max: Duration) -> Self {
+        Self::sharing(RequestMemory::new(64 * 1024), pipe_bytes, stall_max)
+    }
+
+    /// One that shares its memory with others.
+    fn sharing(memory: RequestMemory, pipe_bytes: usize, stall_max: Duration) -> Self {
         let (client, server) = tokio::io::duplex(pipe_bytes);
         let (reader, writer) = tokio::io::split(server);
         let served = Waiting::default();
@@ -54,10 +62,12 @@ impl Model {
             endpoint: None,
             peer: None,
             stall_max,
+            wanted_stall_max: WANTED,
             reader: Reader::new(reader, 1 << 20),
+            last_read: Instant::now(),
             writer,
             under_way: UnderWay::default(),
-            memory: RequestMemory::new(64 * 1024),
+            memory,
             metrics: Arc::default(),
             serve: {
                 let (served, is_effective) = (served.clone(), Arc::new(Mutex::new(true)));
@@ -186,6 +196,48 @@ async fn requests_beyond_those_under_way_are_served_when_all_answers_come_at_onc
         () = tokio::time::sleep(Duration::from_secs(60)) => panic!("the connection stands still"),
     };
     assert_eq!(ids, (0..200).collect::<Vec<_>>());
+}
+
+/// What came before a frame that cannot be served has taken effect, and is answered.
+#[tokio::test]
+async fn a_bad_frame_ends_the_connection_after_the_answers_before_it() {
+    let mut model = Model::new(1 << 20, Duration::from_secs(3600));
+    let mut bytes = [frame(1, 11), frame(2, 11)].concat();
+    bytes.extend(u32::MAX.to_be_bytes());
+    model.client.write_all(&bytes).await.unwrap();
+    while model.served.lock().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    model.served.lock().drain(..).for_each(|ready| ready.send(()).unwrap());
+    let end = model.connection.await.unwrap();
+    assert!(matches!(end, Err(End::Refused(_))), "{end:?}");
+    assert_eq!(answers(model.client).await, [1, 2]);
+}
+
+/// A client that stops within a large request holds up nobody for long: what is reserved for it goes to those who wait for it.
+#[tokio::test]
+async fn a_large_request_that_stands_still_gives_way_to_others() {
+    let memory = RequestMemory::new(64 * 1024);
+    let hour = Duration::from_secs(3600);
+    let mut stalled = Model::sharing(memory.clone(), 1 << 20, hour);
+    stalled.client.write_all(&frame(1, 32_000)[..20_000]).await.unwrap();
+    tokio::time::sleep(5 * WANTED).await;
+    assert!(!stalled.connection.is_finished(), "nobody waited for its memory");
+    let mut others = Vec::new();
+    for id in 2..4 {
+        let mut other = Model::sharing(memory.clone(), 1 << 20, hour);
+        other.client.write_all(&frame(id, 32_000)).await.unwrap();
+        others.push(other);
+    }
+    let end = tokio::time::timeout(Duration::from_secs(60), stalled.connection).await.expect("it gives way").unwrap();
+    assert!(matches!(&end, Err(End::Refused(reason)) if reason.contains("others wait for its memory")), "{end:?}");
+    for mut other in others {
+        while other.served.lock().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        other.served.lock().drain(..).for_each(|ready| ready.send(()).unwrap());
+        assert!(other.client.read_u32().await.unwrap() > 0);
+    }
 }
 
 /// A slow client is no silent one: the limit is for no progress, in both directions.

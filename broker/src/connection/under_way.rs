@@ -13,7 +13,7 @@ use crate::dispatch::Served;
 /// Requests of one connection that may be under way.
 pub(super) const PIPELINED_MAX: usize = 64;
 /// Answers that wait for an earlier one may hold this much before no further one is made.
-const WAITING_ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+pub(super) const WAITING_ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// How a request wants its answer.
 #[derive(Debug, Clone, Copy)]

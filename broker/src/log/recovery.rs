@@ -136,12 +136,14 @@ impl FoundSegment {
 }
 
 /// Opens the log in `dir`, which need not exist. `closed_at`: the process before this one closed it, and it ended there.
+/// `compacted_to`: below it batches may be missing, at the end of a segment too.
 pub(crate) fn open(
     disk: Arc<dyn Disk>,
     dir: &Path,
     first_offset: i64,
     interval_bytes: u64,
     closed_at: Option<i64>,
+    compacted_to: i64,
 ) -> Result<Recovered, LogError> {
     swap::finish(&*disk, dir)?;
     let found = find_segments(&*disk, dir, first_offset)?;
@@ -151,7 +153,7 @@ pub(crate) fn open(
     let is_closed = ends_there && (0..found.len()).all(is_as_synced);
     let last_synced = (0..found.len()).rev().find(|place| is_as_synced(*place));
     let synced = last_synced.map_or(0, |last| last + 1).min(found.len().saturating_sub(1));
-    let mut recovery = Recovery { disk: disk.clone(), dir, interval_bytes, sealed: Vec::new(), found: Findings::default() };
+    let mut recovery = Recovery { disk: disk.clone(), dir, interval_bytes, compacted_to, sealed: Vec::new(), found: Findings::default() };
     let mut found = found.into_iter().enumerate().peekable();
     let mut active = None;
     while active.is_none()
@@ -198,6 +200,7 @@ struct Recovery<'a> {
     disk: Arc<dyn Disk>,
     dir: &'a Path,
     interval_bytes: u64,
+    compacted_to: i64,
     sealed: Vec<Arc<Segment>>,
     found: Findings,
 }
@@ -230,6 +233,14 @@ impl Recovery<'_> {
             replay.push(BatchFacts::from(batch));
         })?;
         found.damage.append(&mut scanned.damage);
+        if let Some(next_base) = next_base
+            && next_base <= self.compacted_to
+            && scanned.cut_bytes == 0
+            && !scanned.is_hole
+        {
+            // What ended it was compacted away.
+            scanned.index.next_offset = next_base;
+        }
         let is_whole = |next_base| {
             scanned.index.next_offset == next_base || (scanned.cut_bytes > 0 && !scanned.is_hole) || segment.missing().is_some()
         };

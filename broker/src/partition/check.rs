@@ -133,12 +133,16 @@ impl Room {
     /// The refusal is nobody's answer: the request is checked again where there is room.
     fn exceed(&self) -> Refusal {
         self.is_exceeded.set(true);
+        self.left.set(Some(0));
         Refusal::new(ErrorCode::MESSAGE_TOO_LARGE, "there is no room to inflate the batch")
     }
 }
 
 /// Takes the one batch of a partition's records, checked, and stamped with the broker's time if the topic wants it.
 pub(crate) fn check(records: Option<&Records>, target: &Target<'_>, room: &Room) -> Result<RecordBatch, Refusal> {
+    if room.is_exceeded() {
+        return Err(room.exceed());
+    }
     let batch = one_batch(records, target)?;
     let batch = check_batch(batch, target, room).map_err(Refusal::by_partition)?;
     let settings = target.settings;

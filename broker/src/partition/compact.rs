@@ -62,7 +62,7 @@ impl Partition {
     /// Compacts the log if there is enough to compact. Called by one thread at a time.
     pub(crate) fn compact(self: &Arc<Self>, now_ms: i64) -> Result<bool, LogError> {
         let settings = self.settings();
-        if !settings.is_compacted || self.is_failed.load(Ordering::Acquire) || self.is_deleted.load(Ordering::Acquire) {
+        if !settings.is_compacted || self.is_over() {
             return Ok(false);
         }
         self.load_indexes();
@@ -301,7 +301,11 @@ impl Pass {
 mod tests {
     use std::collections::BTreeMap;
 
+    use std::path::Path;
+
     use super::*;
+    use crate::disk::Disk;
+    use crate::disk::simulated::SimulatedDisk;
     use crate::partition::testing;
 
     const COMPACTED: [(&str, &str); 3] = [("cleanup.policy", "compact"), ("min.cleanable.dirty.ratio", "0"), ("segment.bytes", "1500")];
@@ -316,6 +320,36 @@ mod tests {
             Ok(())
         });
         found
+    }
+
+    /// Indexes are caches: without them a segment whose end was compacted away is not taken for one that ends at a hole.
+    #[test]
+    fn a_compacted_log_without_indexes_is_whole_at_the_next_start() {
+        let disk = SimulatedDisk::new();
+        let partition = testing::open_on(&disk, &COMPACTED);
+        for number in 0..40 {
+            let key = if number % 5 == 4 { "again".to_owned() } else { format!("k{number}") };
+            let appended = partition.append(testing::batch(&key, &[b'x'; 200], 0, None), -1, 1, false).unwrap();
+            appended.acknowledged.unwrap().blocking_recv().unwrap().unwrap();
+        }
+        while partition.compact(1).unwrap() {}
+        let (before, end) = (contents(&partition), partition.positions().end_offset);
+        partition.close().unwrap();
+        let dir = Path::new(testing::DIR);
+        let ends_early = |segments: &[(i64, i64)]| segments.windows(2).any(|pair| pair[0].1 < pair[1].0);
+        let mut segments: Vec<(i64, i64)> = Vec::new();
+        for segment in partition.state.lock().log.segments() {
+            let within =
+                before.iter().map(|(_, offset)| *offset).filter(|offset| (segment.base_offset..segment.next_offset()).contains(offset));
+            segments.push((segment.base_offset, within.max().map_or(segment.base_offset, |last| last + 1)));
+        }
+        assert!(ends_early(&segments), "{segments:?}");
+        drop(partition);
+        for name in disk.list(dir).unwrap().into_iter().map(|entry| entry.name).filter(|name| name.ends_with(".index")) {
+            disk.remove_file(&dir.join(name)).unwrap();
+        }
+        let again = testing::open_on(&disk, &COMPACTED);
+        assert_eq!((contents(&again), again.positions().end_offset), (before, end));
     }
 
     #[test]

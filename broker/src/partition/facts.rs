@@ -42,6 +42,13 @@ impl Facts {
         }
     }
 
+    /// Replaces those in a folder. Whoever has a partition goes through [`Partition::save_facts`].
+    pub(super) fn write(&self, disk: &dyn Disk, dir: &Path) -> Result<(), LogError> {
+        let path = dir.join(FILE);
+        disk.create_dir(dir).map_err(|error| LogError::io(&path, error))?;
+        replace_file(disk, &path, &durable::encode(VERSION, self)).map_err(|error| LogError::io(&path, error))
+    }
+
     pub(super) fn leader_epoch(&self) -> i32 {
         self.epochs.last().map_or(0, |(epoch, _)| *epoch)
     }
@@ -70,9 +77,7 @@ impl Partition {
     }
 
     pub(super) fn write_facts(&self, facts: &Facts, _saving: &MutexGuard<'_, ()>) -> Result<(), LogError> {
-        let path = self.dir.join(FILE);
-        self.disk.create_dir(&self.dir).map_err(|error| LogError::io(&path, error))?;
-        replace_file(&*self.disk, &path, &durable::encode(VERSION, facts)).map_err(|error| LogError::io(&path, error))
+        facts.write(&*self.disk, &self.dir)
     }
 
     /// Changes facts and saves them. Changes count in memory at once: only for those that no client is promised.

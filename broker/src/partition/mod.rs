@@ -90,6 +90,8 @@ pub(crate) struct Partition {
     saving: Mutex<()>,
     is_failed: AtomicBool,
     is_deleted: AtomicBool,
+    /// The server stops: what came now would be behind the mark that says all is closed.
+    is_closed: AtomicBool,
     /// Copy of the high watermark that a waiting fetch may look at without the lock.
     readable: AtomicI64,
 }
@@ -183,12 +185,20 @@ impl Partition {
         Ok(AppendOutcome { base_offset, log_append_time_ms: append_time, start_offset: state.facts.start_offset, acknowledged })
     }
 
+    /// Whether nothing is written any more: the disk failed, the topic is going away, or the server stops.
+    fn is_over(&self) -> bool {
+        [&self.is_failed, &self.is_deleted, &self.is_closed].into_iter().any(|is_over| is_over.load(Ordering::Acquire))
+    }
+
     fn check_writable(&self) -> Result<(), Refusal> {
         if self.is_failed.load(Ordering::Acquire) {
             return Err(Refusal::new(ErrorCode::KAFKA_STORAGE_ERROR, "the partition's disk failed; see the server's log"));
         }
         if self.is_deleted.load(Ordering::Acquire) {
             return Err(Refusal::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, "the topic is being deleted"));
+        }
+        if self.is_closed.load(Ordering::Acquire) {
+            return Err(Refusal::new(ErrorCode::KAFKA_STORAGE_ERROR, "the server is stopping"));
         }
         Ok(())
     }
@@ -418,6 +428,11 @@ impl Partition {
 
     /// Syncs and leaves the log so that the next start has little to do.
     pub(crate) fn close(self: &Arc<Self>) -> Result<(), LogError> {
+        {
+            // Whoever appends has looked at it under the same lock.
+            let _state = self.state.lock();
+            self.is_closed.store(true, Ordering::Release);
+        }
         while !self.flush_unless_busy() {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }

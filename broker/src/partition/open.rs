@@ -41,7 +41,7 @@ impl Partition {
         let closed = if start.is_clean { Closed::read(&*disk, &dir) } else { None };
         let closed_at = closed.as_ref().map(|closed| closed.next_offset);
         let Recovered { mut log, found } =
-            recovery::open(disk.clone(), &dir, facts.start_offset, settings.log.index_interval_bytes, closed_at)?;
+            recovery::open(disk.clone(), &dir, facts.start_offset, settings.log.index_interval_bytes, closed_at, facts.compacted_to)?;
         for sentence in &found.damage {
             tracing::error!(topic, partition = index, "{sentence}; it is kept, and reading it fails");
         }
@@ -52,7 +52,7 @@ impl Partition {
         }
         let known = facts.epochs.len();
         facts.learn_epochs(&found.epochs);
-        let are_facts_unsaved = facts.epochs.len() > known;
+        let mut are_facts_unsaved = facts.epochs.len() > known;
         let closed = closed.filter(|_| found.closed.is_some());
         log.set_first_append_ms(match &closed {
             Some(closed) => closed.first_append_ms,
@@ -60,14 +60,21 @@ impl Partition {
         });
         let is_closed_saved = closed.is_some();
         let history = History::recover(&*disk, &log, &found, closed, start.now_ms);
-        for base in found.to_index {
-            // A cache: a full disk must not keep the log from opening.
-            if let Err(error) = log.store_index(base, history.aborted_in(&log, base)) {
-                tracing::warn!("{error}; the next start will scan the segment again");
-            }
-        }
         facts.compacted_to = facts.compacted_to.min(end);
         facts.start_offset = facts.start_offset.max(log.first_offset()).min(end);
+        // Indexes are caches: a full disk must not keep the log from opening. A segment that has one is not searched for the epochs of its
+        // batches any more, so these are saved first.
+        let mut stored = Ok(());
+        if are_facts_unsaved && !found.to_index.is_empty() {
+            stored = facts.write(&*disk, &dir);
+            are_facts_unsaved = stored.is_err();
+        }
+        for base in found.to_index {
+            stored = stored.and_then(|()| log.store_index(base, history.aborted_in(&log, base)));
+        }
+        if let Err(error) = stored {
+            tracing::warn!("{error}; the next start will scan segments again");
+        }
         Ok(Partition {
             topic,
             index,
@@ -99,6 +106,7 @@ impl Partition {
             saving: Mutex::new(()),
             is_failed: AtomicBool::new(false),
             is_deleted: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
             readable: AtomicI64::new(end),
         })
     }

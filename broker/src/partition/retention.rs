@@ -1,7 +1,6 @@
 //! Where a log begins: DeleteRecords and retention raise its first offset, and segments that hold nothing else go.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use millstream_protocol::ErrorCode;
 
@@ -27,7 +26,7 @@ impl Partition {
     pub(crate) fn tend(self: &Arc<Self>, now_ms: i64, producer_expiration_ms: i64) -> Result<(), LogError> {
         let settings = self.settings();
         self.state.lock().producers.expire(now_ms.saturating_sub(producer_expiration_ms));
-        if !settings.is_deleted_by_age || self.is_failed.load(Ordering::Acquire) || self.is_deleted.load(Ordering::Acquire) {
+        if !settings.is_deleted_by_age || self.is_over() {
             return Ok(());
         }
         self.load_indexes();
