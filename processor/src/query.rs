@@ -76,6 +76,17 @@ impl Shared {
     }
 }
 
+/// Ends a query whose task ends by a panic that nothing contained: nobody waits for it in vain.
+pub(crate) struct Ending(pub(crate) Arc<Shared>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        if matches!(*self.0.status.borrow(), QueryStatus::Running) {
+            self.0.end(QueryStatus::Failed("its task ended by itself".into()));
+        }
+    }
+}
+
 /// A query. Clones are of the same one.
 #[derive(Debug, Clone)]
 pub struct Query {

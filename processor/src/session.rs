@@ -23,11 +23,12 @@ use crate::micro_batch::Execution;
 use crate::names::Names;
 use crate::output_mode::OutputMode;
 use crate::plan;
-use crate::query::{Query, QueryStatus, Rows, Shared};
+use crate::query::{Ending, Query, QueryStatus, Rows, Shared};
 use crate::sink::Sink;
 use crate::sink::rows::RowsSink;
 use crate::sink::topic::{Delivery, TopicSink};
 use crate::source::TopicSource;
+use crate::sql::bounds;
 use crate::sql::lexer::{Token, statements};
 use crate::sql::rewrite::rewrite;
 use crate::sql::statement::{Options, Statement, parse};
@@ -341,6 +342,7 @@ impl Session {
         let execution = Execution { plan, source, sink, checkpoint, trigger, text: text.clone(), shared: shared.clone() };
         let query = Query { shared: shared.clone(), sql: text, table, topic, stop };
         tokio::spawn(async move {
+            let _ending = Ending(shared.clone());
             let status = match execution.run(stopped).await {
                 Ok(()) => QueryStatus::Stopped,
                 Err(error) => {

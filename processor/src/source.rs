@@ -18,8 +18,14 @@ use way::{Way, limit};
 
 /// What a batch takes in of a backlog, and the most that one fetch brings, over all partitions.
 const BATCH_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// The least that a fetch may bring of a partition: more than a batch of records has unless somebody allowed larger ones.
-const PARTITION_BYTES_MIN: usize = 2 * 1024 * 1024;
+/// The least that a fetch may bring of a partition: a few batches of records, as clients make them.
+const PARTITION_BYTES_MIN: usize = 64 * 1024;
+/// What it may bring of one at most when batches turn out to be larger.
+const PARTITION_BYTES_MAX: usize = 2 * 1024 * 1024;
+/// What a fetch may bring for the partitions that are behind, however much is there of the others.
+const BEHIND_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How long a fetch waits for what was told to be there.
+const BEHIND_WAIT: Duration = Duration::from_millis(100);
 /// How long a read by offset waits for records that must be there.
 const READ_WAIT: Duration = Duration::from_secs(5);
 
@@ -99,10 +105,10 @@ impl TopicSource {
 
     /// Fetches what is there, waiting up to `wait` for the first record, and says where the batch ends, which is not beyond `end_max`.
     pub(crate) async fn fetch(&mut self, positions: &mut [i64], wait: Duration, end_max: Option<&[i64]>) -> Result<Fetched, QueryError> {
-        let parts = match self.ask(&everywhere(positions), wait, BATCH_BYTES_MAX).await {
+        let parts = match self.ask(&everywhere(positions), wait, BATCH_BYTES_MAX, PARTITION_BYTES_MIN).await {
             Err(error) if is_lost(&error) => {
                 self.after_loss(positions).await?;
-                self.ask(&everywhere(positions), wait, BATCH_BYTES_MAX).await?
+                self.ask(&everywhere(positions), wait, BATCH_BYTES_MAX, PARTITION_BYTES_MIN).await?
             }
             other => other?,
         };
@@ -128,6 +134,7 @@ impl TopicSource {
     async fn gather(&mut self, mut way: Way, mut parts: Vec<PartitionBatches>, latest: Vec<i64>) -> Result<Fetched, QueryError> {
         let mut fetched = Fetched { parts: way.start.iter().map(|_| Vec::new()).collect(), end: Vec::new(), latest };
         let mut bytes = 0;
+        let mut each_min = PARTITION_BYTES_MIN;
         let nothing_waits = parts.iter().all(|part| part.next_offset <= way.start[part.partition as usize]);
         loop {
             let before = way.reached.clone();
@@ -142,7 +149,8 @@ impl TopicSource {
             if behind.is_empty() || is_enough || nothing_waits {
                 break;
             }
-            parts = match self.ask(&behind, READ_WAIT, BATCH_BYTES_MAX.saturating_sub(bytes).max(PARTITION_BYTES_MIN)).await {
+            let bytes_max = BATCH_BYTES_MAX.saturating_sub(bytes).max(BEHIND_BYTES_MAX);
+            parts = match self.ask(&behind, BEHIND_WAIT, bytes_max, each_min).await {
                 // The next fetch begins where the batch would have, and finds out what is left.
                 Err(error) if is_lost(&error) => {
                     way.reached.clone_from(&way.start);
@@ -150,8 +158,12 @@ impl TopicSource {
                 }
                 other => other?,
             };
-            if parts.iter().all(|part| part.next_offset <= way.reached[part.partition as usize]) {
-                return Err(self.ends_early());
+            match parts.iter().filter(|part| part.next_offset > way.reached[part.partition as usize]).count() {
+                // Their ends hold no records: compaction took them.
+                0 => behind.iter().for_each(|(partition, reached)| way.goal[*partition as usize] = *reached),
+                // Only the first partition of a fetch is given a batch that is larger than what each may bring.
+                1 => each_min = (2 * each_min).min(PARTITION_BYTES_MAX),
+                _ => {}
             }
         }
         fetched.end = way.end();
@@ -159,8 +171,14 @@ impl TopicSource {
     }
 
     /// One fetch of some partitions. None of them takes the room of all.
-    async fn ask(&mut self, from: &[(i32, i64)], wait: Duration, bytes_max: usize) -> Result<Vec<PartitionBatches>, Error> {
-        let each = (bytes_max / from.len().max(1)).max(PARTITION_BYTES_MIN);
+    async fn ask(
+        &mut self,
+        from: &[(i32, i64)],
+        wait: Duration,
+        bytes_max: usize,
+        each_min: usize,
+    ) -> Result<Vec<PartitionBatches>, Error> {
+        let each = (bytes_max / from.len().max(1)).max(each_min);
         self.reader.fetch_from(from, wait, bytes_max as i32, each as i32).await
     }
 
@@ -233,7 +251,7 @@ impl TopicSource {
             if missing.is_empty() {
                 break;
             }
-            let parts = match self.ask(&missing, READ_WAIT, BATCH_BYTES_MAX).await {
+            let parts = match self.ask(&missing, READ_WAIT, BATCH_BYTES_MAX, PARTITION_BYTES_MIN).await {
                 Err(error) if is_lost(&error) => {
                     self.after_loss(&mut positions).await?;
                     continue;

@@ -22,6 +22,8 @@ const OPERATORS_MAX: usize = 2_000;
 const PARTS_MAX: usize = 200;
 /// Parentheses and brackets in one another. The parser has its own, lower bound for most of them.
 const NESTING_MAX: usize = 100;
+/// Calls in one another of which the parser tries two forms: every one doubles how often it reads what is inside.
+const TRIED_TWICE_MAX: usize = 12;
 /// CASEs in one another: below the parser's own bound, which it tells of as a missing end.
 const CASES_MAX: usize = 40;
 /// What a name has before its last part: catalog, schema and table.
@@ -36,6 +38,9 @@ pub(crate) fn check(sql: &str) -> Result<(), QueryError> {
         size.count(token);
         if size.outside.len() > NESTING_MAX {
             return Err(too_deep(NESTING_MAX));
+        }
+        if size.outside.iter().filter(|open| open.is_tried_twice).count() > TRIED_TWICE_MAX {
+            return Err(too_deep(TRIED_TWICE_MAX));
         }
         if size.cases > CASES_MAX {
             return Err(too_deep(CASES_MAX));
@@ -75,30 +80,52 @@ struct Size {
     cases: usize,
     /// Dots since the last sign that is none.
     dots: usize,
-    /// Whether FROM was seen: commas are joins from there on, until a set operation begins another SELECT.
-    has_from: bool,
-    /// The same outside of every parenthesis that is open.
-    outside: Vec<bool>,
+    /// Whether what is read stands in a FROM: commas are joins there.
+    is_in_from: bool,
+    /// The parentheses that are open.
+    outside: Vec<Open>,
     /// The word just before.
     before: Option<Keyword>,
+    /// Whether an expression begins here: a sign before a number is a part of it.
+    is_at_begin: bool,
+}
+
+/// A parenthesis that is open.
+#[derive(Debug)]
+struct Open {
+    /// Whether it stands in a FROM.
+    is_in_from: bool,
+    is_tried_twice: bool,
 }
 
 impl Size {
     fn count(&mut self, token: &Token) {
+        if let Token::Whitespace(_) = token {
+            return;
+        }
+        let is_at_begin = std::mem::replace(&mut self.is_at_begin, matches!(token, Token::LParen | Token::Comma));
         match token {
             Token::Word(word) => return self.count_word(word.keyword),
-            Token::Number(..) | Token::SingleQuotedString(_) | Token::DoubleQuotedString(_) | Token::Whitespace(_) => return,
+            Token::Number(..) | Token::SingleQuotedString(_) | Token::DoubleQuotedString(_) => return,
+            Token::HexStringLiteral(_) | Token::NationalStringLiteral(_) | Token::EscapedStringLiteral(_) => {}
+            Token::SingleQuotedRawStringLiteral(_) | Token::DoubleQuotedRawStringLiteral(_) => {}
+            Token::Minus | Token::Plus if is_at_begin => {}
             Token::Period => {
                 self.dots += 1;
                 self.operators += usize::from(self.dots > NAME_DOTS);
                 return;
             }
             Token::LParen | Token::LBracket | Token::LBrace => {
-                self.outside.push(std::mem::take(&mut self.has_from));
+                use Keyword::{CAST, CEIL, CONVERT, EXTRACT, FLOOR, OVERLAY, POSITION, SAFE_CAST, SUBSTR, SUBSTRING, TRIM, TRY_CAST};
+                let is_tried_twice = matches!(
+                    self.before,
+                    Some(CAST | CEIL | CONVERT | EXTRACT | FLOOR | OVERLAY | POSITION | SAFE_CAST | SUBSTR | SUBSTRING | TRIM | TRY_CAST)
+                );
+                self.outside.push(Open { is_in_from: std::mem::take(&mut self.is_in_from), is_tried_twice });
                 self.operators += usize::from(*token == Token::LBracket);
             }
-            Token::RParen | Token::RBracket | Token::RBrace => self.has_from = self.outside.pop().unwrap_or_default(),
-            Token::Comma => self.parts += usize::from(self.has_from),
+            Token::RParen | Token::RBracket | Token::RBrace => self.is_in_from = self.outside.pop().is_some_and(|open| open.is_in_from),
+            Token::Comma => self.parts += usize::from(self.is_in_from),
             Token::SemiColon | Token::EOF => {}
             // Also signs of types, such as the brackets of ARRAY<…>.
             _ => self.operators += 1,
@@ -107,18 +134,22 @@ impl Size {
     }
 
     fn count_word(&mut self, word: Keyword) {
-        use Keyword::{ALL, DISTINCT, EXCEPT, INTERSECT, MINUS, UNION};
+        use Keyword::{EXCEPT, INTERSECT, MINUS, UNION};
         let before = self.before.replace(word);
         match word {
-            Keyword::FROM => self.has_from = true,
+            // Not that of IS DISTINCT FROM.
+            Keyword::FROM => self.is_in_from |= before != Some(Keyword::DISTINCT),
+            Keyword::WHERE | Keyword::GROUP | Keyword::HAVING | Keyword::ORDER | Keyword::LIMIT => self.is_in_from = false,
             Keyword::CASE => self.cases += 1,
             Keyword::END => self.cases = self.cases.saturating_sub(1),
             Keyword::SELECT => {
                 self.parts += 1;
-                self.has_from &= !matches!(before, Some(ALL | DISTINCT | EXCEPT | INTERSECT | MINUS | UNION));
+                self.is_in_from = false;
             }
             Keyword::VALUES | Keyword::TABLE => self.parts += 1,
             UNION | EXCEPT | MINUS | INTERSECT => self.parts += 1,
+            // Each may be a level of the plan.
+            Keyword::OVER => self.parts += 1,
             Keyword::JOIN | Keyword::PIVOT | Keyword::UNPIVOT => self.parts += 1,
             Keyword::AND | Keyword::OR | Keyword::XOR | Keyword::NOT => self.operators += 1,
             Keyword::IS | Keyword::NOTNULL | Keyword::IN | Keyword::BETWEEN | Keyword::OVERLAPS => self.operators += 1,
@@ -152,6 +183,12 @@ mod tests {
             format!("SELECT {}", chain("CASE WHEN a THEN 1 END", ", ", 1000)),
             format!("SELECT 1 {}", chain(" UNION ALL SELECT 1", "", 90)),
             format!("SELECT 1 FROM t {}", chain(" UNION ALL SELECT a, b, c, d FROM t", "", 90)),
+            format!("SELECT a FROM t WHERE a IN ({})", chain("-1", ", ", 5000)),
+            format!("SELECT a FROM t WHERE a IN ({})", chain("X'ab'", ", ", 5000)),
+            format!("SELECT a IS DISTINCT FROM b, {} FROM t", chain("c", ", ", 500)),
+            format!("SELECT a FROM t GROUP BY {}", chain("c", ", ", 500)),
+            format!("SELECT 1 FROM t UNION BY NAME SELECT {} FROM t", chain("c", ", ", 500)),
+            format!("SELECT {}a{}", "CAST(".repeat(12), " AS INT)".repeat(12)),
         ] {
             assert_eq!(refusal(&sql), "allowed", "{}", &sql[..60]);
         }
@@ -175,6 +212,9 @@ mod tests {
             (format!("SELECT 1 FROM {}", chain("t AS all", ", ", 300)), too_many),
             (format!("SELECT 1 FROM t {}", chain("JOIN t ON true", " ", 300)), too_many),
             (format!("SELECT {}1", "CASE WHEN a THEN ".repeat(60)), "nested deeper than 40 levels"),
+            (format!("SELECT {}1{}", "ceil(".repeat(60), ")".repeat(60)), "nested deeper than 12 levels"),
+            (format!("SELECT {}a b c{}", "substring (".repeat(35), ")".repeat(35)), "nested deeper than 12 levels"),
+            (format!("SELECT {} FROM t", chain("sum(a) OVER (ORDER BY f(a, '1'))", ", ", 300)), too_many),
             ("x".repeat(300_000), "300000 bytes, more than 262144"),
         ] {
             let refusal = refusal(&sql);

@@ -45,7 +45,11 @@ impl TopicSink {
             if error.code() != Some(millstream_client::ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) {
                 return Err(error.into());
             }
-            client.admin().create_topic(topic, -1, &[]).await?;
+            match client.admin().create_topic(topic, -1, &[]).await {
+                // By another query at the same moment.
+                Err(error) if error.code() == Some(millstream_client::ErrorCode::TOPIC_ALREADY_EXISTS) => {}
+                created => drop(created?),
+            }
         }
         let way = match delivery {
             Delivery::Transactions => Way::Transactions(Box::new(Transactions::open(client, topic, query).await?)),
