@@ -123,36 +123,16 @@ pub(crate) async fn streaming(
     Ok(StreamingPlan { table, watermark, used, lower, stateful: Some((operator, upper)), mode })
 }
 
-/// Nodes that a walk through a plan may meet.
-const PLAN_STEPS_MAX: usize = 5_000;
-
 /// Has DataFusion parse and plan a SELECT, once it is known to be neither too long nor too deep.
 pub(crate) async fn analyse(context: &SessionContext, sql: &str) -> Result<LogicalPlan, QueryError> {
     bounds::check(sql)?;
     let state = context.state();
-    let plan = match state.create_logical_plan(sql).await {
+    match state.create_logical_plan(sql).await {
         Err(DataFusionError::SQL(error, _)) if matches!(*error, ParserError::RecursionLimitExceeded) => {
-            return Err(bounds::too_deep(state.config_options().sql_parser.recursion_limit.get()));
+            Err(bounds::too_deep(state.config_options().sql_parser.recursion_limit.get()))
         }
-        planned => planned?,
-    };
-    check_size(&plan)?;
-    Ok(plan)
-}
-
-/// A name of WITH stands for its plan wherever it is used, and whoever walks the plan walks that as often: thirty names that use the one
-/// before twice each are a thousand million steps. So this comes before every other walk.
-fn check_size(plan: &LogicalPlan) -> Result<(), QueryError> {
-    let mut steps = 0;
-    plan.apply_with_subqueries(|_| {
-        steps += 1;
-        Ok(if steps > PLAN_STEPS_MAX { TreeNodeRecursion::Stop } else { TreeNodeRecursion::Continue })
-    })?;
-    if steps > PLAN_STEPS_MAX {
-        let sentence = format!("the plan has more than {PLAN_STEPS_MAX} steps: a name of WITH counts wherever it is used");
-        return Err(QueryError::Parse(sentence));
+        planned => Ok(planned?),
     }
-    Ok(())
 }
 
 pub(crate) fn unknown_table(name: &str) -> QueryError {

@@ -4,6 +4,8 @@
 //! stack that is full ends the process. So they are counted before it sees them, by the tokens that it cuts itself: what is too much is
 //! refused, and for the rest a thread has [`STACK_BYTES`].
 
+use std::collections::HashMap;
+
 use datafusion::sql::sqlparser::dialect::DatabricksDialect;
 use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
@@ -20,6 +22,8 @@ const TEXT_BYTES_MAX: usize = 256 * 1024;
 const OPERATORS_MAX: usize = 2_000;
 /// Parts: SELECTs, set operations and joins.
 const PARTS_MAX: usize = 200;
+/// The same when each name of WITH counts as all that it stands for, wherever it is read: DataFusion puts it in there.
+const PARTS_WRITTEN_OUT_MAX: usize = 1_000;
 /// Parentheses and brackets in one another. The parser has its own, lower bound for most of them.
 const NESTING_MAX: usize = 100;
 /// Calls in one another of which the parser tries two forms: every one doubles how often it reads what is inside.
@@ -52,6 +56,10 @@ pub(crate) fn check(sql: &str) -> Result<(), QueryError> {
     }
     if size.parts > PARTS_MAX {
         return Err(too_much(&format!("{} SELECTs, set operations and joins, more than {PARTS_MAX}", size.parts)));
+    }
+    if size.parts.saturating_add(size.read).max(size.largest) > PARTS_WRITTEN_OUT_MAX {
+        let sentence = "SELECTs, set operations and joins when its names of WITH are written out wherever they are read";
+        return Err(too_much(&format!("more than {PARTS_WRITTEN_OUT_MAX} {sentence}")));
     }
     Ok(())
 }
@@ -88,6 +96,17 @@ struct Size {
     before: Option<Keyword>,
     /// Whether an expression begins here: a sign before a number is a part of it.
     is_at_begin: bool,
+    /// Whether the next word is what is read: a table, or a name of WITH.
+    is_read_next: bool,
+    /// The last name, and whether AS came behind it: with a parenthesis then, it is a name of WITH.
+    name: String,
+    is_named: bool,
+    /// The parts of each name of WITH, written out.
+    with: HashMap<String, usize>,
+    /// Those of the one that has the most, which may be read nowhere and is planned all the same.
+    largest: usize,
+    /// The parts of the names that are read here.
+    read: usize,
 }
 
 /// A parenthesis that is open.
@@ -96,6 +115,10 @@ struct Open {
     /// Whether it stands in a FROM.
     is_in_from: bool,
     is_tried_twice: bool,
+    /// The name before it.
+    name: String,
+    /// What it is the definition of, with what had been counted before.
+    defines: Option<(usize, usize)>,
 }
 
 impl Size {
@@ -105,7 +128,10 @@ impl Size {
         }
         let is_at_begin = std::mem::replace(&mut self.is_at_begin, matches!(token, Token::LParen | Token::Comma));
         match token {
-            Token::Word(word) => return self.count_word(word.keyword),
+            Token::Word(word) => {
+                self.count_name(&word.value, word.keyword);
+                return self.count_word(word.keyword);
+            }
             Token::Number(..) | Token::SingleQuotedString(_) | Token::DoubleQuotedString(_) => return,
             Token::HexStringLiteral(_) | Token::NationalStringLiteral(_) | Token::EscapedStringLiteral(_) => {}
             Token::SingleQuotedRawStringLiteral(_) | Token::DoubleQuotedRawStringLiteral(_) => {}
@@ -121,16 +147,49 @@ impl Size {
                     self.before,
                     Some(CAST | CEIL | CONVERT | EXTRACT | FLOOR | OVERLAY | POSITION | SAFE_CAST | SUBSTR | SUBSTRING | TRIM | TRY_CAST)
                 );
-                self.outside.push(Open { is_in_from: std::mem::take(&mut self.is_in_from), is_tried_twice });
+                let defines = self.is_named.then(|| (self.parts, std::mem::take(&mut self.read)));
+                let (is_in_from, name) = (std::mem::take(&mut self.is_in_from), self.name.clone());
+                self.outside.push(Open { is_in_from, is_tried_twice, name, defines });
                 self.operators += usize::from(*token == Token::LBracket);
             }
-            Token::RParen | Token::RBracket | Token::RBrace => self.is_in_from = self.outside.pop().is_some_and(|open| open.is_in_from),
-            Token::Comma => self.parts += usize::from(self.is_in_from),
+            Token::RParen | Token::RBracket | Token::RBrace => self.close(),
+            Token::Comma => {
+                self.parts += usize::from(self.is_in_from);
+                self.is_read_next = self.is_in_from;
+            }
             Token::SemiColon | Token::EOF => {}
             // Also signs of types, such as the brackets of ARRAY<…>.
             _ => self.operators += 1,
         }
-        (self.dots, self.before) = (0, None);
+        (self.dots, self.before, self.is_named) = (0, None, false);
+    }
+
+    fn close(&mut self) {
+        let Some(open) = self.outside.pop() else { return };
+        self.is_in_from = open.is_in_from;
+        if let Some((parts, read)) = open.defines {
+            let written_out = (self.parts - parts).saturating_add(std::mem::replace(&mut self.read, read));
+            let known = self.with.entry(open.name.clone()).or_default();
+            *known = written_out.max(*known);
+            self.largest = self.largest.max(written_out);
+        }
+        self.name = open.name;
+    }
+
+    /// Sees what is read, and what is given a name by WITH: `name AS (`, `name (columns) AS (`, perhaps with MATERIALIZED between.
+    fn count_name(&mut self, name: &str, word: Keyword) {
+        match word {
+            Keyword::AS => self.is_named = true,
+            Keyword::NOT | Keyword::MATERIALIZED if self.is_named => {}
+            _ => {
+                (self.name, self.is_named) = (name.to_lowercase(), false);
+                if std::mem::take(&mut self.is_read_next) {
+                    let parts = self.with.get(&self.name).copied().unwrap_or_default();
+                    self.read = self.read.saturating_add(parts);
+                }
+            }
+        }
+        self.is_read_next |= matches!(word, Keyword::FROM | Keyword::JOIN | Keyword::TABLE | Keyword::LATERAL | Keyword::ONLY);
     }
 
     fn count_word(&mut self, word: Keyword) {
@@ -172,6 +231,12 @@ mod tests {
         vec![term; count].join(between)
     }
 
+    /// Names of WITH, each defined by the one before.
+    fn with(count: usize, define: impl Fn(&str) -> String) -> String {
+        let defined: Vec<String> = (1..=count).map(|number| format!("C{number} AS ({})", define(&format!("c{}", number - 1)))).collect();
+        defined.join(", ")
+    }
+
     #[test]
     fn a_thousand_of_what_people_write_is_allowed() {
         for sql in [
@@ -189,6 +254,11 @@ mod tests {
             format!("SELECT a FROM t GROUP BY {}", chain("c", ", ", 500)),
             format!("SELECT 1 FROM t UNION BY NAME SELECT {} FROM t", chain("c", ", ", 500)),
             format!("SELECT {}a{}", "CAST(".repeat(12), " AS INT)".repeat(12)),
+            format!(
+                "WITH c0 AS (SELECT 1), {} SELECT c90.a, c90.b FROM c90",
+                with(90, |before| format!("SELECT {before}.a FROM {before}"))
+            ),
+            format!("WITH c AS (SELECT 1 FROM t) SELECT 1 {}", chain(" UNION ALL SELECT c.a, c.b FROM c", "", 90)),
         ] {
             assert_eq!(refusal(&sql), "allowed", "{}", &sql[..60]);
         }
@@ -212,6 +282,14 @@ mod tests {
             (format!("SELECT 1 FROM {}", chain("t AS all", ", ", 300)), too_many),
             (format!("SELECT 1 FROM t {}", chain("JOIN t ON true", " ", 300)), too_many),
             (format!("SELECT {}1", "CASE WHEN a THEN ".repeat(60)), "nested deeper than 40 levels"),
+            (format!("WITH c0 AS (SELECT 1), {} SELECT 1", with(60, |before| format!("SELECT * FROM {before}, {before}"))), "written out"),
+            (
+                format!(
+                    "WITH c0 (a) AS NOT MATERIALIZED (SELECT 1), {} SELECT 1 FROM c30",
+                    with(30, |before| { format!("SELECT * FROM (SELECT 1 FROM t JOIN {before} ON true) JOIN ({before}) ON true") })
+                ),
+                "written out",
+            ),
             (format!("SELECT {}1{}", "ceil(".repeat(60), ")".repeat(60)), "nested deeper than 12 levels"),
             (format!("SELECT {}a b c{}", "substring (".repeat(35), ")".repeat(35)), "nested deeper than 12 levels"),
             (format!("SELECT {} FROM t", chain("sum(a) OVER (ORDER BY f(a, '1'))", ", ", 300)), too_many),
