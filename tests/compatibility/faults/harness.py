@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from daemon import Daemon, free_address
@@ -19,8 +20,9 @@ from .enough import missing
 from .events import Recorder, read
 from .model import History
 from .nemesis import Nemesis
+from .observer import GROUPS
 from .report import report
-from .topics import TOPICS
+from .topics import BY_NAME, TOPICS
 from .watch import Watch
 
 Say = Callable[[str], None]
@@ -61,6 +63,7 @@ def run(plan: Plan, say: Say) -> Outcome:
         if not plan.peer:
             nemesis.start()
         create_topics(daemon.kafka, record, plan.peer is not None)
+        commit_beginnings(daemon.kafka, record)
         crew.start()
         work(plan, nemesis, crew, say)
         say("the clients leave")
@@ -90,6 +93,18 @@ def create_topics(broker: str, record: Recorder, is_peer: bool) -> None:
         created.result(30)
     for topic in TOPICS:
         record("topic", "info", topic=topic.to_event())
+
+
+def commit_beginnings(broker: str, record: Recorder) -> None:
+    """So that no member has to ask where a partition begins: see "Known of the clients" in README.md."""
+    for group, names in GROUPS.items():
+        consumer = Consumer(settings.consumer(broker, "uncommitted", group))
+        places = [TopicPartition(name, partition, 0) for name in names for partition in range(BY_NAME[name].partitions)]
+        told = {"group": group, "session": 0, "offsets": [[place.topic, place.partition, place.offset] for place in places]}
+        record("commit_offsets", "invoke", **told)
+        consumer.commit(offsets=places, asynchronous=False)
+        record("commit_offsets", "ok", **told)
+        consumer.close()
 
 
 def work(plan: Plan, nemesis: Nemesis, crew: Crew, say: Say) -> None:
