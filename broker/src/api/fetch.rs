@@ -63,6 +63,8 @@ struct Found {
     partition: Option<Arc<Partition>>,
     answer: FetchPartitionResponse,
     bytes: usize,
+    /// More is there, and no waiting brings it into this answer: the answer is full, or the rest is in a later segment (DelayedFetch).
+    is_cut: bool,
 }
 
 impl Found {
@@ -79,8 +81,8 @@ impl Fetch {
         let mut found = self.read_all(Vec::new()).await;
         loop {
             let bytes: usize = found.iter().map(|found| found.bytes).sum();
-            let has_error = found.iter().any(|found| !found.answer.error_code.is_none());
-            if bytes >= self.bytes_min || has_error || Instant::now() >= deadline || self.opened.wanted.is_empty() {
+            let is_settled = found.iter().any(|found| found.is_cut || !found.answer.error_code.is_none());
+            if bytes >= self.bytes_min || is_settled || Instant::now() >= deadline || self.opened.wanted.is_empty() {
                 return self.answer(found);
             }
             for found in &found {
@@ -127,7 +129,7 @@ impl Fetch {
             records: Some(Records::default()),
             ..Default::default()
         };
-        Found { partition: None, answer, bytes: 0 }
+        Found { partition: None, answer, bytes: 0, is_cut: false }
     }
 
     async fn read(&self, wanted: &Wanted, left: usize, is_first: bool) -> Result<Found, ErrorCode> {
@@ -150,14 +152,19 @@ impl Fetch {
         }
         let room = left.min(wanted.bytes_max.max(0) as usize);
         let read = partition.read(wanted.offset, room, self.is_committed)?;
-        let positions = read.positions;
+        let (positions, end, is_in_old_segment) = (read.positions, read.end, read.is_in_old_segment);
         let (mut batches, aborted) =
             if room == 0 && !is_first { (Vec::new(), Vec::new()) } else { self.read_batches(&partition, read, room).await? };
         // The very first batch of an answer is sent whatever its size (KIP-74); any other one has to fit.
         if !is_first && batches.first().is_some_and(|batch| batch.total_bytes() > room) {
             batches.clear();
         }
-        Ok(self.found(partition, positions, aborted, batches))
+        let reached = batches.last().map_or(wanted.offset, |last| last.last_offset() + 1);
+        let is_full = left <= wanted.bytes_max.max(0) as usize && reached < end;
+        let found = self.found(partition, positions, aborted, batches);
+        // Where compaction has left nothing, there is something to wait for.
+        let is_hollow = is_first && found.bytes == 0;
+        Ok(Found { is_cut: !is_hollow && (is_in_old_segment || is_full), ..found })
     }
 
     /// Batches and the aborted transactions among them. From disk it goes on over segments of which compaction has left nothing.
@@ -195,7 +202,7 @@ impl Fetch {
             records: Some(records),
             ..Default::default()
         };
-        Found { partition: Some(partition), answer, bytes }
+        Found { partition: Some(partition), answer, bytes, is_cut: false }
     }
 
     fn answer(self, found: Vec<Found>) -> FetchResponse {

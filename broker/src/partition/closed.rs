@@ -48,3 +48,21 @@ impl Closed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use millstream_protocol::ErrorCode;
+
+    use crate::partition::testing;
+
+    /// The mark of a clean stop says that nothing is behind what was synced: so nothing comes behind it.
+    #[test]
+    fn nothing_is_appended_once_it_is_closed() {
+        let partition = testing::open(&[]);
+        let append = || partition.append(testing::batch("k", b"v", 0, None), 1, 1, false);
+        append().unwrap();
+        partition.close().unwrap();
+        assert_eq!(append().unwrap_err().code, ErrorCode::KAFKA_STORAGE_ERROR);
+        assert_eq!(partition.positions().end_offset, 1);
+    }
+}

@@ -13,6 +13,10 @@ use crate::log::read::ReadPlan;
 #[derive(Debug)]
 pub(crate) struct Read {
     pub positions: Positions,
+    /// Where what may be read ends.
+    pub end: i64,
+    /// Whether that is in a later segment than the offset.
+    pub is_in_old_segment: bool,
     /// `None` when there is nothing to read yet.
     pub outcome: Option<ReadOutcome>,
     /// The aborted transactions that its batches may be part of, if only committed records are wanted.
@@ -38,7 +42,8 @@ impl Partition {
         if offset < positions.start_offset || offset > positions.end_offset {
             return Err(ErrorCode::OFFSET_OUT_OF_RANGE);
         }
-        let mut read = Read { positions, outcome: None, aborted: Vec::new() };
+        let is_in_old_segment = state.log.next_base(offset).is_some_and(|base| base < end);
+        let mut read = Read { positions, end, is_in_old_segment, outcome: None, aborted: Vec::new() };
         if offset >= end {
             return Ok(read);
         }
