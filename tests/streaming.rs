@@ -481,6 +481,24 @@ async fn a_statement_that_cannot_be_read_is_listed_as_failed() {
     session.close().await;
 }
 
+/// Two queries that are made at once may have one output topic, which none of them finds.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_queries_may_make_the_same_topic() {
+    let dir = tempfile::tempdir().unwrap();
+    let (client, session) = start(dir.path()).await;
+    client.admin().create_topic("events", 1, &[]).await.unwrap();
+    session.execute(EVENTS).await.unwrap();
+    for round in 0..10 {
+        let create =
+            |name: &str| format!("CREATE STREAMING TABLE {name}{round} OPTIONS ('topic' 'out{round}') AS SELECT at FROM STREAM events");
+        let (one, other) = (create("one"), create("other"));
+        let (one, other) = tokio::join!(session.execute(&one), session.execute(&other));
+        one.unwrap();
+        other.unwrap();
+    }
+    session.close().await;
+}
+
 /// A batch that cannot be written is cut off when its query is dropped, and other tables do not wait for that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_query_without_its_topic_is_dropped_within_seconds() {

@@ -159,8 +159,7 @@ impl TopicSource {
                 other => other?,
             };
             match parts.iter().filter(|part| part.next_offset > way.reached[part.partition as usize]).count() {
-                // Their ends hold no records: compaction took them.
-                0 => behind.iter().for_each(|(partition, reached)| way.goal[*partition as usize] = *reached),
+                0 => way.give_up(&behind),
                 // Only the first partition of a fetch is given a batch that is larger than what each may bring.
                 1 => each_min = (2 * each_min).min(PARTITION_BYTES_MAX),
                 _ => {}

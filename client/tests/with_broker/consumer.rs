@@ -120,7 +120,7 @@ async fn a_paused_partition_is_quiet_and_seeking_moves() {
     }
 }
 
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct Notes(Arc<Mutex<Vec<String>>>);
 
 impl Notes {
@@ -187,6 +187,15 @@ async fn a_listener_is_told_in_time() {
     }
 }
 
+/// Waits until the partitions are gone to others.
+async fn until_lost(notes: &Notes) {
+    let begun = Instant::now();
+    while !notes.0.lock().iter().any(|note| note.starts_with("lost")) {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", notes.0.lock());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
 /// A member that takes too long loses its partitions to others, and joins again when it asks for the next record.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_slow_member_is_left_behind_and_comes_back() {
@@ -195,15 +204,10 @@ async fn a_slow_member_is_left_behind_and_comes_back() {
         world.topic("t", 2).await;
         world.send("t", 2, 0..2).await;
         let notes = Notes::default();
-        let seen = notes.0.clone();
-        let slow = member(&world, protocol).auto_commit(None).max_poll_interval(Duration::from_millis(400)).listener(notes);
+        let slow = member(&world, protocol).auto_commit(None).max_poll_interval(Duration::from_millis(400)).listener(notes.clone());
         let mut slow = slow.start().await.unwrap();
         numbers(&mut slow, 2).await;
-        let begun = Instant::now();
-        while !seen.lock().iter().any(|note| note.starts_with("lost")) {
-            assert!(begun.elapsed() < Duration::from_secs(30), "{protocol:?} {:?}", seen.lock());
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        until_lost(&notes).await;
         // The group is empty, and would take an offset from anybody.
         let error = slow.commit().await.unwrap_err();
         assert_eq!(error.code(), Some(ErrorCode::UNKNOWN_MEMBER_ID), "{error}");
@@ -225,16 +229,11 @@ async fn a_member_whose_next_was_cancelled_is_left_behind() {
         world.topic("t", 2).await;
         world.send("t", 2, 0..2).await;
         let notes = Notes::default();
-        let seen = notes.0.clone();
-        let stuck = member(&world, protocol).auto_commit(None).max_poll_interval(Duration::from_millis(400)).listener(notes);
+        let stuck = member(&world, protocol).auto_commit(None).max_poll_interval(Duration::from_millis(400)).listener(notes.clone());
         let mut stuck = stuck.start().await.unwrap();
         numbers(&mut stuck, 2).await;
         assert!(is_quiet(&mut stuck).await);
-        let begun = Instant::now();
-        while !seen.lock().iter().any(|note| note.starts_with("lost")) {
-            assert!(begun.elapsed() < Duration::from_secs(30), "{protocol:?} {:?}", seen.lock());
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        until_lost(&notes).await;
         assert_eq!(numbers(&mut stuck, 2).await, [0, 1], "{protocol:?}: it comes back when it asks again");
     }
 }

@@ -35,6 +35,11 @@ impl Way {
         self.shares().filter(is_behind).map(|(place, _)| (place as i32, self.reached[place])).collect()
     }
 
+    /// Nothing is left on the way in these partitions: compaction took the records before their ends.
+    pub(super) fn give_up(&mut self, behind: &[(i32, i64)]) {
+        behind.iter().for_each(|(partition, reached)| self.goal[*partition as usize] = *reached);
+    }
+
     /// Where the batch ends: the same share in every partition, which is as far as the last of them was fetched.
     pub(super) fn end(&self) -> Vec<i64> {
         let common = self.common();
@@ -94,6 +99,15 @@ mod tests {
         assert_eq!(way.end(), [250, 350, 2, 5], "a quarter of each, whatever waits");
         way.reached[2] = 1;
         assert_eq!(way.end(), [100, 200, 1, 5]);
+    }
+
+    /// What compaction took from the end of a partition holds nobody up.
+    #[test]
+    fn an_end_without_records_is_given_up() {
+        let mut way = Way { start: vec![0, 9, 3], reached: vec![4, 9, 5], goal: vec![4, 10, 7] };
+        assert_eq!(way.behind(), [(1, 9), (2, 5)]);
+        way.give_up(&[(1, 9), (2, 5)]);
+        assert_eq!((way.behind(), way.end()), (vec![], vec![4, 9, 5]));
     }
 
     /// Wherever a fetch ends, a batch stays within what was fetched, and all partitions get ahead.
