@@ -257,6 +257,7 @@ impl Broker {
     /// the broker lives.
     pub async fn tend(self: Arc<Self>) {
         self.transactions.complete_prepared();
+        self.off_thread(Self::index_recovered).await;
         let sessions = self.groups.clone().tend();
         let (settings, transactions, groups) = (&self.settings, &self.transactions, &self.groups);
         let aborting = every(transactions.check_ms(), || async { transactions.tend_once() });
@@ -276,6 +277,12 @@ impl Broker {
         let broker = self.clone();
         if let Err(error) = tokio::task::spawn_blocking(move || work(&broker)).await {
             tracing::error!("tending the logs failed: {error}");
+        }
+    }
+
+    fn index_recovered(&self) {
+        for topic in self.catalog.all() {
+            topic.partitions().iter().for_each(|partition| partition.index_recovered());
         }
     }
 

@@ -22,6 +22,8 @@ use crate::side_by_side::side_by_side;
 
 const TOPIC_VERSION: u8 = 1;
 const TOPIC_FILE_BYTES_MAX: u64 = 1024 * 1024;
+/// More partitions than this are synced at once, with whatever else is on the file system.
+const SYNC_EACH_MAX: usize = 64;
 /// Of all topics of a request, as in Kafka: one for more is a mistake.
 pub(crate) const PARTITIONS_PER_REQUEST_MAX: i64 = 10_000;
 
@@ -164,12 +166,25 @@ impl Catalog {
         let places: Vec<_> = found.iter().flat_map(|topic| (0..topic.1.partitions).map(move |index| (topic, index))).collect();
         let opened =
             side_by_side(&places, |((settings, file, path), index)| catalog.open_partition(&file.name, *index, settings, path, start))?;
+        let opened: Vec<Arc<Partition>> = opened;
+        catalog.sync_recovered(&opened)?;
         let mut opened = opened.into_iter();
         for (_, file, path) in found {
             let partitions = opened.by_ref().take(file.partitions as usize).collect();
             catalog.insert(Topic::new(file, path, partitions));
         }
         Ok(catalog)
+    }
+
+    /// Makes durable what an earlier process left behind its last sync: of many partitions, all at once.
+    fn sync_recovered(&self, partitions: &[Arc<Partition>]) -> Result<(), LogError> {
+        let unsynced: Vec<&Arc<Partition>> = partitions.iter().filter(|partition| partition.has_unsynced()).collect();
+        if unsynced.len() <= SYNC_EACH_MAX {
+            return side_by_side(&unsynced, |partition| partition.sync_recovered()).map(drop);
+        }
+        self.disk.sync_all(&self.dir).map_err(|error| LogError::sync(&self.dir, error))?;
+        unsynced.iter().for_each(|partition| partition.is_synced_with_others());
+        Ok(())
     }
 
     fn settings(&self, properties: &Properties) -> Arc<TopicSettings> {

@@ -51,8 +51,8 @@ impl Exchange for BrokerHandle {
 /// Lets the handler act, now.
 pub(crate) fn dispatch(broker: &Arc<Broker>, call: Call) -> Served {
     let endpoint = call.endpoint.unwrap_or_else(|| broker.first_endpoint());
-    let context = api::Context { version: call.version, client_id: call.client_id, peer: call.peer, endpoint };
     let is_local = call.connection == 0;
+    let context = api::Context { version: call.version, client_id: call.client_id, peer: call.peer, endpoint, is_remote: !is_local };
     let done = |response: Response| Served::done(response);
     match call.request {
         Request::Produce(request) => api::produce::produce(broker, context, request, is_local),

@@ -344,6 +344,7 @@ async fn passed(due: Option<Instant>) {
 #[cfg(test)]
 mod tests {
     use millstream_protocol::Records;
+    use millstream_protocol::encode::Part;
     use millstream_protocol::header::{decode_request, encode_response};
     use millstream_protocol::message::api_versions::{ApiVersion, ApiVersionsResponse};
     use millstream_protocol::message::metadata::{MetadataRequest, MetadataResponse};
@@ -379,9 +380,9 @@ mod tests {
             _ => MetadataResponse::default().into(),
         };
         let message = encode_response(&response, asked.version, asked.correlation_id).unwrap();
-        let length: usize = message.iter().map(Bytes::len).sum();
+        let length: usize = message.iter().map(Part::len).sum();
         let mut bytes = BytesMut::from(&(length as u32).to_be_bytes()[..]);
-        message.iter().for_each(|piece| bytes.extend_from_slice(piece));
+        message.iter().for_each(|part| bytes.extend_from_slice(&part.bytes().unwrap()));
         stream.write_all(&bytes).await.is_ok()
     }
 

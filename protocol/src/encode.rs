@@ -1,9 +1,12 @@
 //! The writing cursor. What it makes is a gather list, so that record bytes are never copied.
 
+use std::io;
+use std::sync::Arc;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use thiserror::Error;
 
-use crate::record::{Piece, Records};
+use crate::record::{Piece, Records, Stored};
 
 /// Why a value has no form on the wire in a version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -17,6 +20,40 @@ pub enum EncodeError {
     /// A version that this codec does not know.
     #[error("version {0} is not known")]
     Version(i16),
+    /// Records that lie elsewhere cannot be read.
+    #[error("stored records cannot be read")]
+    Unreadable,
+}
+
+/// A part of a message.
+#[derive(Debug, Clone)]
+pub enum Part {
+    /// Bytes in memory.
+    Bytes(Bytes),
+    /// Batches that lie elsewhere.
+    Stored(Arc<dyn Stored>),
+}
+
+impl Part {
+    /// How many bytes it has.
+    #[expect(clippy::len_without_is_empty, reason = "there is no empty part in a message")]
+    pub fn len(&self) -> usize {
+        match self {
+            Part::Bytes(bytes) => bytes.len(),
+            Part::Stored(stored) => stored.len(),
+        }
+    }
+
+    /// Its bytes, which are read if they lie elsewhere.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn bytes(&self) -> io::Result<Bytes> {
+        match self {
+            Part::Bytes(bytes) => Ok(bytes.clone()),
+            Part::Stored(stored) => stored.read(),
+        }
+    }
 }
 
 /// Below this, a piece of records is copied into the message: one more entry in the gather list
@@ -26,7 +63,7 @@ const COPY_BYTES_MAX: usize = 512;
 /// A cursor that writes one message of one version.
 #[derive(Debug)]
 pub struct Encoder {
-    pieces: Vec<Bytes>,
+    parts: Vec<Part>,
     open: BytesMut,
     version: i16,
     flexible: bool,
@@ -35,7 +72,7 @@ pub struct Encoder {
 impl Encoder {
     /// An empty message.
     pub fn new(version: i16, flexible: bool) -> Self {
-        Encoder { pieces: Vec::new(), open: BytesMut::with_capacity(256), version, flexible }
+        Encoder { parts: Vec::new(), open: BytesMut::with_capacity(256), version, flexible }
     }
 
     /// The version that fields are written or left out by.
@@ -113,6 +150,7 @@ impl Encoder {
                     self.open.put_slice(&batch.prefix());
                     self.share(batch.rest());
                 }
+                Piece::Stored(stored) => self.stored(stored.clone()),
             }
         }
     }
@@ -122,8 +160,13 @@ impl Encoder {
             self.open.put_slice(&bytes);
         } else {
             self.seal();
-            self.pieces.push(bytes);
+            self.parts.push(Part::Bytes(bytes));
         }
+    }
+
+    fn stored(&mut self, stored: Arc<dyn Stored>) {
+        self.seal();
+        self.parts.push(Part::Stored(stored));
     }
 
     /// Tagged fields that are present, in ascending order of their tags.
@@ -132,26 +175,29 @@ impl Encoder {
         for (tag, content) in fields {
             self.uvarint(tag);
             self.uvarint(content.bytes_written() as u32);
-            for piece in content.finish() {
-                self.open.put_slice(&piece);
+            for part in content.finish() {
+                match part {
+                    Part::Bytes(bytes) => self.open.put_slice(&bytes),
+                    Part::Stored(stored) => self.stored(stored),
+                }
             }
         }
     }
 
     /// How long the message is so far.
     pub fn bytes_written(&self) -> usize {
-        self.pieces.iter().map(Bytes::len).sum::<usize>() + self.open.len()
+        self.parts.iter().map(Part::len).sum::<usize>() + self.open.len()
     }
 
     fn seal(&mut self) {
         if !self.open.is_empty() {
-            self.pieces.push(self.open.split().freeze());
+            self.parts.push(Part::Bytes(self.open.split().freeze()));
         }
     }
 
     /// The message as a gather list.
-    pub fn finish(mut self) -> Vec<Bytes> {
+    pub fn finish(mut self) -> Vec<Part> {
         self.seal();
-        self.pieces
+        self.parts
     }
 }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::api::{ApiKey, Request, Response};
 use crate::decode::{DecodeError, Decoder, Fault};
-use crate::encode::{EncodeError, Encoder};
+use crate::encode::{EncodeError, Encoder, Part};
 use crate::string::Str;
 use crate::wire::Wire;
 
@@ -81,7 +81,7 @@ pub fn encode_request(request: &Request, version: i16, correlation_id: i32, clie
     }
     to.set_version(version, flexible);
     request.encode(&mut to)?;
-    Ok(to.finish())
+    to.finish().iter().map(|part| part.bytes().map_err(|_| EncodeError::Unreadable)).collect()
 }
 
 fn response_header_is_flexible(api: ApiKey, version: i16) -> bool {
@@ -90,7 +90,7 @@ fn response_header_is_flexible(api: ApiKey, version: i16) -> bool {
 }
 
 /// Writes a response with its header, without the length prefix.
-pub fn encode_response(response: &Response, version: i16, correlation_id: i32) -> Result<Vec<Bytes>, EncodeError> {
+pub fn encode_response(response: &Response, version: i16, correlation_id: i32) -> Result<Vec<Part>, EncodeError> {
     let api = response.api_key();
     let mut to = Encoder::new(version, api.is_flexible(version));
     correlation_id.encode(&mut to)?;

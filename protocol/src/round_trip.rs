@@ -13,7 +13,7 @@ fn written(api: ApiKey, version: i16, write: impl FnOnce(&mut Encoder) -> Result
     let mut to = Encoder::new(version, api.is_flexible(version));
     write(&mut to).unwrap_or_else(|error| panic!("{api:?} version {version}: {error}"));
     let mut all = BytesMut::new();
-    to.finish().iter().for_each(|piece| all.extend_from_slice(piece));
+    to.finish().iter().for_each(|part| all.extend_from_slice(&part.bytes().unwrap()));
     all.freeze()
 }
 

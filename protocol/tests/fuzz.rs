@@ -20,7 +20,7 @@ use millstream_protocol::header::{decode_request, decode_response, encode_reques
 use millstream_protocol::record::{BatchBuilder, Codec, NewRecord, RecordBatch, batch};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
-use recorded::{cases, joined};
+use recorded::{cases, joined, joined_parts};
 
 /// Counts what the calling thread has allocated, and the most of it at once.
 struct Counting;
@@ -146,7 +146,7 @@ fn responses() {
         check_allocated(&one.name, &arrived, peak);
         let Ok((correlation_id, response)) = decoded else { return false };
         if let Ok(again) = encode_response(&response, one.version, correlation_id) {
-            let (_, read) = decode_response(joined(again), one.api, one.version).expect("what was written can be read");
+            let (_, read) = decode_response(joined_parts(again), one.api, one.version).expect("what was written can be read");
             assert_eq!(read, response);
         }
         true

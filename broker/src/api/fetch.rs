@@ -16,7 +16,10 @@ use tokio::time::Instant;
 use super::{Context, check_leader_epoch, off_thread, read_error};
 use crate::broker::Broker;
 use crate::fetch_session::{Opened, Told, Wanted};
+use crate::log::LogError;
 use crate::log::index::Aborted;
+use crate::log::read::ReadPlan;
+use crate::log::send::Sendable;
 use crate::metrics::Metrics;
 use crate::partition::read::{Read, ReadOutcome};
 use crate::partition::{Partition, Positions};
@@ -42,6 +45,7 @@ pub(crate) fn fetch(broker: &Arc<Broker>, context: &Context, request: FetchReque
         // More than an answer may carry never comes.
         bytes_min: (request.min_bytes.max(0) as usize).min(bytes_max),
         is_committed: request.isolation_level == 1,
+        is_remote: context.is_remote,
         opened,
     };
     let wait = Duration::from_millis(request.max_wait_ms.clamp(0, WAIT_MS_MAX) as u64);
@@ -55,6 +59,8 @@ struct Fetch {
     bytes_max: usize,
     bytes_min: usize,
     is_committed: bool,
+    /// It goes over a socket: what lies in the page cache may be sent from there.
+    is_remote: bool,
     opened: Opened,
 }
 
@@ -72,6 +78,48 @@ impl Found {
     fn is_as_it_was(&self) -> bool {
         self.partition.as_ref().is_some_and(|partition| !partition.has_changed_since(self.answer.high_watermark))
     }
+}
+
+/// What is taken of one partition.
+#[derive(Debug, Default)]
+struct Taken {
+    records: Records,
+    /// The size of the first batch.
+    first_bytes: usize,
+    /// The last batch's.
+    last_offset: Option<i64>,
+    /// The aborted transactions that its batches may be part of.
+    aborted: Vec<Aborted>,
+}
+
+impl Taken {
+    fn batches(batches: Vec<RecordBatch>, aborted: Vec<Aborted>) -> Self {
+        let first_bytes = batches.first().map_or(0, RecordBatch::total_bytes);
+        let last_offset = batches.last().map(RecordBatch::last_offset);
+        Taken { records: Records::from_pieces(batches.into_iter().map(Piece::Batch).collect()), first_bytes, last_offset, aborted }
+    }
+
+    fn part(sendable: Sendable, aborted: Vec<Aborted>) -> Self {
+        let Sendable { part, last_offset, first_bytes } = sendable;
+        Taken { records: Records::from_pieces(vec![Piece::Stored(part)]), first_bytes, last_offset: Some(last_offset), aborted }
+    }
+}
+
+/// What is not in memory.
+enum Cold {
+    /// Read, and compared with its checksums.
+    Batches(Vec<RecordBatch>),
+    /// Compared before: it can be sent as it lies in the page cache.
+    Sendable(Sendable),
+}
+
+fn read_or_send(plan: &ReadPlan, room: usize, end: i64, is_remote: bool) -> Result<Cold, LogError> {
+    if is_remote && let Some(part) = plan.sendable(room, end)? {
+        return Ok(Cold::Sendable(part));
+    }
+    let mut batches = plan.read(room)?;
+    batches.retain(|batch| batch.base_offset() < end);
+    Ok(Cold::Batches(batches))
 }
 
 impl Fetch {
@@ -146,52 +194,52 @@ impl Fetch {
         let positions = partition.positions();
         check_leader_epoch(wanted.leader_epoch, positions.leader_epoch)?;
         if let Some(diverging) = diverging(&partition, wanted, &positions)? {
-            let mut found = self.found(partition, positions, Vec::new(), Vec::new());
+            let mut found = self.found(partition, positions, Taken::default());
             found.answer.diverging_epoch = diverging;
             return Ok(found);
         }
         let room = left.min(wanted.bytes_max.max(0) as usize);
         let read = partition.read(wanted.offset, room, self.is_committed)?;
         let (positions, end, is_in_old_segment) = (read.positions, read.end, read.is_in_old_segment);
-        let (mut batches, aborted) =
-            if room == 0 && !is_first { (Vec::new(), Vec::new()) } else { self.read_batches(&partition, read, room).await? };
+        let mut taken = if room == 0 && !is_first { Taken::default() } else { self.take(&partition, read, room).await? };
         // The very first batch of an answer is sent whatever its size (KIP-74); any other one has to fit.
-        if !is_first && batches.first().is_some_and(|batch| batch.total_bytes() > room) {
-            batches.clear();
+        if !is_first && taken.first_bytes > room {
+            taken = Taken::default();
         }
-        let reached = batches.last().map_or(wanted.offset, |last| last.last_offset() + 1);
+        let reached = taken.last_offset.map_or(wanted.offset, |last| last + 1);
         let is_full = left <= wanted.bytes_max.max(0) as usize && reached < end;
-        let found = self.found(partition, positions, aborted, batches);
+        let found = self.found(partition, positions, taken);
         // Where compaction has left nothing, there is something to wait for.
         let is_hollow = is_first && found.bytes == 0;
         Ok(Found { is_cut: !is_hollow && (is_in_old_segment || is_full), ..found })
     }
 
     /// Batches and the aborted transactions among them. From disk it goes on over segments of which compaction has left nothing.
-    async fn read_batches(&self, partition: &Partition, read: Read, room: usize) -> Result<(Vec<RecordBatch>, Vec<Aborted>), ErrorCode> {
+    async fn take(&self, partition: &Partition, read: Read, room: usize) -> Result<Taken, ErrorCode> {
         let mut read = read;
         loop {
             let (plan, end, behind) = match read.outcome {
                 Some(ReadOutcome::Cold { plan, end, behind }) => (plan, end, behind),
-                Some(ReadOutcome::Batches(batches)) => return Ok((batches, read.aborted)),
-                None => return Ok((Vec::new(), Vec::new())),
+                Some(ReadOutcome::Batches(batches)) => return Ok(Taken::batches(batches, read.aborted)),
+                None => return Ok(Taken::default()),
             };
             Metrics::add(&self.broker.metrics.cold_reads, 1);
-            let found = off_thread(move || plan.read(room)).await?;
-            let mut batches = found.map_err(|error| read_error(&self.broker, &error))?;
-            batches.retain(|batch| batch.base_offset() < end);
-            match behind {
-                Some(behind) if batches.is_empty() && behind < end => read = partition.read(behind, room, self.is_committed)?,
-                _ => return Ok((batches, read.aborted)),
+            let is_remote = self.is_remote;
+            let found = off_thread(move || read_or_send(&plan, room, end, is_remote)).await?;
+            match found.map_err(|error| read_error(&self.broker, &error))? {
+                Cold::Sendable(part) => return Ok(Taken::part(part, read.aborted)),
+                Cold::Batches(batches) => match behind {
+                    Some(behind) if batches.is_empty() && behind < end => read = partition.read(behind, room, self.is_committed)?,
+                    _ => return Ok(Taken::batches(batches, read.aborted)),
+                },
             }
         }
     }
 
-    fn found(&self, partition: Arc<Partition>, positions: Positions, mut aborted: Vec<Aborted>, batches: Vec<RecordBatch>) -> Found {
-        let last_offset = batches.last().map_or(-1, RecordBatch::last_offset);
-        aborted.retain(|aborted| aborted.first_offset <= last_offset);
+    fn found(&self, partition: Arc<Partition>, positions: Positions, taken: Taken) -> Found {
+        let Taken { records, last_offset, mut aborted, .. } = taken;
+        aborted.retain(|aborted| last_offset.is_some_and(|last| aborted.first_offset <= last));
         let aborted = self.is_committed.then_some(aborted);
-        let records = Records::from_pieces(batches.into_iter().map(Piece::Batch).collect());
         let bytes = records.len();
         let answer = FetchPartitionResponse {
             partition_index: partition.index,

@@ -48,6 +48,8 @@ pub(crate) struct Context {
     pub peer: Option<IpAddr>,
     /// What it is told to connect to.
     pub endpoint: Endpoint,
+    /// It came over a socket, and its answer goes there.
+    pub is_remote: bool,
 }
 
 /// What a client may do with a topic when nothing is forbidden, as Kafka's bit field: read, write, create, delete,

@@ -22,10 +22,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::FutureExt;
+use millstream_protocol::encode::Part;
 use millstream_protocol::frame::FrameError;
 use millstream_protocol::header::{Preamble, decode_request, encode_response};
 use millstream_protocol::{ApiKey, Call, Endpoint, ErrorCode, Response};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::AsyncRead;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
@@ -37,6 +38,7 @@ use crate::metrics::Metrics;
 pub(crate) use memory::RequestMemory;
 use reader::{Frame, Reader};
 use under_way::{Form, UnderWay, WAITING_ANSWER_BYTES_MAX};
+use writer::Outlet;
 
 /// Why a connection ends, when it is not the client's wish.
 #[derive(Debug)]
@@ -131,7 +133,7 @@ enum Woken {
 impl<R, W, S> Connection<R, W, S>
 where
     R: AsyncRead + Unpin,
-    W: AsyncWrite + Unpin,
+    W: Outlet,
     S: Fn(Call) -> Served,
 {
     /// Every wait comes after two things: all whole frames that are here and that there is room for have begun, and all answers that
@@ -257,7 +259,7 @@ where
 
     /// Sends the answers at the head of the line that are there, as many as may be held. Says whether a request is over.
     async fn send_ready(&mut self) -> Result<bool, End> {
-        let mut pieces: VecDeque<Bytes> = VecDeque::new();
+        let mut parts: VecDeque<Part> = VecDeque::new();
         let mut total = 0;
         let mut has_ended = false;
         let mut sendable = Ok(());
@@ -267,12 +269,12 @@ where
         {
             has_ended = true;
             sendable = encode(&response, form).map(|message| {
-                total += message.iter().map(Bytes::len).sum::<usize>();
-                pieces.extend(message);
+                total += message.iter().map(Part::len).sum::<usize>();
+                parts.extend(message);
             });
         }
         if total > 0 {
-            writer::write_all(&mut self.writer, pieces, self.stall_max).await.map_err(|error| match error.kind() {
+            writer::write_all(&mut self.writer, parts, self.stall_max).await.map_err(|error| match error.kind() {
                 io::ErrorKind::TimedOut => {
                     End::Refused(format!("the client took no byte of an answer for {} ms", self.stall_max.as_millis()))
                 }
@@ -286,14 +288,15 @@ where
 }
 
 /// An answer as it travels, with its length before it; nothing for whoever wants none.
-fn encode(response: &Response, form: Form) -> Result<Vec<Bytes>, End> {
+fn encode(response: &Response, form: Form) -> Result<Vec<Part>, End> {
     if form.is_silent {
         return check_silent(response).map(|()| Vec::new());
     }
     let message = encode_response(response, form.version, form.correlation_id)
         .map_err(|error| End::Refused(format!("the answer has no form in version {}: {error}", form.version)))?;
-    let length: usize = message.iter().map(Bytes::len).sum();
-    Ok(std::iter::once(Bytes::copy_from_slice(&(length as u32).to_be_bytes())).chain(message).collect())
+    let length: usize = message.iter().map(Part::len).sum();
+    let prefix = Part::Bytes(Bytes::copy_from_slice(&(length as u32).to_be_bytes()));
+    Ok(std::iter::once(prefix).chain(message).collect())
 }
 
 /// A producer that wants no answer learns of an error by losing its connection, as with Kafka.

@@ -3,21 +3,33 @@
 
 #![expect(clippy::async_yields_async, reason = "taking effect and being answered are two things to wait for")]
 
+use std::io::IoSlice;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
 use millstream_protocol::header::encode_request;
 use millstream_protocol::message::find_coordinator::{FindCoordinatorRequest, FindCoordinatorResponse};
+use millstream_protocol::record::Stored;
 use millstream_protocol::{Request, Response};
 use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, WriteHalf};
 use tokio::sync::{oneshot, watch};
 
 use super::*;
+
+impl Outlet for WriteHalf<DuplexStream> {
+    async fn send(&mut self, slices: &[IoSlice<'_>], _is_more: bool) -> io::Result<usize> {
+        self.write_vectored(slices).await
+    }
+
+    async fn send_stored(&mut self, stored: &dyn Stored, from: usize) -> io::Result<usize> {
+        self.write(&stored.read()?[from..]).await
+    }
+}
 
 /// The version in which a request's name is its key, whatever its length.
 const VERSION: i16 = 3;

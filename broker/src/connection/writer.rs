@@ -1,33 +1,85 @@
-//! The writing half of a connection: the pieces of answers, without copying them together.
+//! The writing half of a connection: the parts of answers, without copying them together. What is stored goes from the page cache into
+//! the socket.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::os::fd::AsFd;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
-use tokio::io::{AsyncWrite, AsyncWriteExt};
+use bytes::Buf;
+use millstream_protocol::encode::Part;
+use millstream_protocol::record::Stored;
+use rustix::net::{SendAncillaryBuffer, SendFlags};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedWriteHalf;
 
-/// Pieces that one call hands to the kernel.
+/// Parts that one call hands to the kernel.
 const SLICES_MAX: usize = 64;
 
-/// Sends all pieces. The peer may be as slow as it likes, but a peer that takes no byte at all for `stall_max` ends the connection.
-pub(super) async fn write_all(writer: &mut (impl AsyncWrite + Unpin), mut pieces: VecDeque<Bytes>, stall_max: Duration) -> io::Result<()> {
-    while !pieces.is_empty() {
-        let slices: Vec<IoSlice<'_>> = pieces.iter().take(SLICES_MAX).map(|piece| IoSlice::new(piece)).collect();
-        let taken = tokio::time::timeout(stall_max, writer.write_vectored(&slices)).await;
-        let mut written = taken.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-        if written == 0 {
-            return Err(io::Error::from(io::ErrorKind::WriteZero));
-        }
-        while written > 0 {
-            let Some(first) = pieces.front_mut() else { break };
-            if first.len() > written {
-                first.advance(written);
-                break;
+/// Where answers go. Each call takes as much as there is room for now, and waits while there is none.
+pub(super) trait Outlet {
+    /// Takes bytes; `is_more` says that others follow at once.
+    async fn send(&mut self, slices: &[IoSlice<'_>], is_more: bool) -> io::Result<usize>;
+    /// Takes what is stored elsewhere, from the byte with the number `from` on.
+    async fn send_stored(&mut self, stored: &dyn Stored, from: usize) -> io::Result<usize>;
+}
+
+impl Outlet for OwnedWriteHalf {
+    async fn send(&mut self, slices: &[IoSlice<'_>], is_more: bool) -> io::Result<usize> {
+        // A small packet of its own would wake the client before there is anything to do.
+        let flags = if is_more { SendFlags::NOSIGNAL | SendFlags::MORE } else { SendFlags::NOSIGNAL };
+        let stream: &TcpStream = self.as_ref();
+        let send = || Ok(rustix::net::sendmsg(stream, slices, &mut SendAncillaryBuffer::default(), flags)?);
+        stream.async_io(Interest::WRITABLE, send).await
+    }
+
+    async fn send_stored(&mut self, stored: &dyn Stored, from: usize) -> io::Result<usize> {
+        let stream: &TcpStream = self.as_ref();
+        stream.async_io(Interest::WRITABLE, || stored.send(stream.as_fd(), from)).await
+    }
+}
+
+/// Sends all parts. The peer may be as slow as it likes, but a peer that takes no byte at all for `stall_max` ends the connection.
+pub(super) async fn write_all(outlet: &mut impl Outlet, mut parts: VecDeque<Part>, stall_max: Duration) -> io::Result<()> {
+    // Of a stored part at the front, how much is sent.
+    let mut sent = 0;
+    while let Some(front) = parts.front() {
+        let taken = match front {
+            Part::Stored(stored) => tokio::time::timeout(stall_max, outlet.send_stored(&**stored, sent)).await,
+            Part::Bytes(_) => {
+                let in_memory = parts.iter().map_while(|part| match part {
+                    Part::Bytes(bytes) => Some(bytes),
+                    Part::Stored(_) => None,
+                });
+                let slices: Vec<IoSlice<'_>> = in_memory.take(SLICES_MAX).map(|bytes| IoSlice::new(bytes)).collect();
+                let is_more = slices.len() < parts.len();
+                tokio::time::timeout(stall_max, outlet.send(&slices, is_more)).await
             }
-            written -= first.len();
-            pieces.pop_front();
+        };
+        match taken.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?? {
+            0 => return Err(io::Error::from(io::ErrorKind::WriteZero)),
+            taken => sent = advance(&mut parts, sent + taken),
         }
     }
     Ok(())
+}
+
+/// Takes off the front what was sent; how much is sent of a stored part that is at the front then.
+fn advance(parts: &mut VecDeque<Part>, mut sent: usize) -> usize {
+    while sent > 0 {
+        match parts.front_mut() {
+            Some(Part::Bytes(bytes)) if bytes.len() > sent => {
+                bytes.advance(sent);
+                return 0;
+            }
+            Some(Part::Stored(stored)) if stored.len() > sent => return sent,
+            Some(front) => {
+                sent -= front.len();
+                parts.pop_front();
+            }
+            None => return 0,
+        }
+    }
+    0
 }

@@ -19,7 +19,7 @@ use crate::open_files;
 pub struct RealDisk;
 
 #[derive(Debug)]
-struct RealFile(File);
+struct RealFile(Arc<File>);
 
 impl Disk for RealDisk {
     fn open(&self, path: &Path, mode: Mode) -> io::Result<Arc<dyn DiskFile>> {
@@ -28,7 +28,7 @@ impl Disk for RealDisk {
             return Err(rustix::io::Errno::MFILE.into());
         }
         let file = OpenOptions::new().read(true).write(true).create(mode != Mode::Existing).mode(0o600).open(path)?;
-        Ok(Arc::new(RealFile(file)))
+        Ok(Arc::new(RealFile(Arc::new(file))))
     }
 
     fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
@@ -65,6 +65,11 @@ impl Disk for RealDisk {
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         File::open(dir)?.sync_all()
+    }
+
+    /// Of the whole file system: others may write there, too, and are waited for.
+    fn sync_all(&self, dir: &Path) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(File::open(dir)?)?)
     }
 
     fn space(&self, dir: &Path) -> io::Result<(u64, u64)> {
@@ -132,6 +137,14 @@ impl DiskFile for RealFile {
 
     fn map(&self, position: u64, len: usize) -> io::Result<Bytes> {
         map::map(&self.0, position, len)
+    }
+
+    fn sent(&self) -> Option<Arc<File>> {
+        Some(self.0.clone())
+    }
+
+    fn bring_in(&self, position: u64, len: usize) -> io::Result<()> {
+        map::bring_in(&self.0, position, len)
     }
 }
 

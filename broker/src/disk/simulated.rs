@@ -378,6 +378,14 @@ impl Disk for SimulatedDisk {
         Ok(())
     }
 
+    fn sync_all(&self, dir: &Path) -> io::Result<()> {
+        let files: Vec<PathBuf> = self.world.lock().now.keys().filter(|path| path.starts_with(dir)).cloned().collect();
+        for path in files {
+            self.open(&path, Mode::Existing)?.sync()?;
+        }
+        self.sync_dir(dir)
+    }
+
     fn space(&self, _dir: &Path) -> io::Result<(u64, u64)> {
         Ok((1 << 40, 1 << 39))
     }

@@ -81,6 +81,11 @@ impl Index {
         place.checked_sub(1).map_or(Start::default(), |at| Start { position: self.entries[at].position, offset: self.entries[at].offset })
     }
 
+    /// The last indexed batch that begins neither behind a position nor behind an offset.
+    pub(crate) fn start_within(&self, position: u64, offset: i64) -> Start {
+        self.start_before(self.entries.partition_point(|entry| entry.position <= position && entry.offset <= offset))
+    }
+
     /// The first offset of an indexed batch that a read of so many bytes from `offset` on does not come to.
     pub(crate) fn offset_behind(&self, offset: i64, bytes: usize) -> Option<i64> {
         let after = self.entries.partition_point(|entry| entry.offset <= offset);

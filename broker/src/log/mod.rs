@@ -11,8 +11,10 @@ pub(crate) mod read;
 pub(crate) mod recovery;
 mod scan;
 pub(crate) mod segment;
+pub(crate) mod send;
 pub(crate) mod swap;
 pub(crate) mod sync;
+mod verified;
 
 use std::io;
 use std::path::PathBuf;
@@ -26,7 +28,7 @@ use crate::disk::Disk;
 use index::Aborted;
 use read::ReadPlan;
 use segment::Segment;
-use sync::{Sealing, Unsynced};
+use sync::{IndexToStore, Sealing, Unsynced};
 
 /// Why the log cannot do what was asked.
 #[derive(Debug, Error)]
@@ -98,9 +100,17 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    pub(crate) fn new(disk: Arc<dyn Disk>, dir: PathBuf, sealed: Vec<Arc<Segment>>, active: Option<Segment>, next_offset: i64) -> Self {
+    /// A log as it was found. What is unsynced has to be durable before anybody reads it.
+    pub(crate) fn recovered(
+        disk: Arc<dyn Disk>,
+        dir: PathBuf,
+        sealed: Vec<Arc<Segment>>,
+        active: Option<Segment>,
+        next_offset: i64,
+        unsynced: Unsynced,
+    ) -> Self {
         let dir_exists = active.is_some() || !sealed.is_empty();
-        Log { dir, disk, sealed, active, next_offset, unsynced: Unsynced::default(), dir_exists }
+        Log { dir, disk, sealed, active, next_offset, unsynced, dir_exists }
     }
 
     /// The offset that the next record gets.
@@ -194,15 +204,15 @@ impl Log {
         std::mem::take(&mut self.unsynced)
     }
 
-    /// Which bytes to read for a fetch from `offset` on; `None` at or beyond the end. Reading them is the
-    /// caller's, outside the lock.
-    pub(crate) fn plan(&self, offset: i64) -> Option<ReadPlan> {
+    /// Where to read up to `room` bytes from `offset` on, below the offset `end`; `None` at or beyond the end of the log. Reading them is
+    /// the caller's, outside the lock.
+    pub(crate) fn plan(&self, offset: i64, room: usize, end: i64) -> Option<ReadPlan> {
         if offset >= self.next_offset {
             return None;
         }
         let sealed = &self.sealed[self.sealed.partition_point(|segment| segment.base_offset <= offset).saturating_sub(1)..];
         match &self.active {
-            Some(active) if offset >= active.base_offset => Some(ReadPlan::active(active, offset)),
+            Some(active) if offset >= active.base_offset => Some(ReadPlan::active(active, offset, room, end)),
             _ => sealed.first().map(|segment| ReadPlan::sealed(segment.clone(), offset)),
         }
     }
@@ -277,10 +287,14 @@ impl Log {
         self.active.as_ref().map_or(self.next_offset, |active| active.base_offset)
     }
 
-    /// Stores the index of a segment that was synced.
-    pub(crate) fn store_index(&self, base_offset: i64, aborted: &[Aborted]) -> Result<(), LogError> {
-        let found = self.segments().find(|segment| segment.base_offset == base_offset);
-        found.map_or(Ok(()), |segment| segment.store_index(&*self.disk, aborted))
+    /// The index of a segment as it is now, to be stored once the segment is durable as far as that.
+    pub(crate) fn index_to_store(&self, base_offset: i64, aborted: &[Aborted]) -> Option<IndexToStore> {
+        self.segments().find(|segment| segment.base_offset == base_offset).map(|segment| segment.index_to_store(aborted))
+    }
+
+    /// Whether something that was found here has to be synced before anybody reads it.
+    pub(crate) fn has_unsynced(&self) -> bool {
+        !self.unsynced.files.is_empty()
     }
 
     /// Cuts preallocated room and writes the index of the active segment, of which everything was synced: the next

@@ -1,7 +1,8 @@
 //! Reading a log. Which bytes are read is decided under the partition's lock, as a plan; reading them happens outside of it. Each
 //! read maps the part that it needs: subscribers get the page cache's own bytes.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,6 +13,7 @@ use super::LogError;
 use super::damage::{Broken, Expected, check_place};
 use super::index::Start;
 use super::segment::Segment;
+use super::verified::Verified;
 use crate::disk::{DiskFile, is_unreadable, read_around};
 
 /// A read that was decided under the partition's lock and is done outside of it.
@@ -30,7 +32,16 @@ pub(crate) struct ReadPlan {
 #[derive(Debug)]
 enum Source {
     Sealed(Arc<Segment>),
-    Active(Arc<dyn DiskFile>),
+    Active(Active),
+}
+
+/// What a plan keeps of the active segment, which goes on growing.
+#[derive(Debug)]
+struct Active {
+    file: Arc<dyn DiskFile>,
+    verified: Arc<Verified>,
+    /// The indexed batch up to which a read may go.
+    near: Start,
 }
 
 /// A read takes at least this much at once, so that small batches do not cost a call each.
@@ -46,11 +57,16 @@ struct Stopped {
 }
 
 impl ReadPlan {
-    pub(crate) fn active(segment: &Segment, offset: i64) -> Self {
+    /// `room` and `end` are how many bytes are wanted, and below which offset.
+    pub(crate) fn active(segment: &Segment, offset: i64, room: usize, end: i64) -> Self {
         // The index changes under the lock: the plan keeps what it needs of it.
         let index = segment.active_index();
         ReadPlan {
-            source: Source::Active(segment.file.clone()),
+            source: Source::Active(Active {
+                file: segment.file.clone(),
+                verified: segment.verified.clone(),
+                near: index.start_within(index.start_of(offset).position.saturating_add(room as u64), end),
+            }),
             path: segment.path.clone(),
             from: index.start_of(offset),
             end: index.bytes,
@@ -81,7 +97,7 @@ impl ReadPlan {
     /// A plan that begins where the first record of a time may be.
     pub(crate) fn active_from_time(segment: &Segment, timestamp_ms: i64) -> Self {
         let from = segment.active_index().start_before_time(timestamp_ms);
-        ReadPlan { from, ..Self::active(segment, segment.base_offset) }
+        ReadPlan { from, ..Self::active(segment, segment.base_offset, 0, i64::MAX) }
     }
 
     /// The same of a sealed segment.
@@ -96,7 +112,8 @@ impl ReadPlan {
     pub(crate) fn read(&self, bytes_max: usize) -> Result<Vec<RecordBatch>, LogError> {
         let mut found = Vec::new();
         let mut bytes = 0;
-        let walked = self.walk(bytes_max, |batch| {
+        let mut compared = 0..0;
+        let walked = self.walk_from(self.start()?, bytes_max, &mut |position, batch: RecordBatch| {
             if batch.last_offset() < self.offset {
                 return Ok(true);
             }
@@ -104,10 +121,16 @@ impl ReadPlan {
                 return Ok(false);
             }
             batch.verify_checksum()?;
+            if found.is_empty() {
+                compared.start = position;
+            }
             bytes += batch.total_bytes();
+            compared.end = position + batch.total_bytes() as u64;
             found.push(batch);
             Ok(bytes < bytes_max)
         });
+        self.verified().add(compared);
+        let walked = walked.map_err(|stopped| stopped.error);
         // Damage behind what was found is the next read's error.
         if found.is_empty() {
             walked?;
@@ -123,7 +146,7 @@ impl ReadPlan {
 
     /// Shows batches to `see` until it has seen enough.
     pub(crate) fn walk(&self, bytes_hint: usize, mut see: impl FnMut(RecordBatch) -> Result<bool, BatchError>) -> Result<(), LogError> {
-        self.walk_from(self.start()?, bytes_hint, &mut see).map_err(|stopped| stopped.error)
+        self.walk_from(self.start()?, bytes_hint, &mut |_, batch| see(batch)).map_err(|stopped| stopped.error)
     }
 
     /// Shows every batch that can be read: what is damaged is told of and left out, and what is behind it is not.
@@ -133,7 +156,7 @@ impl ReadPlan {
         mut see: impl FnMut(RecordBatch) -> Result<(), BatchError>,
         mut tell: impl FnMut(&LogError),
     ) {
-        let mut see = |batch| see(batch).map(|()| true);
+        let mut see = |_, batch| see(batch).map(|()| true);
         // An index that cannot be read only saves time.
         let mut from = self.start().unwrap_or(self.from);
         while let Err(stopped) = self.walk_from(from, bytes_hint, &mut see) {
@@ -148,7 +171,42 @@ impl ReadPlan {
         self.base_offset
     }
 
-    fn start(&self) -> Result<Start, LogError> {
+    /// The file, where the system can send parts of it; not of a log in which offsets may be missing.
+    pub(super) fn sent_file(&self) -> Option<Arc<File>> {
+        self.file().sent().filter(|_| !self.may_have_gaps)
+    }
+
+    pub(super) fn verified(&self) -> &Verified {
+        match &self.source {
+            Source::Sealed(segment) => &segment.verified,
+            Source::Active(active) => &active.verified,
+        }
+    }
+
+    /// The last indexed batch that begins neither behind a position nor behind an offset; of the active segment, one that was found
+    /// when the plan was made.
+    pub(super) fn indexed_before(&self, position: u64, offset: i64) -> Option<Start> {
+        match &self.source {
+            Source::Sealed(segment) => segment.index_at_hand().map(|index| index.start_within(position, offset)),
+            Source::Active(active) => Some(active.near).filter(|near| near.position <= position && near.offset <= offset),
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The offset that is wanted first.
+    pub(super) fn offset(&self) -> i64 {
+        self.offset
+    }
+
+    /// Where the segment's batches end.
+    pub(super) fn end(&self) -> u64 {
+        self.end
+    }
+
+    pub(super) fn start(&self) -> Result<Start, LogError> {
         match &self.source {
             Source::Sealed(segment) => Ok(self.from.max(segment.index()?.start_of(self.offset))),
             Source::Active(_) => Ok(self.from),
@@ -159,7 +217,7 @@ impl ReadPlan {
         &self,
         from: Start,
         bytes_hint: usize,
-        see: &mut impl FnMut(RecordBatch) -> Result<bool, BatchError>,
+        see: &mut impl FnMut(u64, RecordBatch) -> Result<bool, BatchError>,
     ) -> Result<(), Stopped> {
         let Start { mut position, offset: mut next_offset } = from;
         while position < self.end {
@@ -173,7 +231,7 @@ impl ReadPlan {
                 let end = (position + total - before) as usize;
                 check_place(&batch, &content.bytes, end, Expected::within(self.base_offset, next_offset))
                     .map_err(|error| stop(position, next_offset, damaged(position, error)))?;
-                if !see(batch).map_err(|error| stop(position, next_offset, damaged(position, error)))? {
+                if !see(position, batch).map_err(|error| stop(position, next_offset, damaged(position, error)))? {
                     return Ok(());
                 }
                 (position, next_offset) = (position + total, behind);
@@ -217,10 +275,10 @@ impl ReadPlan {
         Broken::find(&content.bytes, 0, expected).next.map(|next| stopped.position + next as u64)
     }
 
-    fn file(&self) -> &dyn DiskFile {
+    pub(super) fn file(&self) -> &dyn DiskFile {
         match &self.source {
             Source::Sealed(segment) => &*segment.file,
-            Source::Active(file) => &**file,
+            Source::Active(active) => &*active.file,
         }
     }
 }

@@ -18,6 +18,7 @@ use millstream_protocol::record::{Marker, RecordBatch};
 use super::index::{Aborted, Index};
 use super::scan::{Scan, Scanned};
 use super::segment::{Segment, StoredIndex, remove_files};
+use super::sync::Unsynced;
 use super::{Log, LogError, format, swap};
 use crate::disk::{Disk, DiskFile, Mode, read_file};
 
@@ -41,7 +42,7 @@ pub(crate) struct Findings {
     pub epochs: Vec<(i32, i64)>,
     /// Damage in the middle, as sentences with file and position.
     pub damage: Vec<String>,
-    /// The segments that were synced now and have no index yet that says so.
+    /// The segments that have no index yet which says all of them; they get one once they are durable.
     pub to_index: Vec<i64>,
 }
 
@@ -153,7 +154,8 @@ pub(crate) fn open(
     let is_closed = ends_there && (0..found.len()).all(is_as_synced);
     let last_synced = (0..found.len()).rev().find(|place| is_as_synced(*place));
     let synced = last_synced.map_or(0, |last| last + 1).min(found.len().saturating_sub(1));
-    let mut recovery = Recovery { disk: disk.clone(), dir, interval_bytes, compacted_to, sealed: Vec::new(), found: Findings::default() };
+    let mut recovery =
+        Recovery { dir, interval_bytes, compacted_to, sealed: Vec::new(), found: Findings::default(), unsynced: Unsynced::default() };
     let mut found = found.into_iter().enumerate().peekable();
     let mut active = None;
     while active.is_none()
@@ -171,7 +173,7 @@ pub(crate) fn open(
         remove_files(&*disk, &unsynced.path)?;
     }
     let next_offset = active.as_ref().map_or(first_offset, |active| active.next_offset());
-    let log = Log::new(disk, dir.to_owned(), recovery.sealed, active, next_offset);
+    let log = Log::recovered(disk, dir.to_owned(), recovery.sealed, active, next_offset, recovery.unsynced);
     Ok(Recovered { log, found: recovery.found })
 }
 
@@ -197,12 +199,13 @@ fn find_segments(disk: &dyn Disk, dir: &Path, first_offset: i64) -> Result<Vec<F
 
 /// A log that is being opened.
 struct Recovery<'a> {
-    disk: Arc<dyn Disk>,
     dir: &'a Path,
     interval_bytes: u64,
     compacted_to: i64,
     sealed: Vec<Arc<Segment>>,
     found: Findings,
+    /// What has to be synced before anybody reads it.
+    unsynced: Unsynced,
 }
 
 impl Recovery<'_> {
@@ -265,7 +268,7 @@ impl Recovery<'_> {
         } else {
             segment.file.truncate(scanned.index.bytes).map_err(fail)?;
         }
-        segment.file.sync().map_err(fail)?;
+        self.unsynced.files.push((segment.path.clone(), segment.file.clone()));
         let mut ended = Segment::active(segment.path, segment.file, segment.base_offset, scanned.index, 0);
         ended.seal(next_base);
         self.found.to_index.push(ended.base_offset);
@@ -289,10 +292,8 @@ impl Recovery<'_> {
         let allocated = scanned.index.bytes;
         if !is_as_synced {
             // A batch that was written but perhaps never synced becomes durable now, before anybody reads it; and so do the names.
-            segment.file.sync().map_err(fail)?;
-            for dir in [Some(self.dir), self.dir.parent()].into_iter().flatten() {
-                self.disk.sync_dir(dir).map_err(fail)?;
-            }
+            self.unsynced.files.push((segment.path.clone(), segment.file.clone()));
+            self.unsynced.dirs.extend([Some(self.dir), self.dir.parent()].into_iter().flatten().map(Into::into));
         }
         let mut active = Segment::active(segment.path, segment.file, segment.base_offset, scanned.index, allocated);
         active.is_closed = is_as_synced;

@@ -10,8 +10,10 @@ use millstream_protocol::record::RecordBatch;
 
 use super::index::{Aborted, Index};
 use super::scan::Scanned;
+use super::sync::IndexToStore;
+use super::verified::Verified;
 use super::{LogError, LogSettings, format};
-use crate::disk::{Disk, DiskFile, Mode, read_file, replace_file};
+use crate::disk::{Disk, DiskFile, Mode, read_file};
 use crate::durable;
 
 /// Preallocation begins here and doubles up to [`CHUNK_BYTES_MAX`], so that many small partitions stay small.
@@ -42,6 +44,7 @@ pub(crate) struct Segment {
     /// Of a sealed segment: where the next one begins. An index that was rebuilt over damage, or not at all, may say less.
     end_offset: Option<i64>,
     interval_bytes: u64,
+    pub verified: Arc<Verified>,
     /// Ended, but its sync and its index are still to come: until then its files may not be removed.
     is_sealing: AtomicBool,
 }
@@ -82,6 +85,7 @@ impl Segment {
             sealed_bytes: None,
             end_offset: None,
             interval_bytes: 4096,
+            verified: Arc::default(),
             is_sealing: AtomicBool::new(false),
         }
     }
@@ -185,6 +189,7 @@ impl Segment {
         let (prefix, rest) = (batch.prefix(), batch.rest());
         let parts = [IoSlice::new(&prefix), IoSlice::new(&rest)];
         self.file.write_at(&parts, position).map_err(|error| LogError::io(&self.path, error))?;
+        self.verified.add(position..end);
         self.index.push(batch.base_offset(), batch.last_offset(), batch_bytes, batch.max_timestamp(), settings.index_interval_bytes);
         self.first_append_ms.get_or_insert(now_ms);
         Ok(!std::mem::replace(&mut self.is_dirty, true))
@@ -197,8 +202,11 @@ impl Segment {
 
     /// Stores the index, which says that everything in the segment is durable: only after a sync.
     pub(crate) fn store_index(&self, disk: &dyn Disk, aborted: &[Aborted]) -> Result<(), LogError> {
-        let path = self.path.with_extension(format::INDEX);
-        replace_file(disk, &path, &durable::encode(Index::VERSION, &(&self.index, aborted))).map_err(|error| LogError::io(&path, error))
+        self.index_to_store(aborted).store(disk)
+    }
+
+    pub(crate) fn index_to_store(&self, aborted: &[Aborted]) -> IndexToStore {
+        IndexToStore { path: self.path.with_extension(format::INDEX), content: durable::encode(Index::VERSION, &(&self.index, aborted)) }
     }
 
     /// The transactions whose abort is in it; `None` if they have to be searched.

@@ -23,6 +23,19 @@ pub(crate) struct Sealing {
     pub aborted: Vec<Aborted>,
 }
 
+/// An index file that may be written once its segment is durable as far as the index says.
+#[derive(Debug)]
+pub(crate) struct IndexToStore {
+    pub path: PathBuf,
+    pub content: Vec<u8>,
+}
+
+impl IndexToStore {
+    pub(crate) fn store(&self, disk: &dyn Disk) -> Result<(), LogError> {
+        replace_file(disk, &self.path, &self.content).map_err(|error| LogError::io(&self.path, error))
+    }
+}
+
 /// Files, folders and ended segments that no sync has covered.
 #[derive(Debug, Default)]
 pub(crate) struct Unsynced {

@@ -36,6 +36,7 @@ use crate::durable;
 use crate::log::index::Aborted;
 use crate::log::recovery::BatchFacts;
 use crate::log::segment::Segment;
+use crate::log::sync::IndexToStore;
 use crate::log::{Log, LogError};
 use check::Refusal;
 use closed::Closed;
@@ -66,6 +67,8 @@ struct State {
     unflushed_records: i64,
     unflushed_since_ms: Option<i64>,
     is_flush_queued: bool,
+    /// Indexes of segments that recovery made durable.
+    to_index: Vec<IndexToStore>,
     /// A sync is under way outside of the lock. Until it is over nobody else may call anything durable: a second sync
     /// could return before it, or swallow its error.
     is_flushing: bool,
@@ -356,7 +359,7 @@ impl Partition {
 
     /// Says whether it did: a sync that is under way is waited for by nobody here.
     fn flush_unless_busy(self: &Arc<Self>) -> bool {
-        let (unsynced, end, are_facts_unsaved) = {
+        let (unsynced, end, are_facts_unsaved, to_index) = {
             let mut state = self.state.lock();
             state.is_flush_queued = false;
             if state.is_flushing {
@@ -366,7 +369,8 @@ impl Partition {
                 return true;
             }
             state.is_flushing = true;
-            (state.log.take_unsynced(), state.log.next_offset(), state.are_facts_unsaved)
+            let to_index = std::mem::take(&mut state.to_index);
+            (state.log.take_unsynced(), state.log.next_offset(), state.are_facts_unsaved, to_index)
         };
         // Before any index: a segment that has one is not searched for the epochs of its batches any more.
         let saved = if are_facts_unsaved { self.save_facts(|_| {}) } else { Ok(()) };
@@ -376,7 +380,7 @@ impl Partition {
                 unsynced.sync(&*self.disk, false)
             }
             Err(error) => Err(error),
-            Ok(()) => unsynced.sync(&*self.disk, true),
+            Ok(()) => unsynced.sync(&*self.disk, true).and_then(|()| self.store_indexes(&to_index)),
         };
         let mut state = self.state.lock();
         state.is_flushing = false;

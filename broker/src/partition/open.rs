@@ -22,6 +22,7 @@ use crate::durable;
 use crate::log::index::Aborted;
 use crate::log::read::ReadPlan;
 use crate::log::recovery::{self, BatchFacts, Findings, Recovered};
+use crate::log::sync::IndexToStore;
 use crate::log::{Log, LogError, format};
 
 impl Partition {
@@ -52,7 +53,7 @@ impl Partition {
         }
         let known = facts.epochs.len();
         facts.learn_epochs(&found.epochs);
-        let mut are_facts_unsaved = facts.epochs.len() > known;
+        let are_facts_unsaved = facts.epochs.len() > known;
         let closed = closed.filter(|_| found.closed.is_some());
         log.set_first_append_ms(match &closed {
             Some(closed) => closed.first_append_ms,
@@ -62,19 +63,7 @@ impl Partition {
         let history = History::recover(&*disk, &log, &found, closed, start.now_ms);
         facts.compacted_to = facts.compacted_to.min(end);
         facts.start_offset = facts.start_offset.max(log.first_offset()).min(end);
-        // Indexes are caches: a full disk must not keep the log from opening. A segment that has one is not searched for the epochs of its
-        // batches any more, so these are saved first.
-        let mut stored = Ok(());
-        if are_facts_unsaved && !found.to_index.is_empty() {
-            stored = facts.write(&*disk, &dir);
-            are_facts_unsaved = stored.is_err();
-        }
-        for base in found.to_index {
-            stored = stored.and_then(|()| log.store_index(base, history.aborted_in(&log, base)));
-        }
-        if let Err(error) = stored {
-            tracing::warn!("{error}; the next start will scan segments again");
-        }
+        let to_index = found.to_index.iter().filter_map(|base| log.index_to_store(*base, history.aborted_in(&log, *base))).collect();
         Ok(Partition {
             topic,
             index,
@@ -98,6 +87,7 @@ impl Partition {
                 unflushed_records: 0,
                 unflushed_since_ms: None,
                 is_flush_queued: false,
+                to_index,
                 is_flushing: false,
                 is_compacting: false,
                 is_refusing: false,
@@ -109,6 +99,43 @@ impl Partition {
             is_closed: AtomicBool::new(false),
             readable: AtomicI64::new(end),
         })
+    }
+}
+
+/// What was found behind the last sync: nobody reads it before it is durable.
+impl Partition {
+    pub(crate) fn has_unsynced(&self) -> bool {
+        self.state.lock().log.has_unsynced()
+    }
+
+    /// Makes it durable.
+    pub(crate) fn sync_recovered(&self) -> Result<(), LogError> {
+        let unsynced = self.state.lock().log.take_unsynced();
+        unsynced.sync(&*self.disk, true)
+    }
+
+    /// It was made durable together with that of others.
+    pub(crate) fn is_synced_with_others(&self) {
+        drop(self.state.lock().log.take_unsynced());
+    }
+
+    /// Stores the indexes that recovery made, in the background: until then another start would scan their segments again.
+    pub(crate) fn index_recovered(self: &Arc<Self>) {
+        let mut state = self.state.lock();
+        if !state.to_index.is_empty() {
+            self.queue_flush(&mut state);
+        }
+    }
+
+    /// Indexes are caches: a full disk costs the next start a scan.
+    pub(super) fn store_indexes(&self, to_index: &[IndexToStore]) -> Result<(), LogError> {
+        for index in to_index {
+            match index.store(&*self.disk) {
+                Err(error @ LogError::NoRoom { .. }) => tracing::warn!("{error}; the next start will scan the segment again"),
+                stored => stored?,
+            }
+        }
+        Ok(())
     }
 }
 

@@ -57,7 +57,7 @@ impl Partition {
                 let may_have_gaps = self.settings().is_compacted || state.facts.compacted_to > 0;
                 let behind = state.log.next_base(offset).filter(|_| may_have_gaps);
                 reach = state.log.reach(offset, bytes_max).min(end);
-                state.log.plan(offset).map(|plan| ReadOutcome::Cold { plan: plan.with_gaps(may_have_gaps), end, behind })
+                state.log.plan(offset, bytes_max, end).map(|plan| ReadOutcome::Cold { plan: plan.with_gaps(may_have_gaps), end, behind })
             }
         };
         if is_committed {
@@ -70,7 +70,7 @@ impl Partition {
     pub(crate) fn walk(&self, mut see: impl FnMut(&RecordBatch) -> Result<(), BatchError>) {
         let start = self.positions().start_offset;
         let mut offset = start;
-        while let Some(plan) = { self.state.lock().log.plan(offset) } {
+        while let Some(plan) = { self.state.lock().log.plan(offset, 0, i64::MAX) } {
             let see = |batch: RecordBatch| {
                 if batch.last_offset() >= start {
                     batch.verify_checksum()?;

@@ -23,7 +23,9 @@ pub(super) fn open_on(disk: &SimulatedDisk, properties: &[(&str, &str)]) -> Arc<
     let properties: Properties = properties.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let settings = Arc::new(TopicSettings::new(&properties, &Properties::new()));
     let (disk, dir, start) = (Arc::new(disk.clone()), PathBuf::from(DIR), Start { now_ms: 1, is_clean: true });
-    Arc::new(Partition::open("t".into(), 0, settings, disk, dir, Flusher::new(), TailBudget::new(0), &start).unwrap())
+    let partition = Partition::open("t".into(), 0, settings, disk, dir, Flusher::new(), TailBudget::new(0), &start).unwrap();
+    partition.sync_recovered().unwrap();
+    Arc::new(partition)
 }
 
 /// A batch of one record, as a producer's first in a transaction if one is given.

@@ -60,7 +60,7 @@ fn write<T: Wire>(value: &T, version: i16) -> Bytes {
     let mut bytes = BytesMut::new();
     bytes.put_i16(version);
     value.encode(&mut to).expect("every field may be absent or present");
-    to.finish().iter().for_each(|piece| bytes.extend_from_slice(piece));
+    to.finish().iter().filter_map(|part| part.bytes().ok()).for_each(|part| bytes.extend_from_slice(&part));
     bytes.freeze()
 }
 

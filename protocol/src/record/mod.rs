@@ -18,14 +18,17 @@
 //! ```
 //!
 //! [`batch`] is a view that copies nothing, [`iter`] reads the records, [`builder`] makes a batch,
-//! `stream` walks what is too much for memory, [`compression`] has the codecs, [`marker`] the control batches that end transactions.
+//! `stream` walks what is too much for memory, `stored` is what an answer sends without having it there, [`compression`] has the codecs, [`marker`] the control batches that end transactions.
 
 pub mod batch;
 pub mod builder;
 pub mod compression;
 pub mod iter;
 pub mod marker;
+mod stored;
 mod stream;
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -34,6 +37,7 @@ pub use builder::{BatchBuilder, NewRecord};
 pub use compression::Codec;
 pub use iter::{Header, Outline, Record, RecordError, Summary};
 pub use marker::Marker;
+pub use stored::Stored;
 
 /// A part of [`Records`].
 #[derive(Debug, Clone)]
@@ -42,6 +46,8 @@ pub enum Piece {
     Raw(Bytes),
     /// One batch whose place in the log stands beside its bytes.
     Batch(RecordBatch),
+    /// Whole batches that are not in memory.
+    Stored(Arc<dyn Stored>),
 }
 
 impl Piece {
@@ -49,6 +55,7 @@ impl Piece {
         match self {
             Piece::Raw(bytes) => bytes.len(),
             Piece::Batch(batch) => batch.total_bytes(),
+            Piece::Stored(stored) => stored.len(),
         }
     }
 }
@@ -86,12 +93,16 @@ impl Records {
             let (raw, batch) = match piece {
                 Piece::Raw(bytes) => (bytes.clone(), None),
                 Piece::Batch(batch) => (Bytes::new(), Some(Ok(batch.clone()))),
+                Piece::Stored(stored) => match stored.read() {
+                    Ok(bytes) => (bytes, None),
+                    Err(_) => (Bytes::new(), Some(Err(BatchError::Truncated { wanted: stored.len(), left: 0 }))),
+                },
             };
             batch.into_iter().chain(batch::split(raw))
         })
     }
 
-    /// All bytes in one; a single piece that came off the wire is shared.
+    /// All bytes in one; a single piece that came off the wire is shared. What is stored elsewhere and cannot be read is left out.
     pub fn to_bytes(&self) -> Bytes {
         if let [Piece::Raw(bytes)] = self.pieces.as_slice() {
             return bytes.clone();
@@ -104,6 +115,7 @@ impl Records {
                     all.extend_from_slice(&batch.prefix());
                     all.extend_from_slice(&batch.rest());
                 }
+                Piece::Stored(stored) => all.extend_from_slice(&stored.read().unwrap_or_default()),
             }
         }
         all.freeze()

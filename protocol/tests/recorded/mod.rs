@@ -2,6 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use millstream_protocol::ApiKey;
+use millstream_protocol::encode::Part;
 
 pub(crate) struct Case {
     pub(crate) name: String,
@@ -31,4 +32,9 @@ pub(crate) fn joined(pieces: Vec<Bytes>) -> Bytes {
     let mut all = BytesMut::new();
     pieces.iter().for_each(|piece| all.extend_from_slice(piece));
     all.freeze()
+}
+
+/// A response as it travels.
+pub(crate) fn joined_parts(parts: Vec<Part>) -> Bytes {
+    joined(parts.iter().map(|part| part.bytes().expect("it is in memory")).collect())
 }
