@@ -60,7 +60,7 @@ pub fn router(admin: Admin) -> Router {
         .route("/api/v1/groups/{group}", get(groups::describe).delete(groups::delete))
         .route("/api/v1/groups/{group}/reset-offsets", post(groups::reset))
         .route("/api/v1/tables", get(queries::tables))
-        .route("/api/v1/queries", get(queries::list))
+        .route("/api/v1/queries", get(queries::list).post(queries::start))
         .route("/api/v1/queries/{query}", get(queries::describe).delete(queries::delete))
         .route("/api/v1/queries/{query}/progress", get(queries::progress))
         .route("/api/v1/sql", post(sql::execute))

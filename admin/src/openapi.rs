@@ -57,6 +57,13 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     },
     read("/api/v1/tables", "Declared tables and their columns."),
     read("/api/v1/queries", "Streaming queries with their newest progress."),
+    Operation {
+        method: "post",
+        path: "/api/v1/queries",
+        summary: "Starts a streaming table's query.",
+        success: 201,
+        body: Some(r#"{"sql": "CREATE STREAMING TABLE per_part AS SELECT part, count(*) AS n FROM STREAM orders GROUP BY part"}"#),
+    },
     read("/api/v1/queries/{query}", "A query; lastProgress is Spark's StreamingQueryProgress."),
     Operation {
         method: "delete",

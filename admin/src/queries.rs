@@ -2,12 +2,14 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use millstream_processor::{Query, QueryStatus};
 use serde_json::{Value, json};
 
 use crate::Admin;
 use crate::problem::{Named, Problem};
+use crate::sql::Script;
 
 fn shown(query: &Query) -> Value {
     let status = query.status();
@@ -22,6 +24,7 @@ fn shown(query: &Query) -> Value {
         "status": status.name(),
         "error": error,
         "sql": query.sql(),
+        "reads": query.reads(),
         "topic": query.topic(),
         "lastProgress": query.last_progress(),
     })
@@ -51,6 +54,15 @@ pub(crate) async fn list(State(admin): State<Admin>) -> Json<Value> {
 
 pub(crate) async fn describe(State(admin): State<Admin>, Named(name): Named) -> Result<Json<Value>, Problem> {
     Ok(Json(shown(&find(&admin, &name)?)))
+}
+
+/// Starts a query by its CREATE STREAMING TABLE; any other statement is refused.
+pub(crate) async fn start(
+    State(admin): State<Admin>,
+    body: Result<Json<Script>, JsonRejection>,
+) -> Result<(StatusCode, Json<Value>), Problem> {
+    let sentence = admin.session.start_query(&Script::read(body)?).await?;
+    Ok((StatusCode::CREATED, Json(json!({ "message": sentence }))))
 }
 
 pub(crate) async fn progress(State(admin): State<Admin>, Named(name): Named) -> Result<Json<Value>, Problem> {

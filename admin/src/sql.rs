@@ -23,9 +23,15 @@ pub(crate) struct Script {
     sql: String,
 }
 
+impl Script {
+    /// The text of a body.
+    pub(crate) fn read(body: Result<Json<Script>, JsonRejection>) -> Result<String, Problem> {
+        body.map(|Json(script)| script.sql).map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "bad_body", error.body_text()))
+    }
+}
+
 pub(crate) async fn execute(State(admin): State<Admin>, body: Result<Json<Script>, JsonRejection>) -> Result<Response, Problem> {
-    let Json(script) = body.map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "bad_body", error.body_text()))?;
-    match admin.session.execute(&script.sql).await? {
+    match admin.session.execute(&Script::read(body)?).await? {
         Outcome::Done(message) => Ok(Json(json!({ "message": message })).into_response()),
         Outcome::Rows(batches) => Ok(Json(document(&batches)?).into_response()),
         Outcome::Stream(query, rows) => Ok(stream(query, rows)),

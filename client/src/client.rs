@@ -9,11 +9,10 @@ use millstream_protocol::api::Ask;
 use millstream_protocol::message::find_coordinator::FindCoordinatorRequest;
 use millstream_protocol::message::metadata::{MetadataRequest, MetadataRequestTopic, MetadataTopic};
 use millstream_protocol::{ApiKey, Call, Exchange, Str, TopicId};
-
+use serde::{Serialize, Serializer};
 use tokio::time::Instant;
 
-use crate::admin::checked;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, checked};
 use crate::tcp::TcpExchange;
 use crate::{Admin, ConsumerBuilder, ProducerBuilder, Reader, Start};
 
@@ -45,16 +44,21 @@ const COORDINATOR_PATIENCE: Duration = Duration::from_secs(60);
 const COORDINATOR_PAUSE: Duration = Duration::from_millis(100);
 
 /// What a client needs to know of a topic.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TopicInfo {
     /// The name.
     pub name: String,
     /// The id.
+    #[serde(serialize_with = "as_text")]
     pub id: TopicId,
     /// How many partitions it has.
     pub partitions: i32,
     /// Whether it is the broker's own: nobody else may delete or write to it.
     pub is_internal: bool,
+}
+
+fn as_text<S: Serializer>(id: &TopicId, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(id)
 }
 
 impl Client {

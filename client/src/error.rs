@@ -63,6 +63,16 @@ impl Error {
     }
 }
 
+/// A broker's code as a result.
+pub(crate) fn checked(code: ErrorCode, doing: String, sentence: Option<&str>) -> Result<(), Error> {
+    if code.is_none() { Ok(()) } else { Err(Error::refused(code, doing, sentence)) }
+}
+
+/// An answer that leaves out what was asked for.
+pub(crate) fn missing(what: String) -> Error {
+    Error::new(ErrorKind::BadAnswer, format!("the answer says nothing of {what}"))
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.message)

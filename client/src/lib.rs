@@ -31,7 +31,6 @@ mod client;
 mod consumer;
 mod error;
 mod fetch;
-mod group_admin;
 mod isolation;
 mod producer;
 mod reader;
@@ -40,7 +39,7 @@ mod scripted;
 mod topic_partition;
 mod topic_reader;
 
-pub use admin::{Admin, TopicDescription};
+pub use admin::{Admin, GroupDescription, GroupInfo, GroupListing, GroupMember, GroupOffset, OffsetReset, TopicDescription, TopicListing};
 pub use client::{Client, TopicInfo};
 pub use consumer::{
     Assignor, AutoOffsetReset, Commits, Committing, Consumer, ConsumerBuilder, ConsumerRecord, GroupMetadata, GroupProtocol,
@@ -48,7 +47,6 @@ pub use consumer::{
 };
 pub use error::{Error, ErrorKind};
 pub use fetch::PartitionBatches;
-pub use group_admin::{GroupDescription, GroupInfo, GroupMember, GroupOffset, OffsetReset};
 pub use isolation::Isolation;
 pub use millstream_protocol::record::{Codec, Header, Record, RecordBatch};
 pub use millstream_protocol::{ErrorCode, TopicId};

@@ -67,10 +67,6 @@ impl Shared {
         kept.push_back(progress);
     }
 
-    pub(crate) fn idle(&self, batch: i64) {
-        tracing::trace!(query = self.name, batch, "nothing to do");
-    }
-
     pub(crate) fn end(&self, status: QueryStatus) {
         self.status.send_replace(status);
     }
@@ -94,6 +90,8 @@ pub struct Query {
     pub(crate) sql: String,
     /// The table that it reads; unknown when its SELECT could not be read.
     pub(crate) table: Option<String>,
+    /// The topic behind that table.
+    pub(crate) reads: Option<String>,
     pub(crate) topic: Option<String>,
     pub(crate) stop: watch::Sender<bool>,
 }
@@ -117,6 +115,11 @@ impl Query {
     /// The SELECT.
     pub fn sql(&self) -> &str {
         &self.sql
+    }
+
+    /// The topic that it reads, if that is known.
+    pub fn reads(&self) -> Option<&str> {
+        self.reads.as_deref()
     }
 
     /// The topic that it writes, if it writes one.

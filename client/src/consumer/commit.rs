@@ -9,9 +9,8 @@ use millstream_protocol::{ErrorCode, Str};
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use crate::admin::checked;
 use crate::client::Client;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, checked};
 use crate::topic_partition::TopicPartition;
 
 const RETRY_PAUSE: Duration = Duration::from_millis(50);

@@ -7,9 +7,8 @@ use millstream_protocol::TopicId;
 use millstream_protocol::message::list_offsets::{EARLIEST, LATEST};
 
 use super::options::AutoOffsetReset;
-use crate::admin::missing;
 use crate::client::Client;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, missing};
 use crate::isolation::Isolation;
 use crate::reader::Start;
 use crate::topic_partition::TopicPartition;

@@ -71,6 +71,13 @@ impl NewRecord {
         self
     }
 
+    /// With one more header, without a value.
+    #[must_use]
+    pub fn null_header(mut self, key: impl Into<Bytes>) -> Self {
+        self.headers.push(Header { key: key.into(), value: None });
+        self
+    }
+
     /// For a partition, whatever its key.
     #[must_use]
     pub fn partition(mut self, partition: i32) -> Self {

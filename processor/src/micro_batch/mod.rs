@@ -134,7 +134,6 @@ impl Execution {
             };
             let has_data = fetched.end != place.positions;
             if !has_data && !is_final_due {
-                self.shared.idle(place.batch);
                 continue;
             }
             let measured = Measured::begin(if wait.is_zero() { begun } else { Instant::now() });

@@ -13,8 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::super::commit::{Commits, PATIENCE_IN_REBALANCE};
 use super::super::{Event, Shared};
 use super::RETRY_PAUSE;
-use crate::admin::{checked, missing};
-use crate::error::Error;
+use crate::error::{Error, checked, missing};
 use crate::topic_partition::TopicPartition;
 
 pub(super) type Partitions = BTreeSet<TopicPartition>;

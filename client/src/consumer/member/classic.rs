@@ -18,9 +18,8 @@ use super::super::assignor::{Assignor, Candidate};
 use super::super::options::Subscribed;
 use super::assignment::{Assignment, CLOSE_PATIENCE, Partitions};
 use super::{Leave, RETRY_PAUSE, Stop, Verdict, verdict};
-use crate::admin::checked;
 use crate::client::TopicInfo;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, checked};
 use crate::topic_partition::TopicPartition;
 
 const PROTOCOL_TYPE: &str = "consumer";

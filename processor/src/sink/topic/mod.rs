@@ -39,18 +39,8 @@ pub(crate) struct TopicSink {
 }
 
 impl TopicSink {
-    /// Opens the topic, which is created if it is not there.
+    /// Opens a topic that is there.
     pub(crate) async fn open(client: &Client, topic: &str, query: (&str, Uuid), delivery: Delivery) -> Result<Self, QueryError> {
-        if let Err(error) = client.topic(topic).await {
-            if error.code() != Some(millstream_client::ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) {
-                return Err(error.into());
-            }
-            match client.admin().create_topic(topic, -1, &[]).await {
-                // By another query at the same moment.
-                Err(error) if error.code() == Some(millstream_client::ErrorCode::TOPIC_ALREADY_EXISTS) => {}
-                created => drop(created?),
-            }
-        }
         let way = match delivery {
             Delivery::Transactions => Way::Transactions(Box::new(Transactions::open(client, topic, query).await?)),
             Delivery::Headers => Way::Headers(Box::new(Headers::open(client, topic).await?)),

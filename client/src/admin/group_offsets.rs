@@ -1,87 +1,25 @@
-//! Managing groups: who is in them, how far they have come, and moving that.
+//! What groups have committed, and moving it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
-use millstream_protocol::message::consumer_group_describe::{ConsumerGroupDescribeRequest, NamedAssignment};
-use millstream_protocol::message::consumer_protocol::ConsumerAssignment;
-use millstream_protocol::message::delete_groups::DeleteGroupsRequest;
-use millstream_protocol::message::describe_groups::{DescribeGroupsRequest, DescribedMember};
-use millstream_protocol::message::list_groups::ListGroupsRequest;
 use millstream_protocol::message::list_offsets::{EARLIEST, LATEST};
 use millstream_protocol::message::offset_commit::{OffsetCommitPartition, OffsetCommitRequest, OffsetCommitTopic};
 use millstream_protocol::message::offset_fetch::{OffsetFetchGroup, OffsetFetchGroupTopic, OffsetFetchRequest};
 use millstream_protocol::{ErrorCode, Str};
-
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::admin::{Admin, checked, missing};
+use super::Admin;
 use crate::client::CoordinatorKind;
 use crate::consumer::OffsetAndMetadata;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, checked, missing};
 use crate::reader::Start;
 use crate::topic_partition::TopicPartition;
 
-/// A group in a list.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct GroupInfo {
-    /// Its id.
-    pub id: String,
-    /// "classic" or "consumer"; empty from brokers that do not say.
-    #[serde(rename = "type")]
-    pub kind: String,
-    /// "Stable", "Empty", "PreparingRebalance".
-    pub state: String,
-    /// The kind of client: "consumer", "connect", or empty.
-    pub protocol_type: String,
-}
-
-/// A group, its members and how far it has come.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct GroupDescription {
-    /// What a list says of it.
-    #[serde(flatten)]
-    pub group: GroupInfo,
-    /// How partitions are assigned.
-    pub assignor: String,
-    /// Its members.
-    pub members: Vec<GroupMember>,
-    /// Its committed offsets, and the partitions that its members have.
-    pub offsets: Vec<GroupOffset>,
-}
-
-/// A member.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct GroupMember {
-    /// Its id.
-    pub id: String,
-    /// Its own lasting name.
-    pub instance_id: Option<String>,
-    /// What its client calls itself.
-    pub client_id: String,
-    /// Where it connects from.
-    pub host: String,
-    /// The partitions that it has.
-    pub partitions: Vec<TopicPartition>,
-}
-
-/// How far a group has come in a partition.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct GroupOffset {
-    /// The topic.
-    pub topic: String,
-    /// The partition.
-    pub partition: i32,
-    /// The next offset to be read; `None` if a member has the partition and nothing was committed.
-    pub committed_offset: Option<i64>,
-    /// The end of the partition; `None` if it is gone.
-    pub end_offset: Option<i64>,
-    /// How many offsets are still to be read; below 0 when the partition ends before what was committed.
-    pub lag: Option<i64>,
-    /// Who has the partition.
-    pub member_id: Option<String>,
-}
+/// The newest versions that name topics; later ones have their ids, which say nothing to people.
+const OFFSET_FETCH_BY_NAME: i16 = 9;
+const OFFSET_COMMIT_BY_NAME: i16 = 9;
 
 /// A committed offset that is to be moved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -106,7 +44,7 @@ const STOP_THEM: &str = "the group has members: stop them first, or they would c
 const STARTING_PAUSE: Duration = Duration::from_millis(100);
 const STARTING_PATIENCE: Duration = Duration::from_secs(60);
 
-fn by_topic(partitions: impl IntoIterator<Item = (String, i32)>) -> BTreeMap<String, Vec<i32>> {
+pub(super) fn by_topic(partitions: impl IntoIterator<Item = (String, i32)>) -> BTreeMap<String, Vec<i32>> {
     let mut topics: BTreeMap<String, Vec<i32>> = BTreeMap::new();
     for (topic, partition) in partitions {
         topics.entry(topic).or_default().push(partition);
@@ -115,112 +53,6 @@ fn by_topic(partitions: impl IntoIterator<Item = (String, i32)>) -> BTreeMap<Str
 }
 
 impl Admin {
-    /// All groups, by id.
-    ///
-    /// # Errors
-    /// When the connection ends.
-    pub async fn groups(&self) -> Result<Vec<GroupInfo>, Error> {
-        let answer = self.client.ask(ListGroupsRequest::default()).await?;
-        checked(answer.error_code, "listing groups".into(), None)?;
-        let info = |group: millstream_protocol::message::list_groups::ListedGroup| GroupInfo {
-            id: group.group_id.to_string(),
-            kind: group.group_type.to_string(),
-            state: group.group_state.to_string(),
-            protocol_type: group.protocol_type.to_string(),
-        };
-        let mut groups: Vec<GroupInfo> = answer.groups.into_iter().map(info).collect();
-        groups.sort_by(|a, b| a.id.cmp(&b.id));
-        Ok(groups)
-    }
-
-    /// A group with its members, offsets and lag.
-    ///
-    /// # Errors
-    /// When it does not exist, or the connection ends.
-    pub async fn describe_group(&self, id: &str) -> Result<GroupDescription, Error> {
-        let found = self.groups().await?.into_iter().find(|group| group.id == id);
-        let group = found.ok_or_else(|| Error::refused(ErrorCode::GROUP_ID_NOT_FOUND, format!("describing group {id}"), None))?;
-        let (assignor, members) =
-            if group.kind == "consumer" { self.consumer_members(id).await? } else { self.classic_members(id).await? };
-        let offsets = self.group_offsets(id, &members).await?;
-        Ok(GroupDescription { group, assignor, members, offsets })
-    }
-
-    async fn consumer_members(&self, id: &str) -> Result<(String, Vec<GroupMember>), Error> {
-        let request = ConsumerGroupDescribeRequest { group_ids: vec![id.into()], ..Default::default() };
-        let group = self.client.ask(request).await?.groups.into_iter().next().ok_or_else(|| missing(format!("group {id}")))?;
-        checked(group.error_code, format!("describing group {id}"), group.error_message.as_deref())?;
-        let partitions = |assignment: NamedAssignment| {
-            let topics = assignment.topic_partitions.into_iter();
-            topics
-                .flat_map(|topic| {
-                    topic.partitions.into_iter().map(move |partition| TopicPartition { topic: topic.topic_name.clone(), partition })
-                })
-                .collect()
-        };
-        let members = group.members.into_iter().map(|member| GroupMember {
-            id: member.member_id.to_string(),
-            instance_id: member.instance_id.map(|id| id.to_string()),
-            client_id: member.client_id.to_string(),
-            host: member.client_host.trim_start_matches('/').to_owned(),
-            partitions: partitions(member.assignment),
-        });
-        Ok((group.assignor_name.to_string(), members.collect()))
-    }
-
-    async fn classic_members(&self, id: &str) -> Result<(String, Vec<GroupMember>), Error> {
-        let request = DescribeGroupsRequest { groups: vec![id.into()], ..Default::default() };
-        let group = self.client.ask(request).await?.groups.into_iter().next().ok_or_else(|| missing(format!("group {id}")))?;
-        checked(group.error_code, format!("describing group {id}"), group.error_message.as_deref())?;
-        let is_consumer = group.protocol_type == "consumer";
-        let partitions = |member: &DescribedMember| -> Vec<TopicPartition> {
-            // What other kinds of group assign is their own affair.
-            let assignment = ConsumerAssignment::read(member.member_assignment.clone()).ok().filter(|_| is_consumer);
-            let topics = assignment.into_iter().flat_map(|assignment| assignment.assigned_partitions);
-            topics
-                .flat_map(|topic| {
-                    topic.partitions.into_iter().map(move |partition| TopicPartition { topic: topic.topic.clone(), partition })
-                })
-                .collect()
-        };
-        let members = group.members.into_iter().map(|member| GroupMember {
-            partitions: partitions(&member),
-            id: member.member_id.to_string(),
-            instance_id: member.group_instance_id.map(|id| id.to_string()),
-            client_id: member.client_id.to_string(),
-            host: member.client_host.trim_start_matches('/').to_owned(),
-        });
-        Ok((group.protocol_data.to_string(), members.collect()))
-    }
-
-    async fn group_offsets(&self, id: &str, members: &[GroupMember]) -> Result<Vec<GroupOffset>, Error> {
-        let committed = self.committed_offsets(id, None).await?;
-        let assigned = members.iter().flat_map(|member| &member.partitions).map(|place| (place.topic.to_string(), place.partition));
-        let places: BTreeSet<(String, i32)> = committed.keys().cloned().chain(assigned).collect();
-        let mut offsets = Vec::new();
-        for (topic, partitions) in by_topic(places) {
-            let ends = match self.client.topic(&topic).await {
-                Ok(topic) => self.offsets_at(&topic, LATEST).await?,
-                Err(error) if error.code().is_some() => Vec::new(),
-                Err(error) => return Err(error),
-            };
-            for partition in partitions {
-                let committed_offset = committed.get(&(topic.clone(), partition)).copied();
-                let end_offset = ends.get(partition as usize).copied().flatten();
-                let place = TopicPartition::new(topic.as_str(), partition);
-                offsets.push(GroupOffset {
-                    committed_offset,
-                    end_offset,
-                    lag: end_offset.zip(committed_offset).map(|(end_offset, committed_offset)| end_offset - committed_offset),
-                    member_id: members.iter().find(|member| member.partitions.contains(&place)).map(|member| member.id.clone()),
-                    topic: topic.clone(),
-                    partition,
-                });
-            }
-        }
-        Ok(offsets)
-    }
-
     /// What a group has committed, by topic and partition; with `None`, everywhere. A partition without an offset is left out.
     ///
     /// # Errors
@@ -248,10 +80,9 @@ impl Admin {
         self.client.find_coordinator(CoordinatorKind::Group, id).await?;
         let deadline = Instant::now() + STARTING_PATIENCE;
         let group = OffsetFetchGroup { group_id: id.into(), topics, ..Default::default() };
-        // The newest version names topics by their ids, which says nothing to people.
         let request = OffsetFetchRequest { groups: vec![group], ..Default::default() };
         let group = loop {
-            let answer = self.client.ask_at_most(request.clone(), 9).await?;
+            let answer = self.client.ask_at_most(request.clone(), OFFSET_FETCH_BY_NAME).await?;
             let group = answer.groups.into_iter().next().ok_or_else(|| missing(format!("group {id}")))?;
             if !is_starting(group.error_code) || Instant::now() >= deadline {
                 break group;
@@ -270,6 +101,24 @@ impl Admin {
                     committed.insert((topic.name.to_string(), partition.partition_index), found);
                 }
             }
+        }
+        Ok(committed)
+    }
+
+    /// What each of many groups has committed. A group that the broker does not tell of is left out.
+    pub(super) async fn committed_by_groups(&self, ids: &[&str]) -> Result<HashMap<String, BTreeMap<(String, i32), i64>>, Error> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let groups = ids.iter().map(|id| OffsetFetchGroup { group_id: (*id).into(), topics: None, ..Default::default() }).collect();
+        let answer = self.client.ask_at_most(OffsetFetchRequest { groups, ..Default::default() }, OFFSET_FETCH_BY_NAME).await?;
+        let mut committed = HashMap::new();
+        for group in answer.groups.into_iter().filter(|group| group.error_code.is_none()) {
+            let topics = group.topics.into_iter().flat_map(|topic| {
+                let name = topic.name.to_string();
+                topic.partitions.into_iter().map(move |partition| ((name.clone(), partition.partition_index), partition.committed_offset))
+            });
+            committed.insert(group.group_id.to_string(), topics.filter(|(_, offset)| *offset >= 0).collect());
         }
         Ok(committed)
     }
@@ -357,7 +206,7 @@ impl Admin {
         self.client.find_coordinator(CoordinatorKind::Group, id).await?;
         let deadline = Instant::now() + STARTING_PATIENCE;
         let topics = loop {
-            let topics = self.client.ask_at_most(request.clone(), 9).await?.topics;
+            let topics = self.client.ask_at_most(request.clone(), OFFSET_COMMIT_BY_NAME).await?.topics;
             let mut codes = topics.iter().flat_map(|topic| &topic.partitions).map(|partition| partition.error_code);
             if !codes.any(is_starting) || Instant::now() >= deadline {
                 break topics;
@@ -375,16 +224,5 @@ impl Admin {
             }
         }
         Ok(())
-    }
-
-    /// Deletes a group without members, and its offsets.
-    ///
-    /// # Errors
-    /// With the broker's reason when it refuses.
-    pub async fn delete_group(&self, id: &str) -> Result<(), Error> {
-        let answer = self.client.ask(DeleteGroupsRequest { groups_names: vec![id.into()] }).await?;
-        let result = answer.results.first().ok_or_else(|| missing(format!("group {id}")))?;
-        let sentence = (result.error_code == ErrorCode::NON_EMPTY_GROUP).then_some("the group has members: stop them first");
-        checked(result.error_code, format!("deleting group {id}"), sentence)
     }
 }

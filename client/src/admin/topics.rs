@@ -1,31 +1,39 @@
-//! Managing topics. Groups: `group_admin`.
+//! Topics: create, change, list, describe, delete.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use millstream_protocol::message::create_partitions::{CreatePartitionsRequest, CreatePartitionsTopic};
 use millstream_protocol::message::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
-use millstream_protocol::message::delete_records::{DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic};
 use millstream_protocol::message::delete_topics::{DeleteTopicState, DeleteTopicsRequest};
 use millstream_protocol::message::describe_configs::{DescribeConfigsEntry, DescribeConfigsRequest, DescribeConfigsResource};
+use millstream_protocol::message::describe_log_dirs::DescribeLogDirsRequest;
 use millstream_protocol::message::incremental_alter_configs::{
     IncrementalAlterConfigsRequest, IncrementalAlterConfigsResource, IncrementalAlterableConfig,
 };
-use millstream_protocol::message::list_offsets::{EARLIEST, LATEST, ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
+use millstream_protocol::message::list_offsets::{EARLIEST, LATEST};
 use millstream_protocol::message::metadata::MetadataRequest;
-use millstream_protocol::{ErrorCode, Str};
+use serde::ser::SerializeStruct;
+use serde::{Serialize, Serializer};
 
-use crate::client::{Client, TopicInfo};
-use crate::error::{Error, ErrorKind};
+use super::{Admin, TIMEOUT_MS};
+use crate::client::TopicInfo;
+use crate::error::{Error, checked, missing};
 use crate::isolation::Isolation;
 use crate::topic_partition::TopicPartition;
 
-const TIMEOUT_MS: i32 = 60_000;
 const TOPIC_RESOURCE: i8 = 2;
 
-/// Manages topics and groups.
-#[derive(Debug, Clone)]
-pub struct Admin {
-    pub(crate) client: Client,
+/// A topic in a list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TopicListing {
+    /// The topic.
+    #[serde(flatten)]
+    pub topic: TopicInfo,
+    /// Offsets from the first record to the end, over all partitions: no fewer than there are records, since compaction and
+    /// transactions leave offsets without one. `None` if the broker did not tell.
+    pub records: Option<i64>,
+    /// Bytes of its segments; `None` if the broker did not tell.
+    pub bytes: Option<i64>,
 }
 
 /// A topic with the ends of its partitions.
@@ -39,19 +47,33 @@ pub struct TopicDescription {
     pub configs: Vec<DescribeConfigsEntry>,
 }
 
-pub(crate) fn checked(code: ErrorCode, doing: String, sentence: Option<&str>) -> Result<(), Error> {
-    if code.is_none() { Ok(()) } else { Err(Error::refused(code, doing, sentence)) }
-}
-
-pub(crate) fn missing(what: String) -> Error {
-    Error::new(ErrorKind::BadAnswer, format!("the answer says nothing of {what}"))
+/// The document that the HTTP API and the command line show.
+impl Serialize for TopicDescription {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        #[derive(Serialize)]
+        struct Partition {
+            partition: usize,
+            start_offset: i64,
+            end_offset: i64,
+        }
+        let partition = |(partition, (start_offset, end_offset)): (usize, &(i64, i64))| Partition {
+            partition,
+            start_offset: *start_offset,
+            end_offset: *end_offset,
+        };
+        let partitions: Vec<Partition> = self.offsets.iter().enumerate().map(partition).collect();
+        let configs: BTreeMap<&str, Option<&str>> =
+            self.configs.iter().map(|config| (config.name.as_ref(), config.value.as_deref())).collect();
+        let mut document = serializer.serialize_struct("TopicDescription", 4)?;
+        document.serialize_field("name", &self.topic.name)?;
+        document.serialize_field("id", &self.topic.id.to_string())?;
+        document.serialize_field("partitions", &partitions)?;
+        document.serialize_field("configs", &configs)?;
+        document.end()
+    }
 }
 
 impl Admin {
-    pub(crate) fn new(client: Client) -> Self {
-        Admin { client }
-    }
-
     /// Creates a topic; `partitions` -1 means the broker's default.
     ///
     /// # Errors
@@ -127,6 +149,48 @@ impl Admin {
         Ok(topics)
     }
 
+    /// All topics with their sizes, by name.
+    ///
+    /// # Errors
+    /// When the connection ends.
+    pub async fn list_topics(&self) -> Result<Vec<TopicListing>, Error> {
+        let topics = self.topics().await?;
+        let places = |timestamp: i64| {
+            let places =
+                topics.iter().flat_map(|topic| (0..topic.partitions).map(|partition| TopicPartition::new(topic.name.as_str(), partition)));
+            places.map(|place| (place, timestamp)).collect()
+        };
+        let mut records: HashMap<String, i64> = HashMap::new();
+        let ends = self.look_up_offsets(places(LATEST), Isolation::ReadUncommitted).await?;
+        let mut starts = self.look_up_offsets(places(EARLIEST), Isolation::ReadUncommitted).await?;
+        for (place, end) in ends {
+            if let (Ok(Some(end)), Some(Ok(Some(start)))) = (end, starts.remove(&place)) {
+                *records.entry(place.topic.to_string()).or_default() += (end - start).max(0);
+            }
+        }
+        let bytes = self.topic_bytes().await?;
+        let listing = |topic: TopicInfo| TopicListing {
+            records: records.get(&topic.name).copied().or((topic.partitions == 0).then_some(0)),
+            bytes: bytes.get(&topic.name).copied(),
+            topic,
+        };
+        Ok(topics.iter().cloned().map(listing).collect())
+    }
+
+    /// The bytes of each topic; nothing from a broker that does not tell.
+    async fn topic_bytes(&self) -> Result<HashMap<String, i64>, Error> {
+        let answer = match self.client.ask(DescribeLogDirsRequest { topics: None }).await {
+            Err(error) if matches!(error.kind(), crate::ErrorKind::Unsupported) => return Ok(HashMap::new()),
+            answer => answer?,
+        };
+        let mut bytes: HashMap<String, i64> = HashMap::new();
+        for topic in answer.results.into_iter().flat_map(|dir| dir.topics) {
+            let of_topic: i64 = topic.partitions.iter().map(|partition| partition.partition_size).sum();
+            *bytes.entry(topic.name.to_string()).or_default() += of_topic;
+        }
+        Ok(bytes)
+    }
+
     /// A topic with offsets and properties.
     ///
     /// # Errors
@@ -141,79 +205,5 @@ impl Admin {
         checked(result.error_code, format!("describing topic {name}"), result.error_message.as_deref())?;
         let offsets = starts.into_iter().zip(ends).map(|(start, end)| (start.unwrap_or(0), end.unwrap_or(0))).collect();
         Ok(TopicDescription { topic, offsets, configs: result.configs })
-    }
-
-    /// For each partition, the offset of a time (or of a special one of ListOffsets); `None` if there is no such record.
-    ///
-    /// # Errors
-    /// When the connection ends.
-    pub async fn offsets_at(&self, topic: &TopicInfo, timestamp: i64) -> Result<Vec<Option<i64>>, Error> {
-        self.list_offsets(&topic.name, 0..topic.partitions, timestamp, Isolation::ReadUncommitted).await
-    }
-
-    /// The offset of a time in one partition.
-    ///
-    /// # Errors
-    /// When the partition does not exist, or the connection ends.
-    pub async fn offset_at(&self, topic: &str, partition: i32, timestamp: i64) -> Result<Option<i64>, Error> {
-        let found = self.list_offsets(topic, partition..partition + 1, timestamp, Isolation::ReadUncommitted).await?;
-        Ok(found.first().copied().flatten())
-    }
-
-    pub(crate) async fn list_offsets(
-        &self,
-        topic: &str,
-        partitions: std::ops::Range<i32>,
-        timestamp: i64,
-        isolation: Isolation,
-    ) -> Result<Vec<Option<i64>>, Error> {
-        let topic = Str::from(topic);
-        let place = |partition| TopicPartition::new(topic.clone(), partition);
-        let times = partitions.clone().map(|partition| (place(partition), timestamp)).collect();
-        let mut found = self.look_up_offsets(times, isolation).await?;
-        partitions.map(|partition| found.remove(&place(partition)).unwrap_or(Ok(None))).collect()
-    }
-
-    /// For each partition, the offset of its time (or of a special one of ListOffsets), in one request; `None` if there is no such
-    /// record.
-    pub(crate) async fn look_up_offsets(
-        &self,
-        times: Vec<(TopicPartition, i64)>,
-        isolation: Isolation,
-    ) -> Result<BTreeMap<TopicPartition, Result<Option<i64>, Error>>, Error> {
-        if times.is_empty() {
-            return Ok(BTreeMap::new());
-        }
-        let mut topics: BTreeMap<Str, Vec<ListOffsetsPartition>> = BTreeMap::new();
-        for (TopicPartition { topic, partition }, timestamp) in times {
-            let asked = ListOffsetsPartition { partition_index: partition, timestamp, ..Default::default() };
-            topics.entry(topic).or_default().push(asked);
-        }
-        let topics = topics.into_iter().map(|(name, partitions)| ListOffsetsTopic { name, partitions });
-        let request =
-            ListOffsetsRequest { replica_id: -1, isolation_level: isolation.level(), topics: topics.collect(), timeout_ms: TIMEOUT_MS };
-        let mut found = BTreeMap::new();
-        for topic in self.client.ask(request).await?.topics {
-            for result in topic.partitions {
-                let place = TopicPartition::new(topic.name.clone(), result.partition_index);
-                let outcome = checked(result.error_code, format!("looking up offsets of {place}"), None);
-                found.insert(place, outcome.map(|()| (result.offset >= 0).then_some(result.offset)));
-            }
-        }
-        Ok(found)
-    }
-
-    /// Deletes the records of a partition before an offset; -1 means all. Answers the new first offset.
-    ///
-    /// # Errors
-    /// With the broker's reason when it refuses.
-    pub async fn delete_records(&self, topic: &str, partition: i32, before: i64) -> Result<i64, Error> {
-        let partitions = vec![DeleteRecordsPartition { partition_index: partition, offset: before }];
-        let request = DeleteRecordsRequest { topics: vec![DeleteRecordsTopic { name: topic.into(), partitions }], timeout_ms: TIMEOUT_MS };
-        let answer = self.client.ask(request).await?;
-        let result = answer.topics.into_iter().flat_map(|topic| topic.partitions).next();
-        let result = result.ok_or_else(|| missing(format!("{topic}-{partition}")))?;
-        checked(result.error_code, format!("deleting records of {topic}-{partition}"), None)?;
-        Ok(result.low_watermark)
     }
 }
