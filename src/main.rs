@@ -9,7 +9,7 @@ mod serve;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// A Kafka-compatible broker and a stream processor in one binary.
 #[derive(Debug, Parser)]
@@ -46,6 +46,10 @@ enum Command {
     /// Measure a running server.
     #[command(subcommand)]
     Bench(cli::bench::BenchCommand),
+    /// Print a script that completes commands and options in a shell.
+    Completions(cli::completions::CompletionsArguments),
+    /// Print the manual page.
+    Man,
 }
 
 /// A panic is a broken invariant, and what is half changed must not be acknowledged: the process ends, the next start
@@ -69,12 +73,14 @@ fn main() -> ExitCode {
         Command::Quickstart(arguments) => cli::quickstart::run(arguments),
         Command::Topic(command) => cli::block_on(cli::topic::run(command)),
         Command::Group(command) => cli::block_on(cli::group::run(command)),
-        Command::Produce(arguments) => cli::block_on(cli::produce::run(arguments)),
-        Command::Consume(arguments) => cli::block_on(cli::consume::run(arguments)),
-        Command::Sql(arguments) => cli::block_on(cli::sql::run(arguments)),
+        Command::Produce(arguments) => cli::run(cli::produce::run(arguments)),
+        Command::Consume(arguments) => cli::until_interrupted(cli::consume::run(arguments)),
+        Command::Sql(arguments) => cli::run(cli::sql::run(arguments)),
         Command::Query(command) => cli::block_on(cli::query::run(command)),
         Command::Log(command) => cli::log::run(command),
         Command::Bench(command) => cli::block_on(cli::bench::run(command)),
+        Command::Completions(arguments) => cli::completions::completions(&arguments, Arguments::command()),
+        Command::Man => cli::completions::manual(Arguments::command()),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -73,9 +73,12 @@ pub(crate) struct Running {
 }
 
 pub(crate) fn run(arguments: ServeArguments) -> Result<(), Failure> {
-    start_logging();
+    start_logging()?;
     let config = check(arguments)?;
+    let data_dir = config.data_dir.clone();
     let running = Running::start(config)?;
+    let (version, http) = (env!("CARGO_PKG_VERSION"), running.http);
+    tracing::info!("millstream {version} serves {}; topics, groups and queries are shown on http://{http}/", data_dir.display());
     for kafka in &running.kafka {
         println!("kafka {kafka}");
     }
@@ -84,11 +87,35 @@ pub(crate) fn run(arguments: ServeArguments) -> Result<(), Failure> {
     running.until_stopped()
 }
 
-pub(crate) fn start_logging() {
-    let filter = tracing_subscriber::EnvFilter::try_from_env("MILLSTREAM_LOG").unwrap_or_else(|_| "info".into());
+/// Logs go to stderr, as `MILLSTREAM_LOG` says.
+fn start_logging() -> Result<(), Failure> {
+    let wanted = std::env::var("MILLSTREAM_LOG").unwrap_or_default();
+    let filter = if wanted.trim().is_empty() { "info" } else { wanted.trim() };
+    check_filter(filter)?;
+    let filter =
+        tracing_subscriber::EnvFilter::try_new(filter).map_err(|error| Failure::usage(format!("MILLSTREAM_LOG={wanted}: {error}")))?;
     let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
     // A second call in one process changes nothing.
     let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).try_init();
+    Ok(())
+}
+
+/// A word that is no level would be taken for a part of the program, and silence all others.
+fn check_filter(filter: &str) -> Result<(), Failure> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let unknown = filter.split(',').map(str::trim).find(|part| {
+        let level = part.rsplit_once('=').map_or(*part, |(_, level)| level);
+        !LEVELS.contains(&level.to_ascii_lowercase().as_str())
+    });
+    match unknown {
+        None => Ok(()),
+        Some(part) => {
+            let levels = LEVELS.join(", ");
+            Err(Failure::usage(format!(
+                "MILLSTREAM_LOG={filter}: {part:?} is no level: write one of {levels}, or such as info,millstream_broker=debug"
+            )))
+        }
+    }
 }
 
 fn check(arguments: ServeArguments) -> Result<ServerConfig, Failure> {
@@ -267,4 +294,19 @@ fn write_addresses(data_dir: &Path, kafka: &[SocketAddr], http: SocketAddr) -> R
     };
     #[expect(clippy::disallowed_methods, reason = "a convenience for scripts, not the broker's data")]
     std::fs::write(&path, content).map_err(|error| Failure::other(format!("cannot write {}: {error}", path.display())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::check_filter;
+
+    #[test]
+    fn a_mistyped_level_is_refused_instead_of_silencing_all() {
+        for good in ["info", "WARN", "off", "info,millstream_broker=debug", "warn, millstream_processor=trace"] {
+            assert!(check_filter(good).is_ok(), "{good}");
+        }
+        for wrong in ["warning", "verbose", "millstream_broker", "info,millstream_broker=loud", "info,,debug"] {
+            assert!(check_filter(wrong).is_err(), "{wrong}");
+        }
+    }
 }

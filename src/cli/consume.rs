@@ -1,13 +1,15 @@
 //! `millstream consume`: the records of a topic, from a place on.
 
 use std::io::Write;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use millstream_client::{Isolation, Record, Start, TopicReader};
-use serde_json::json;
+use millstream_client::{Client, Error, ErrorKind, Isolation, PartitionBatches, Record, TopicReader};
 
-use super::{Bootstrap, Failure};
+use super::record::encoding::Encoding;
+use super::record::json;
+use super::record::template::Template;
+use super::{Bootstrap, Failure, start};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RecordFormat {
@@ -20,10 +22,9 @@ pub(crate) enum RecordFormat {
 #[derive(Debug, Args)]
 pub(crate) struct ConsumeArguments {
     topic: String,
-    /// beginning, end, an offset, a time ago such as -10m, or a time in ms since 1970 such as @1764000000000.
-    #[arg(long, default_value = "beginning", allow_hyphen_values = true)]
+    #[arg(long, default_value = "beginning", allow_hyphen_values = true, value_name = "PLACE", help = format!("Where to begin: {}", start::FORMS))]
     from: String,
-    /// Go on when the end is reached.
+    /// Go on when the end is reached, also when the broker was away meanwhile.
     #[arg(long, short = 'f')]
     follow: bool,
     /// Stop after this many records.
@@ -34,7 +35,11 @@ pub(crate) struct ConsumeArguments {
     partition: Option<i32>,
     #[arg(long, short = 'o', default_value = "value")]
     output: RecordFormat,
-    /// A line for each record: %t topic, %p partition, %o offset, %T timestamp, %k key, %s value.
+    /// How keys and values stand in a line or in a template.
+    #[arg(long, default_value = "raw")]
+    encoding: Encoding,
+    /// A line for each record: %t topic, %p partition, %o offset, %T timestamp, %k key, %K its length, %s value, %S its length, %h
+    /// headers, %% a percent sign; \n, \t, \r, \0, \\ and \xHH.
     #[arg(long, conflicts_with = "output")]
     template: Option<String>,
     /// Which records of transactions to show: committed ones, or all, also of open and aborted transactions.
@@ -50,36 +55,14 @@ enum IsolationArgument {
     ReadUncommitted,
 }
 
-/// Where to begin, as an option says it.
-pub(crate) fn start(option: &str, text: &str) -> Result<Start, Failure> {
-    let wrong = || Failure::usage(format!("{option} {text}: write beginning, end, an offset, -10m or @TIMESTAMP in ms since 1970"));
-    // Signs are no part of them: -1 means something else to the protocol.
-    let number = |text: &str| text.parse::<i64>().ok().filter(|_| !text.starts_with(['+', '-'])).ok_or_else(wrong);
-    #[expect(clippy::disallowed_methods, reason = "a time ago is counted from now")]
-    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64);
-    Ok(match text {
-        "beginning" | "earliest" => Start::Beginning,
-        "end" | "latest" => Start::End,
-        _ => match (text.strip_prefix('-'), text.strip_prefix('@')) {
-            (Some(ago), _) => {
-                let unit_ms = match ago.chars().last() {
-                    Some('s') => 1_000,
-                    Some('m') => 60_000,
-                    Some('h') => 3_600_000,
-                    Some('d') => 86_400_000,
-                    _ => return Err(wrong()),
-                };
-                let ago_ms = number(&ago[..ago.len() - 1])?.saturating_mul(unit_ms);
-                Start::Time(now_ms.saturating_sub(ago_ms).max(0))
-            }
-            (None, Some(time)) => Start::Time(number(time)?),
-            (None, None) => Start::Offset(number(text)?),
-        },
-    })
-}
+const FETCH_WAIT: Duration = Duration::from_millis(500);
+const FETCH_BYTES_MAX: i32 = 8 * 1024 * 1024;
+/// The pause before a broker that is away is asked again.
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 pub(crate) async fn run(arguments: ConsumeArguments) -> Result<(), Failure> {
-    let from = start("--from", &arguments.from)?;
+    let from = start::parse("--from", &arguments.from)?;
+    let lines = Lines::new(&arguments)?;
     let client = arguments.bootstrap.connect().await?;
     let mut reader = TopicReader::open(&client, &arguments.topic).await?;
     reader.set_isolation(match arguments.isolation {
@@ -87,72 +70,119 @@ pub(crate) async fn run(arguments: ConsumeArguments) -> Result<(), Failure> {
         IsolationArgument::ReadUncommitted => Isolation::ReadUncommitted,
     });
     let partitions = reader.topic().partitions;
-    if arguments.partition.is_some_and(|partition| !(0..partitions).contains(&partition)) {
-        return Err(Failure::not_found(format!("topic {} has {partitions} partitions", arguments.topic)));
+    if let Some(partition) = arguments.partition.filter(|partition| !(0..partitions).contains(partition)) {
+        return Err(Failure::no_partition(&arguments.topic, partitions, partition));
     }
     let ends = reader.ends().await?;
-    let mut positions = Vec::new();
-    for partition in 0..partitions {
-        let is_wanted = arguments.partition.is_none_or(|wanted| wanted == partition);
-        // A partition that nobody asked for is read from its end, and what comes there is left out.
-        let start = if is_wanted { from } else { Start::End };
-        positions.push(client.reader(&arguments.topic, partition, start).await?.position());
-    }
+    let wanted: Vec<i32> = (0..partitions).filter(|partition| arguments.partition.is_none_or(|only| only == *partition)).collect();
+    let mut positions = positions(&client, &arguments.topic, &wanted, from).await?;
     let mut left = arguments.count.unwrap_or(u64::MAX);
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    loop {
-        let is_at_end = positions.iter().zip(&ends).all(|(position, end)| position >= end);
-        if left == 0 || (is_at_end && !arguments.follow) {
+    let mut is_away = false;
+    while left > 0 {
+        let is_at_end = positions.iter().all(|(partition, position)| *position >= ends[*partition as usize]);
+        if is_at_end && !arguments.follow {
             break;
         }
-        for part in reader.fetch(&positions, Duration::from_millis(500), 8 * 1024 * 1024).await? {
-            let place = part.partition as usize;
-            let is_wanted = arguments.partition.is_none_or(|wanted| wanted == part.partition);
-            for record in part.records(positions[place])?.iter().filter(|_| is_wanted) {
-                if left == 0 || (!arguments.follow && record.offset >= ends[place]) {
-                    break;
+        let fetched = match reader.fetch_from(&positions, FETCH_WAIT, FETCH_BYTES_MAX, FETCH_BYTES_MAX).await {
+            Err(error) if arguments.follow && is_passing(&error) => {
+                if !std::mem::replace(&mut is_away, true) {
+                    eprintln!("millstream: {error}; waiting for the broker");
                 }
-                left -= 1;
-                let written = writeln!(out, "{}", shown(&arguments, part.partition, record));
-                if let Err(error) = written {
-                    return gone(&error);
-                }
+                tokio::time::sleep(RETRY_PAUSE).await;
+                continue;
             }
-            positions[place] = part.next_offset;
+            fetched => fetched?,
+        };
+        if std::mem::replace(&mut is_away, false) {
+            eprintln!("millstream: the broker is back");
         }
-        if let Err(error) = out.flush() {
-            return gone(&error);
+        for part in fetched {
+            let end = if arguments.follow { i64::MAX } else { ends[part.partition as usize] };
+            let Some((_, position)) = positions.iter_mut().find(|(partition, _)| *partition == part.partition) else { continue };
+            let shown = lines.write(&part, *position, end, left, &mut out);
+            *position = part.next_offset;
+            match shown? {
+                Shown::Records(count) => left -= count,
+                Shown::NobodyReads => return Ok(()),
+            }
+        }
+        if !is_read(&out.flush())? {
+            return Ok(());
         }
     }
     Ok(())
 }
 
-/// When the reader of our output has gone, nothing is left to do; anything else is a failure.
-fn gone(error: &std::io::Error) -> Result<(), Failure> {
-    match error.kind() {
-        std::io::ErrorKind::BrokenPipe => Ok(()),
-        _ => Err(Failure::other(format!("cannot write the output: {error}"))),
+/// Where each partition begins.
+async fn positions(client: &Client, topic: &str, partitions: &[i32], from: millstream_client::Start) -> Result<Vec<(i32, i64)>, Failure> {
+    let mut positions = Vec::new();
+    for &partition in partitions {
+        positions.push((partition, client.reader(topic, partition, from).await?.position()));
+    }
+    Ok(positions)
+}
+
+/// Whether a broker that starts again makes it good.
+fn is_passing(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Disconnected | ErrorKind::TimedOut) || error.is_retriable() && error.code().is_some()
+}
+
+/// What came of showing records.
+enum Shown {
+    Records(u64),
+    /// The reader of our output has gone: nothing is left to do.
+    NobodyReads,
+}
+
+/// The form of a line.
+struct Lines {
+    topic: String,
+    format: RecordFormat,
+    encoding: Encoding,
+    template: Option<Template>,
+}
+
+impl Lines {
+    fn new(arguments: &ConsumeArguments) -> Result<Self, Failure> {
+        if arguments.output == RecordFormat::Json && arguments.encoding != Encoding::Raw {
+            return Err(Failure::usage("--encoding has no effect with -o json, which has text, and base64 beside what is no text"));
+        }
+        let template = arguments.template.as_deref().map(Template::parse).transpose();
+        let template = template.map_err(|sentence| Failure::usage(format!("--template: {sentence}")))?;
+        Ok(Lines { topic: arguments.topic.clone(), format: arguments.output, encoding: arguments.encoding, template })
+    }
+
+    /// Writes the records from one offset to another, and no more than so many.
+    fn write(&self, part: &PartitionBatches, from: i64, end: i64, most: u64, out: &mut impl Write) -> Result<Shown, Failure> {
+        let mut shown = 0;
+        for record in part.records(from)?.iter().take_while(|record| record.offset < end).take(most.try_into().unwrap_or(usize::MAX)) {
+            let mut line = self.line(part.partition, record);
+            line.push(b'\n');
+            if !is_read(&out.write_all(&line))? {
+                return Ok(Shown::NobodyReads);
+            }
+            shown += 1;
+        }
+        Ok(Shown::Records(shown))
+    }
+
+    fn line(&self, partition: i32, record: &Record) -> Vec<u8> {
+        let mut line = Vec::new();
+        match (&self.template, self.format) {
+            (Some(template), _) => template.write(&self.topic, partition, record, self.encoding, &mut line),
+            (None, RecordFormat::Value) => self.encoding.write(record.value.as_deref().unwrap_or_default(), &mut line),
+            (None, RecordFormat::Json) => line = json::document(&self.topic, partition, record).to_string().into_bytes(),
+        }
+        line
     }
 }
 
-fn shown(arguments: &ConsumeArguments, partition: i32, record: &Record) -> String {
-    let text = |bytes: &Option<bytes::Bytes>| bytes.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned());
-    let (key, value) = (text(&record.key), text(&record.value));
-    if let Some(template) = &arguments.template {
-        return template
-            .replace("%t", &arguments.topic)
-            .replace("%p", &partition.to_string())
-            .replace("%o", &record.offset.to_string())
-            .replace("%T", &record.timestamp.to_string())
-            .replace("%k", key.as_deref().unwrap_or_default())
-            .replace("%s", value.as_deref().unwrap_or_default());
-    }
-    match arguments.output {
-        RecordFormat::Value => value.unwrap_or_default(),
-        RecordFormat::Json => {
-            let headers: Vec<_> =
-                record.headers.iter().map(|h| json!({"key": String::from_utf8_lossy(&h.key), "value": text(&h.value)})).collect();
-            json!({"topic": arguments.topic, "partition": partition, "offset": record.offset, "timestamp": record.timestamp, "key": key, "value": value, "headers": headers}).to_string()
-        }
+/// Whether somebody still reads the output; any other failure to write it is one.
+fn is_read(written: &std::io::Result<()>) -> Result<bool, Failure> {
+    match written {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::other(format!("cannot write the output: {error}"))),
     }
 }

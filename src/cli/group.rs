@@ -1,12 +1,11 @@
 //! `millstream group`.
 
 use clap::Subcommand;
-use millstream_client::GroupDescription;
+use millstream_client::{GroupDescription, GroupListing};
 use serde_json::json;
 
 use super::output::{self, Format};
-use super::topic::confirm;
-use super::{Bootstrap, Failure, consume};
+use super::{Bootstrap, Failure, confirm, count, start};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum GroupCommand {
@@ -30,8 +29,7 @@ pub(crate) enum GroupCommand {
     ResetOffsets {
         /// Its id; a group that is not there is made.
         group: String,
-        /// Where to: beginning (or earliest), end (or latest), an offset, -10m (a time ago), or @TIMESTAMP in ms since 1970.
-        #[arg(long, allow_hyphen_values = true)]
+        #[arg(long, allow_hyphen_values = true, value_name = "PLACE", help = format!("Where to: {}", start::FORMS))]
         to: String,
         /// A topic, with all its partitions; may be given several times. Otherwise all in which the group has offsets.
         #[arg(long, short = 't')]
@@ -64,7 +62,14 @@ pub(crate) enum GroupCommand {
 
 fn show(found: &GroupDescription) {
     let group = &found.group;
-    println!("{}  {} {}, {}, assignor {}\n", group.id, group.kind, group.state, members(found.members.len()), text(&found.assignor));
+    println!(
+        "{}  {} {}, {}, assignor {}\n",
+        group.id,
+        group.kind,
+        group.state,
+        count(found.members.len() as i64, "member"),
+        text(&found.assignor)
+    );
     let dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
     let rows: Vec<Vec<String>> = found
         .members
@@ -90,10 +95,6 @@ fn show(found: &GroupDescription) {
     output::table(&["TOPIC", "PARTITION", "COMMITTED", "END", "LAG", "MEMBER"], &rows);
 }
 
-fn members(count: usize) -> String {
-    if count == 1 { "1 member".to_owned() } else { format!("{count} members") }
-}
-
 fn text(text: &str) -> &str {
     if text.is_empty() { "-" } else { text }
 }
@@ -101,15 +102,18 @@ fn text(text: &str) -> &str {
 pub(crate) async fn run(command: GroupCommand) -> Result<(), Failure> {
     match command {
         GroupCommand::List { bootstrap, output } => {
-            let groups = bootstrap.connect().await?.admin().groups().await?;
+            let groups = bootstrap.connect().await?.admin().list_groups().await?;
             if output == Format::Json {
                 return output::json(&json!({ "groups": groups }));
             }
-            let rows: Vec<Vec<String>> = groups
-                .into_iter()
-                .map(|group| vec![group.id, text(&group.kind).to_owned(), group.state, text(&group.protocol_type).to_owned()])
-                .collect();
-            output::table(&["GROUP", "TYPE", "STATE", "PROTOCOL"], &rows);
+            let number = |number: Option<i64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
+            let row = |listing: GroupListing| {
+                let GroupListing { group, members, lag } = listing;
+                let members = number(members.map(|members| members as i64));
+                vec![group.id, text(&group.kind).to_owned(), group.state, members, number(lag), text(&group.protocol_type).to_owned()]
+            };
+            let rows: Vec<Vec<String>> = groups.into_iter().map(row).collect();
+            output::table(&["GROUP", "TYPE", "STATE", "MEMBERS", "LAG", "PROTOCOL"], &rows);
         }
         GroupCommand::Describe { group, bootstrap, output } => {
             let found = bootstrap.connect().await?.admin().describe_group(&group).await?;
@@ -119,7 +123,7 @@ pub(crate) async fn run(command: GroupCommand) -> Result<(), Failure> {
             show(&found);
         }
         GroupCommand::ResetOffsets { group, to, topic, dry_run: _, yes, bootstrap, output } => {
-            let to = consume::start("--to", &to)?;
+            let to = start::parse("--to", &to)?;
             let admin = bootstrap.connect().await?.admin();
             let plan = admin.plan_reset(&group, &topic, to).await?;
             if yes {
@@ -147,14 +151,17 @@ pub(crate) async fn run(command: GroupCommand) -> Result<(), Failure> {
             let admin = bootstrap.connect().await?.admin();
             let found = admin.describe_group(&group).await?;
             if !found.members.is_empty() {
-                return Err(Failure::conflict(format!("group {group} has {}: stop them first", members(found.members.len()))));
+                return Err(Failure::conflict(format!(
+                    "group {group} has {}: stop them first",
+                    count(found.members.len() as i64, "member")
+                )));
             }
-            let what = format!("delete group {group} with {} committed offsets", found.offsets.len());
+            let what = format!("delete group {group} with {}", count(found.offsets.len() as i64, "committed offset"));
             if dry_run {
                 println!("would {what}");
                 return Ok(());
             }
-            confirm(&what, yes)?;
+            confirm(&what, yes).await?;
             admin.delete_group(&group).await?;
             println!("group {group} deleted");
         }

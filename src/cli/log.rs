@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::Failure;
+use super::{Failure, count};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LogCommand {
@@ -41,6 +41,7 @@ pub(crate) fn run(command: LogCommand) -> Result<(), Failure> {
     };
     let inspected = millstream_broker::inspect(data_dir, topic, &mut show).map_err(|error| Failure::other(error.to_string()))?;
     inspected.damage.iter().for_each(|sentence| eprintln!("{sentence}"));
-    eprintln!("{} whole batches, {} damaged places", inspected.batches, inspected.damage.len());
+    let whole = if inspected.batches == 1 { "1 whole batch".to_owned() } else { format!("{} whole batches", inspected.batches) };
+    eprintln!("{whole}, {}", count(inspected.damage.len() as i64, "damaged place"));
     if inspected.damage.is_empty() { Ok(()) } else { Err(Failure::other("the data directory is damaged")) }
 }

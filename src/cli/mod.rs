@@ -1,86 +1,92 @@
 //! The command line, one file a noun. Data goes to stdout, everything else to stderr.
+//!
+//! * `output` prints tables and documents, `record` has records as text, `start` places in a topic
+//! * `http` asks the admin API; everything else speaks the Kafka protocol through the client
+//! * `failure` is why a command failed, and its exit code; `interrupt` is Ctrl-C
 
 pub(crate) mod bench;
+pub(crate) mod completions;
 pub(crate) mod consume;
+mod failure;
 pub(crate) mod group;
 pub(crate) mod http;
+mod interrupt;
 pub(crate) mod log;
 pub(crate) mod output;
 pub(crate) mod produce;
 pub(crate) mod query;
 pub(crate) mod quickstart;
+mod record;
 pub(crate) mod sql;
+mod start;
 pub(crate) mod topic;
 
-use std::fmt;
-use std::future::Future;
-use std::process::ExitCode;
+use std::io::{IsTerminal, Write};
 
 use clap::Args;
-use millstream_client::{Client, Error, ErrorCode, ErrorKind};
-use millstream_processor::STACK_BYTES;
+use millstream_client::{Client, ErrorKind};
 
-/// Why a command failed; the number is the exit code.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    code: u8,
-    message: String,
+pub(crate) use failure::Failure;
+pub(crate) use interrupt::{block_on, run, until_interrupted};
+
+/// The port of a broker whose address names none.
+const KAFKA_PORT: u16 = 9092;
+
+/// Which broker to talk to.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Bootstrap {
+    /// The broker; of several, separated by commas, the first that answers. Without a port it is 9092.
+    #[arg(long, short = 'b', env = "MILLSTREAM_BOOTSTRAP_SERVERS", default_value = "127.0.0.1:9092", value_name = "HOST:PORT")]
+    pub bootstrap_servers: String,
 }
 
-impl Failure {
-    /// The command was given wrongly.
-    pub(crate) fn usage(message: impl Into<String>) -> Self {
-        Failure { code: 2, message: message.into() }
-    }
-
-    /// What it names is not there.
-    pub(crate) fn not_found(message: impl Into<String>) -> Self {
-        Failure { code: 3, message: message.into() }
-    }
-
-    /// What it makes is there already, or what it takes away is in use.
-    pub(crate) fn conflict(message: impl Into<String>) -> Self {
-        Failure { code: 4, message: message.into() }
-    }
-
-    /// It did not happen in time.
-    pub(crate) fn timed_out(message: impl Into<String>) -> Self {
-        Failure { code: 6, message: message.into() }
-    }
-
-    /// Anything else.
-    pub(crate) fn other(message: impl Into<String>) -> Self {
-        Failure { code: 1, message: message.into() }
-    }
-
-    pub(crate) fn exit_code(&self) -> ExitCode {
-        ExitCode::from(self.code)
+impl Bootstrap {
+    pub(crate) async fn connect(&self) -> Result<Client, Failure> {
+        connect(&self.bootstrap_servers).await
     }
 }
 
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.message)
-    }
-}
-
-impl From<Error> for Failure {
-    fn from(error: Error) -> Self {
-        let message = error.to_string();
-        match error.kind() {
-            ErrorKind::Refused(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID) => {
-                Failure::not_found(format!("{message}; 'millstream topic list' shows what there is"))
-            }
-            ErrorKind::Refused(ErrorCode::GROUP_ID_NOT_FOUND) => {
-                Failure::not_found(format!("{message}; 'millstream group list' shows what there is"))
-            }
-            ErrorKind::Refused(ErrorCode::TOPIC_ALREADY_EXISTS | ErrorCode::NON_EMPTY_GROUP) => Failure::conflict(message),
-            ErrorKind::Disconnected => Failure::other(format!("{message}; is 'millstream serve' running there?")),
-            ErrorKind::TimedOut => Failure::timed_out(message),
-            ErrorKind::InvalidInput => Failure::usage(message),
-            _ => Failure::other(message),
+/// Connects to the first of several brokers that answers.
+pub(crate) async fn connect(servers: &str) -> Result<Client, Failure> {
+    let mut last = None;
+    for server in servers.split(',').map(str::trim).filter(|server| !server.is_empty()) {
+        // An IPv6 address has colons of its own, and brackets when a port follows.
+        let names_port = server.rsplit_once(':').is_some_and(|(host, _)| !host.contains(':') || host.ends_with(']'));
+        let address = if names_port { server.to_owned() } else { format!("{server}:{KAFKA_PORT}") };
+        match Client::connect(&address).await {
+            Ok(client) => return Ok(client),
+            Err(error) if *error.kind() == ErrorKind::InvalidInput => return Err(error.into()),
+            Err(error) => last = Some(error),
         }
     }
+    Err(last.map_or_else(|| Failure::usage("no broker is named: write HOST:PORT"), Failure::from))
+}
+
+/// Something counted: "1 record", "2 records".
+pub(crate) fn count(number: impl Into<i128>, what: &str) -> String {
+    match number.into() {
+        1 => format!("1 {what}"),
+        number => format!("{number} {what}s"),
+    }
+}
+
+/// Asks before something is destroyed.
+pub(crate) async fn confirm(what: &str, yes: bool) -> Result<(), Failure> {
+    if yes {
+        return Ok(());
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage(format!("would {what}: give --yes to do it")));
+    }
+    eprint!("{what}? [y/N] ");
+    std::io::stderr().flush().map_err(|error| Failure::other(error.to_string()))?;
+    // On a thread of its own, so that Ctrl-C is heard.
+    let read = tokio::task::spawn_blocking(|| {
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer).map(|_| answer)
+    });
+    let answer = read.await.map_err(|error| Failure::other(error.to_string()))?.map_err(|error| Failure::other(error.to_string()))?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(Failure::other("nothing done")) }
 }
 
 /// `println!` panics when nobody reads any more (`… | head`): that is the end of the command and no fault of it.
@@ -99,30 +105,15 @@ pub(crate) fn end_quietly_without_a_reader() {
     }));
 }
 
-/// Which broker to talk to.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct Bootstrap {
-    /// The broker.
-    #[arg(long, short = 'b', env = "MILLSTREAM_BOOTSTRAP_SERVERS", default_value = "127.0.0.1:9092", value_name = "HOST:PORT")]
-    pub bootstrap_servers: String,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl Bootstrap {
-    pub(crate) async fn connect(&self) -> Result<Client, Failure> {
-        Ok(Client::connect(&self.bootstrap_servers).await?)
+    #[test]
+    fn one_is_not_many() {
+        assert_eq!(
+            (count(1, "record"), count(0u32, "record"), count(-2, "offset")),
+            ("1 record".into(), "0 records".into(), "-2 offsets".into())
+        );
     }
-}
-
-/// Runs a command to its end, or until Ctrl-C.
-pub(crate) fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    let threads = tokio::runtime::Builder::new_multi_thread().worker_threads(2).thread_stack_size(STACK_BYTES).enable_all().build();
-    let runtime = threads.map_err(|error| Failure::other(format!("cannot start threads: {error}")))?;
-    let result = runtime.block_on(async {
-        tokio::select! {
-            result = command => result,
-            _ = tokio::signal::ctrl_c() => Ok(()),
-        }
-    });
-    runtime.shutdown_background();
-    result
 }

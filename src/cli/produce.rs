@@ -5,12 +5,13 @@ use std::io::{self, BufRead, BufReader};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use bytes::Bytes;
 use clap::{Args, ValueEnum};
 use millstream_client::{Acks, Codec, Delivery, NewRecord};
 use tokio::sync::mpsc;
 
-use super::{Bootstrap, Failure};
+use super::record::encoding::{Encoding, unescape};
+use super::record::json;
+use super::{Bootstrap, Failure, count, interrupt};
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum AcksArgument {
@@ -34,6 +35,14 @@ impl From<AcksArgument> for Acks {
     }
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LineFormat {
+    /// A value, or a key and a value.
+    Value,
+    /// A record in JSON, as 'consume -o json' prints it: key, value, headers, timestamp.
+    Json,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct ProduceArguments {
     /// The topic; it must exist.
@@ -41,9 +50,15 @@ pub(crate) struct ProduceArguments {
     /// A file to read lines from, instead of standard input.
     #[arg(long, short = 'f')]
     file: Option<PathBuf>,
-    /// What stands between key and value in a line; without it a line is a value.
+    /// What a line is.
+    #[arg(long, short = 'i', default_value = "value")]
+    input: LineFormat,
+    /// What stands between key and value in a line, such as : or \t; without it a line is a value.
     #[arg(long, short = 'k', value_name = "TEXT")]
     key_separator: Option<String>,
+    /// How keys and values stand in a line.
+    #[arg(long, default_value = "raw")]
+    encoding: Encoding,
     /// A header for every record; may be given several times.
     #[arg(long, short = 'H', value_name = "NAME=VALUE")]
     header: Vec<String>,
@@ -65,45 +80,51 @@ pub(crate) struct ProduceArguments {
 /// Records that are not acknowledged yet.
 const UNDER_WAY_MAX: usize = 10_000;
 
+/// What the options say of every record.
+struct Lines {
+    topic: String,
+    format: LineFormat,
+    key_separator: Option<Vec<u8>>,
+    encoding: Encoding,
+    headers: Vec<(String, String)>,
+    partition: Option<i32>,
+    must_be_json: bool,
+}
+
 pub(crate) async fn run(arguments: ProduceArguments) -> Result<(), Failure> {
     let codec = Codec::from_name(&arguments.compression)
         .ok_or_else(|| Failure::usage(format!("--compression {} is none of none, gzip, snappy, lz4, zstd", arguments.compression)))?;
-    let headers: Vec<(String, String)> = arguments
-        .header
-        .iter()
-        .map(|text| text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())))
-        .collect::<Option<_>>()
-        .ok_or_else(|| Failure::usage("--header: write name=value"))?;
+    let lines = Lines::new(&arguments)?;
     let client = arguments.bootstrap.connect().await?;
     let topic = client.topic(&arguments.topic).await?;
     if let Some(partition) = arguments.partition.filter(|partition| !(0..topic.partitions).contains(partition)) {
-        return Err(Failure::not_found(format!("topic {} has {} partitions, there is no {partition}", topic.name, topic.partitions)));
+        return Err(Failure::no_partition(&topic.name, topic.partitions, partition));
     }
     let producer = client.producer().acks(arguments.acks.into()).codec(codec).linger(Duration::from_millis(2)).build();
-    let input: Box<dyn BufRead + Send> = match &arguments.file {
-        #[expect(clippy::disallowed_methods, reason = "a file of the user's")]
-        Some(path) => {
-            let file = std::fs::File::open(path).map_err(|error| Failure::usage(format!("cannot read {}: {error}", path.display())))?;
-            Box::new(BufReader::new(file))
-        }
-        None => Box::new(BufReader::new(std::io::stdin())),
-    };
-    let mut lines = lines(input);
+    let mut input = read_lines(open(&arguments)?);
     let mut under_way = VecDeque::<Delivery>::new();
-    let mut sent = 0u64;
-    let mut stopped = Ok(());
-    while let Some(line) = lines.recv().await {
-        let record = line.map_err(|error| Failure::other(format!("line {} cannot be read: {error}", sent + 1))).and_then(|line| {
-            record(&arguments, &headers, line).map_err(|sentence| Failure::usage(format!("line {} {sentence}", sent + 1)))
-        });
-        let record = match record {
-            Ok(record) => record,
+    let (mut sent, mut stopped) = (0u64, Ok(()));
+    let interrupted = interrupt::interrupted();
+    tokio::pin!(interrupted);
+    loop {
+        let line = tokio::select! {
+            line = input.recv() => line,
+            () = &mut interrupted => {
+                stopped = Err(Failure::interrupted());
+                None
+            }
+        };
+        let Some(line) = line else { break };
+        let number = sent + 1;
+        let record = line.map_err(|error| Failure::other(format!("line {number} cannot be read: {error}")));
+        let record = record.and_then(|line| lines.record(&line).map_err(|sentence| Failure::usage(format!("line {number} {sentence}"))));
+        match record {
+            Ok(record) => under_way.push_back(producer.send(record).await?),
             Err(failure) => {
                 stopped = Err(failure);
                 break;
             }
-        };
-        under_way.push_back(producer.send(record).await?);
+        }
         sent += 1;
         if under_way.len() >= UNDER_WAY_MAX
             && let Some(first) = under_way.pop_front()
@@ -115,41 +136,101 @@ pub(crate) async fn run(arguments: ProduceArguments) -> Result<(), Failure> {
     for delivery in under_way {
         delivery.delivered().await?;
     }
-    eprintln!("{sent} records sent to {}", arguments.topic);
+    eprintln!("{} sent to {}", count(sent, "record"), arguments.topic);
     stopped
 }
 
-/// What a line says, or why it says nothing.
-fn record(arguments: &ProduceArguments, headers: &[(String, String)], line: String) -> Result<NewRecord, String> {
-    let mut record = NewRecord::to(&arguments.topic);
-    let value = match &arguments.key_separator {
-        Some(separator) => {
-            let (key, value) = line.split_once(separator.as_str()).ok_or_else(|| format!("has no key: {separator:?} is missing in it"))?;
-            record = record.key(Bytes::copy_from_slice(key.as_bytes()));
-            value.to_owned()
-        }
-        None => line,
-    };
-    if arguments.json && serde_json::from_str::<serde::de::IgnoredAny>(&value).is_err() {
-        return Err("is no JSON".into());
+fn open(arguments: &ProduceArguments) -> Result<Box<dyn BufRead + Send>, Failure> {
+    match &arguments.file {
+        #[expect(clippy::disallowed_methods, reason = "a file of the user's")]
+        Some(path) => match std::fs::File::open(path) {
+            Ok(file) => Ok(Box::new(BufReader::new(file))),
+            Err(error) => Err(Failure::usage(format!("cannot read {}: {error}", path.display()))),
+        },
+        None => Ok(Box::new(BufReader::new(std::io::stdin()))),
     }
-    record = record.value(value);
-    if let Some(partition) = arguments.partition {
-        record = record.partition(partition);
-    }
-    for (name, value) in headers {
-        record = record.header(name.clone(), value.clone());
-    }
-    Ok(record)
 }
 
-/// Reads lines on a thread of their own: a terminal may keep it waiting for ever.
-fn lines(input: Box<dyn BufRead + Send>) -> mpsc::Receiver<io::Result<String>> {
+impl Lines {
+    fn new(arguments: &ProduceArguments) -> Result<Self, Failure> {
+        let (format, encoding) = (arguments.input, arguments.encoding);
+        if format == LineFormat::Json && (arguments.key_separator.is_some() || encoding != Encoding::Raw || arguments.json) {
+            return Err(Failure::usage(
+                "--input json says by itself what key and value are: leave out --key-separator, --encoding and --json",
+            ));
+        }
+        let key_separator = arguments.key_separator.as_deref().map(unescape).transpose();
+        let key_separator = key_separator.map_err(|sentence| Failure::usage(format!("--key-separator: {sentence}")))?;
+        if key_separator.as_ref().is_some_and(Vec::is_empty) {
+            return Err(Failure::usage("--key-separator is empty: leave it out where lines have no keys"));
+        }
+        let header = |text: &String| text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let headers = arguments.header.iter().map(header).collect::<Option<_>>();
+        Ok(Lines {
+            topic: arguments.topic.clone(),
+            format,
+            key_separator,
+            encoding,
+            headers: headers.ok_or_else(|| Failure::usage("--header: write name=value"))?,
+            partition: arguments.partition,
+            must_be_json: arguments.json,
+        })
+    }
+
+    /// What a line says, or why it says nothing.
+    fn record(&self, line: &[u8]) -> Result<NewRecord, String> {
+        let mut record = match self.format {
+            LineFormat::Json => json::record(&self.topic, line)?,
+            LineFormat::Value => self.key_and_value(line)?,
+        };
+        if let Some(partition) = self.partition {
+            record = record.partition(partition);
+        }
+        for (name, value) in &self.headers {
+            record = record.header(name.clone(), value.clone());
+        }
+        Ok(record)
+    }
+
+    fn key_and_value(&self, line: &[u8]) -> Result<NewRecord, String> {
+        let mut record = NewRecord::to(&self.topic);
+        let value = match &self.key_separator {
+            Some(separator) => {
+                let at = line.windows(separator.len()).position(|part| part == separator);
+                let at = at.ok_or_else(|| format!("has no key: {:?} is missing in it", String::from_utf8_lossy(separator)))?;
+                record = record.key(self.encoding.read(&line[..at])?);
+                &line[at + separator.len()..]
+            }
+            None => line,
+        };
+        let value = self.encoding.read(value)?;
+        if self.must_be_json && serde_json::from_slice::<serde::de::IgnoredAny>(&value).is_err() {
+            return Err("is no JSON".into());
+        }
+        Ok(record.value(value))
+    }
+}
+
+/// Reads lines on a thread of their own: a terminal may keep it waiting for ever. The end of a line is a line break, or a carriage
+/// return and a line break.
+fn read_lines(mut input: Box<dyn BufRead + Send>) -> mpsc::Receiver<io::Result<Vec<u8>>> {
     let (sender, receiver) = mpsc::channel(1024);
     std::thread::spawn(move || {
-        for line in input.lines() {
-            if sender.blocking_send(line).is_err() {
-                break;
+        loop {
+            let mut line = Vec::new();
+            let read = match input.read_until(b'\n', &mut line) {
+                Ok(0) => return,
+                Ok(_) => {
+                    if line.pop_if(|end| *end == b'\n').is_some() {
+                        line.pop_if(|end| *end == b'\r');
+                    }
+                    Ok(line)
+                }
+                Err(error) => Err(error),
+            };
+            let is_over = read.is_err();
+            if sender.blocking_send(read).is_err() || is_over {
+                return;
             }
         }
     });

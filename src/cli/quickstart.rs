@@ -12,21 +12,21 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
-use super::Failure;
+use super::{Failure, count};
 use crate::serve::{Running, ServerConfig};
 
 #[derive(Debug, Args)]
 pub(crate) struct QuickstartArguments {
     /// Where Kafka clients connect.
-    #[arg(long, default_value = "127.0.0.1:9092")]
+    #[arg(long, env = "MILLSTREAM_KAFKA", default_value = "127.0.0.1:9092")]
     kafka: SocketAddr,
     /// Where the admin API listens.
-    #[arg(long, default_value = "127.0.0.1:8080")]
+    #[arg(long, env = "MILLSTREAM_HTTP", default_value = "127.0.0.1:8080")]
     http: SocketAddr,
     /// Orders a second.
     #[arg(long, default_value_t = 500)]
     rate: u64,
-    /// How long results are shown; the server then stays up until Ctrl-C.
+    /// How long results are shown; the server then stays up until Ctrl-C. The first come after 7 to 12 seconds.
     #[arg(long, default_value_t = 25)]
     seconds: u64,
     /// End after the results instead of staying up.
@@ -145,7 +145,7 @@ async fn show(client: &Client, seconds: u64) -> Result<(), Failure> {
     println!("A window's results appear once the watermark has passed its end:\n");
     println!("{:<24}  {:<16}  {:>7}  {:>9}", "window_start", "part", "orders", "quantity");
     let begun = Instant::now();
-    let mut last_window = String::new();
+    let (mut last_window, mut results) = (String::new(), 0u64);
     while begun.elapsed() < Duration::from_secs(seconds) {
         for part in reader.fetch(&positions, Duration::from_millis(300), 1 << 20).await? {
             let place = part.partition as usize;
@@ -156,6 +156,7 @@ async fn show(client: &Client, seconds: u64) -> Result<(), Failure> {
                     println!();
                 }
                 last_window = text("window_start");
+                results += 1;
                 println!("{:<24}  {:<16}  {:>7}  {:>9}", last_window, text("part"), text("orders"), text("quantity"));
             }
             positions[place] = part.next_offset;
@@ -163,6 +164,12 @@ async fn show(client: &Client, seconds: u64) -> Result<(), Failure> {
     }
     orders.refresh().await?;
     let published: i64 = orders.ends().await?.iter().sum();
-    println!("\n{published} orders in {seconds} s, each acknowledged from stable storage; each result written exactly once.");
+    let acknowledged = format!("{} in {seconds} s, each acknowledged from stable storage", count(published, "order"));
+    match results {
+        0 => println!(
+            "{acknowledged}.\nNo window has closed yet: the first results come 7 to 12 seconds after the start, so give --seconds 15 or more."
+        ),
+        _ => println!("\n{acknowledged}; {}, each written exactly once.", count(results, "result")),
+    }
     Ok(())
 }

@@ -5,13 +5,12 @@ use std::path::PathBuf;
 
 use clap::Args;
 use http_body_util::BodyExt;
-use millstream_client::Client;
-use millstream_processor::{Outcome, QueryStatus, Session, pretty, to_json_lines};
+use millstream_processor::{Outcome, QueryError, QueryStatus, RecordBatch, Session, pretty, to_json_lines};
 use serde_json::{Value, json};
 
-use super::Failure;
 use super::http::{ServerUrl, document};
 use super::output::{self, Format};
+use super::{Failure, connect, count, interrupt};
 
 #[derive(Debug, Args)]
 pub(crate) struct SqlArguments {
@@ -43,7 +42,11 @@ pub(crate) async fn run(arguments: SqlArguments) -> Result<(), Failure> {
     let format = arguments.output.unwrap_or(if std::io::stdout().is_terminal() { Format::Table } else { Format::Json });
     match &arguments.bootstrap_servers {
         Some(address) => here(address, &script, format).await,
-        None => there(&arguments.server, &script, format).await,
+        // Hanging up stops what the statement started.
+        None => tokio::select! {
+            done = there(&arguments.server, &script, format) => done,
+            () = interrupt::interrupted() => Ok(()),
+        },
     }
 }
 
@@ -91,38 +94,35 @@ fn show(answer: &Value, format: Format) -> Result<(), Failure> {
     };
     let cells: Vec<Vec<String>> = rows.iter().map(|row| columns.iter().map(|column| text(&row[*column])).collect()).collect();
     output::table(&columns, &cells);
-    eprintln!("{} rows", rows.len());
+    eprintln!("{}", count(rows.len() as i64, "row"));
     Ok(())
 }
 
+/// Runs statements in this process. Ctrl-C ends what runs, and then the session's checkpoints are removed.
 async fn here(address: &str, script: &str, format: Format) -> Result<(), Failure> {
-    let session = Session::temporary(Client::connect(address).await?);
+    let session = Session::temporary(connect(address).await?);
+    let done = tokio::select! {
+        done = in_session(&session, script, format) => done,
+        () = interrupt::interrupted() => Ok(()),
+    };
+    session.close().await;
+    done
+}
+
+async fn in_session(session: &Session, script: &str, format: Format) -> Result<(), Failure> {
     // On a thread of the runtime: its stack has the room that statements need.
     let running = tokio::spawn({
         let (session, script) = (session.clone(), script.to_owned());
         async move { session.execute(&script).await }
     });
     let outcome = running.await.map_err(|error| Failure::other(error.to_string()))?;
-    let outcome = outcome.map_err(|error| Failure::other(error.to_string()))?;
-    let print = |batches: &[millstream_processor::RecordBatch]| -> Result<(), Failure> {
-        let failed = |error: millstream_processor::QueryError| Failure::other(error.to_string());
-        match format {
-            Format::Table => println!("{}", pretty(batches).map_err(failed)?),
-            Format::Json => {
-                for batch in batches {
-                    to_json_lines(batch).map_err(failed)?.iter().for_each(|line| println!("{line}"));
-                }
-            }
-        }
-        Ok(())
-    };
-    match outcome {
+    match outcome.map_err(|error| Failure::other(error.to_string()))? {
         Outcome::Done(message) => println!("{message}"),
-        Outcome::Rows(batches) => print(&batches)?,
+        Outcome::Rows(batches) => print(&batches, format)?,
         Outcome::Stream(query, mut rows) => {
             while let Some(rows) = rows.recv().await {
                 if rows.batches.iter().any(|batch| batch.num_rows() > 0) {
-                    print(&rows.batches)?;
+                    print(&rows.batches, format)?;
                 }
             }
             if let QueryStatus::Failed(error) = query.ended().await {
@@ -134,6 +134,19 @@ async fn here(address: &str, script: &str, format: Format) -> Result<(), Failure
         eprintln!("query {} runs until Ctrl-C", query.name());
         if let QueryStatus::Failed(error) = query.ended().await {
             return Err(Failure::other(error));
+        }
+    }
+    Ok(())
+}
+
+fn print(batches: &[RecordBatch], format: Format) -> Result<(), Failure> {
+    let failed = |error: QueryError| Failure::other(error.to_string());
+    match format {
+        Format::Table => println!("{}", pretty(batches).map_err(failed)?),
+        Format::Json => {
+            for batch in batches {
+                to_json_lines(batch).map_err(failed)?.iter().for_each(|line| println!("{line}"));
+            }
         }
     }
     Ok(())

@@ -1,13 +1,12 @@
 //! `millstream topic`.
 
-use std::io::{IsTerminal, Write};
-
 use clap::Subcommand;
-use millstream_client::TopicInfo;
-use serde_json::{Value, json};
+use millstream_client::{Client, TopicDescription, TopicListing};
+use serde_json::json;
 
+use super::http::ServerUrl;
 use super::output::{self, Format};
-use super::{Bootstrap, Failure};
+use super::{Bootstrap, Failure, confirm, count};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TopicCommand {
@@ -60,86 +59,35 @@ pub(crate) enum TopicCommand {
         dry_run: bool,
         #[command(flatten)]
         bootstrap: Bootstrap,
+        #[command(flatten)]
+        server: ServerUrl,
     },
-}
-
-/// Asks before something is destroyed.
-pub(crate) fn confirm(what: &str, yes: bool) -> Result<(), Failure> {
-    if yes {
-        return Ok(());
-    }
-    if !std::io::stdin().is_terminal() {
-        return Err(Failure::usage(format!("would {what}: give --yes to do it")));
-    }
-    eprint!("{what}? [y/N] ");
-    let _ = std::io::stderr().flush();
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer).map_err(|error| Failure::other(error.to_string()))?;
-    if matches!(answer.trim(), "y" | "Y" | "yes") { Ok(()) } else { Err(Failure::other("nothing done")) }
 }
 
 pub(crate) async fn run(command: TopicCommand) -> Result<(), Failure> {
     match command {
         TopicCommand::Create { name, partitions, config, bootstrap } => {
             let configs = assignments(&config)?;
-            let configs: Vec<(&str, &str)> = configs
-                .iter()
-                .map(|(name, value)| {
-                    value.map(|value| (*name, value)).ok_or_else(|| Failure::usage(format!("--config {name}: write name=value")))
-                })
-                .collect::<Result<_, _>>()?;
+            let with_value = |(name, value): &(_, Option<_>)| {
+                value.map(|value| (*name, value)).ok_or_else(|| Failure::usage(format!("--config {name}: write name=value")))
+            };
+            let configs: Vec<(&str, &str)> = configs.iter().map(with_value).collect::<Result<_, _>>()?;
             bootstrap.connect().await?.admin().create_topic(&name, partitions.unwrap_or(-1), &configs).await?;
             println!("topic {name} created");
         }
         TopicCommand::List { bootstrap, output } => {
-            let topics = bootstrap.connect().await?.admin().topics().await?;
-            if output == Format::Json {
-                let shown = |topic: &TopicInfo| {
-                    let TopicInfo { name, id, partitions, is_internal } = topic;
-                    json!({"name": name, "id": id.to_string(), "partitions": partitions, "is_internal": is_internal})
-                };
-                let topics: Vec<Value> = topics.iter().map(shown).collect();
-                return output::json(&json!({ "topics": topics }));
+            let topics = bootstrap.connect().await?.admin().list_topics().await?;
+            match output {
+                Format::Json => output::json(&json!({ "topics": topics }))?,
+                Format::Table => list(&topics),
             }
-            let rows: Vec<Vec<String>> = topics.iter().map(|t| vec![t.name.clone(), t.partitions.to_string(), t.id.to_string()]).collect();
-            output::table(&["NAME", "PARTITIONS", "ID"], &rows);
         }
         TopicCommand::Describe { name, bootstrap, output } => {
             let found = bootstrap.connect().await?.admin().describe_topic(&name).await?;
-            if output == Format::Json {
-                let partitions: Vec<Value> = found
-                    .offsets
-                    .iter()
-                    .enumerate()
-                    .map(|(index, (start, end))| json!({"partition": index, "start_offset": start, "end_offset": end}))
-                    .collect();
-                let configs: serde_json::Map<String, Value> =
-                    found.configs.iter().map(|config| (config.name.to_string(), config.value.as_deref().into())).collect();
-                let topic = found.topic;
-                return output::json(
-                    &json!({"name": topic.name, "id": topic.id.to_string(), "partitions": partitions, "configs": configs}),
-                );
+            match output {
+                Format::Json => output::json(&json!(found))?,
+                Format::Table => describe(&found),
             }
-            println!("{}  id {}\n", found.topic.name, found.topic.id);
-            let rows: Vec<Vec<String>> = found
-                .offsets
-                .iter()
-                .enumerate()
-                .map(|(index, (start, end))| vec![index.to_string(), start.to_string(), end.to_string(), (end - start).to_string()])
-                .collect();
-            output::table(&["PARTITION", "START", "END", "OFFSETS"], &rows);
-            println!();
-            let source = |source: i8| match source {
-                1 => "topic",
-                4 => "broker",
-                _ => "default",
-            };
-            let rows: Vec<Vec<String>> = found
-                .configs
-                .iter()
-                .map(|c| vec![c.name.to_string(), c.value.as_deref().unwrap_or_default().to_owned(), source(c.config_source).to_owned()])
-                .collect();
-            output::table(&["PROPERTY", "VALUE", "FROM"], &rows);
         }
         TopicCommand::Alter { name, config, partitions, bootstrap } => {
             if config.is_empty() && partitions.is_none() {
@@ -154,24 +102,77 @@ pub(crate) async fn run(command: TopicCommand) -> Result<(), Failure> {
             }
             println!("topic {name} altered");
         }
-        TopicCommand::Delete { name, yes, dry_run, bootstrap } => {
-            let client = bootstrap.connect().await?;
-            let found = client.admin().describe_topic(&name).await?;
-            if found.topic.is_internal {
-                return Err(Failure::conflict(format!("topic {name} is the broker's own: its coordinators need it")));
-            }
-            let offsets: i64 = found.offsets.iter().map(|(start, end)| end - start).sum();
-            let what = format!("delete topic {name} with {} partitions and {offsets} offsets", found.offsets.len());
-            if dry_run {
-                println!("would {what}");
-                return Ok(());
-            }
-            confirm(&what, yes)?;
-            client.admin().delete_topic(&name).await?;
-            println!("topic {name} deleted");
+        TopicCommand::Delete { name, yes, dry_run, bootstrap, server } => {
+            delete(&name, yes, dry_run, &bootstrap.connect().await?, &server).await?
         }
     }
     Ok(())
+}
+
+fn list(topics: &[TopicListing]) {
+    let number = |number: Option<i64>| number.map_or_else(|| "-".to_owned(), |number| number.to_string());
+    let row = |listing: &TopicListing| {
+        let TopicListing { topic, records, bytes } = listing;
+        vec![topic.name.clone(), topic.partitions.to_string(), number(*records), number(*bytes), topic.id.to_string()]
+    };
+    output::table(&["NAME", "PARTITIONS", "RECORDS", "BYTES", "ID"], &topics.iter().map(row).collect::<Vec<_>>());
+}
+
+fn describe(found: &TopicDescription) {
+    println!("{}  id {}\n", found.topic.name, found.topic.id);
+    let row = |(index, (start, end)): (usize, &(i64, i64))| {
+        vec![index.to_string(), start.to_string(), end.to_string(), (end - start).to_string()]
+    };
+    output::table(&["PARTITION", "START", "END", "RECORDS"], &found.offsets.iter().enumerate().map(row).collect::<Vec<_>>());
+    println!();
+    let source = |source: i8| match source {
+        1 => "topic",
+        4 => "broker",
+        _ => "default",
+    };
+    let rows: Vec<Vec<String>> = found
+        .configs
+        .iter()
+        .map(|c| vec![c.name.to_string(), c.value.as_deref().unwrap_or_default().to_owned(), source(c.config_source).to_owned()])
+        .collect();
+    output::table(&["PROPERTY", "VALUE", "FROM"], &rows);
+}
+
+async fn delete(name: &str, yes: bool, dry_run: bool, client: &Client, server: &ServerUrl) -> Result<(), Failure> {
+    let found = client.admin().describe_topic(name).await?;
+    if found.topic.is_internal {
+        return Err(Failure::conflict(format!("topic {name} is the broker's own: its coordinators need it")));
+    }
+    let records: i64 = found.offsets.iter().map(|(start, end)| end - start).sum();
+    let sizes = format!("{} and {}", count(found.offsets.len() as i64, "partition"), count(records, "record"));
+    let what = format!("delete topic {name} with {sizes}");
+    for (query, verb) in queries_of(name, client, server).await? {
+        eprintln!("query {query} {verb} it, and fails without it");
+    }
+    if dry_run {
+        println!("would {what}");
+        return Ok(());
+    }
+    confirm(&what, yes).await?;
+    client.admin().delete_topic(name).await?;
+    println!("topic {name} deleted");
+    Ok(())
+}
+
+/// The running queries that read or write a topic, if the server is the broker's: another broker has none, and another server's are not
+/// concerned.
+async fn queries_of(topic: &str, client: &Client, server: &ServerUrl) -> Result<Vec<(String, &'static str)>, Failure> {
+    let Ok(cluster) = server.ask("GET", "/api/v1/cluster", None).await else { return Ok(Vec::new()) };
+    if cluster["cluster_id"].as_str() != client.admin().cluster_id().await?.as_deref() {
+        return Ok(Vec::new());
+    }
+    let answer = server.ask("GET", "/api/v1/queries", None).await?;
+    let running = answer["queries"].as_array().into_iter().flatten().filter(|query| query["status"] == "running");
+    let concerned = running.filter_map(|query| {
+        let verb = ["reads", "topic"].into_iter().zip(["reads", "writes"]).find(|(field, _)| query[*field] == topic)?.1;
+        Some((query["name"].as_str()?.to_owned(), verb))
+    });
+    Ok(concerned.collect())
 }
 
 fn assignments(texts: &[String]) -> Result<Vec<(&str, Option<&str>)>, Failure> {

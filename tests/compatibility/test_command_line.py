@@ -1,6 +1,10 @@
-"""What the command line and the HTTP API say of groups, and what `produce` does with lines that are none."""
+"""What the command line and the HTTP API do with what is given to them, above all with what makes no sense."""
 
+import base64
 import json
+import os
+import pty
+import signal
 import subprocess
 import time
 import urllib.error
@@ -54,7 +58,6 @@ def commit(broker, group, topic, offset):
 @pytest.mark.parametrize("options, wrong, code, sentence", [
     (["--json"], b"no json\n", 2, "line 30001 is no JSON"),
     (["--key-separator", "{"], b"no key\n", 2, "line 30001 has no key"),
-    ([], b"\xff\xfe\n", 1, "line 30001 cannot be read"),
 ])
 def test_the_lines_before_a_wrong_one_are_sent(run, make_topic, options, wrong, code, sentence):
     topic = make_topic(2)
@@ -144,7 +147,7 @@ def test_a_name_with_a_line_break_does_not_break_a_table(run, broker, make_topic
 
 
 def test_an_address_without_a_port(daemon):
-    for address in ["nohost", "nohost:", "nohost:99999", ""]:
+    for address in ["nohost:", "nohost:99999", "", ","]:
         done = subprocess.run([BINARY, "topic", "list", "--bootstrap-servers", address], capture_output=True, timeout=60)
         assert (done.returncode, b"HOST:PORT" in done.stderr) == (2, True), (address, done.stderr)
 
@@ -197,3 +200,184 @@ def test_what_is_counted_of_groups_and_transactions(make_daemon):
     member.close()
     assert counted()["group_members"] == 0
     assert daemon.stop() == 0
+
+
+@pytest.mark.parametrize("options, line, sentence", [
+    (["--encoding", "hex"], b"0g", "line 1 is not hex"),
+    (["--encoding", "base64"], b"?", "line 1 is not base64"),
+    (["--input", "json"], b'{"vlaue": 1}', "line 1 is no record in JSON: unknown field `vlaue`"),
+    (["--input", "json", "--encoding", "hex"], b"", "leave out"),
+    (["--key-separator", "\\q"], b"", "\\q is no escape"),
+    (["--key-separator", ""], b"", "--key-separator is empty"),
+    (["--header", "x"], b"", "--header: write name=value"),
+])
+def test_lines_that_are_none(run, make_topic, options, line, sentence):
+    topic = make_topic()
+    ended, _, said = run("produce", topic, *options, stdin=line + b"\n")
+    assert ended == 2 and sentence in said, said
+    assert run("consume", topic) == (0, "", "")
+
+
+def test_bytes_that_are_no_text_go_in_and_come_out(run, make_topic, daemon):
+    topic, copy = make_topic(), make_topic()
+    key = bytes(byte for byte in range(256) if byte not in b"\n\t")
+    assert run("produce", topic, "-k", "\\t", "-H", "a=b", stdin=key + b"\t\xff\x00\n")[0] == 0
+    printed = subprocess.run([BINARY, "consume", topic, "--bootstrap-servers", daemon.kafka], capture_output=True, timeout=60).stdout
+    assert printed == b"\xff\x00\n"
+    assert run("consume", topic, "--template", "%k|%s|%K|%S|%h|%%\\t.", "--encoding", "hex")[1] == f"{key.hex()}|ff00|254|2|a=62|%\t.\n"
+    documents = run("consume", topic, "-o", "json")[1]
+    assert base64.b64decode(json.loads(documents)["key_base64"]) == key
+    assert run("produce", copy, "--input", "json", stdin=documents.encode())[0] == 0
+    assert json.loads(run("consume", copy, "-o", "json")[1]) | {"topic": topic} == json.loads(documents)
+
+
+def test_null_values_can_be_written(run, make_topic):
+    topic = make_topic()
+    assert run("produce", topic, "--input", "json", stdin=b'{"key": "k", "value": null}\n')[0] == 0
+    document = json.loads(run("consume", topic, "-o", "json")[1])
+    assert (document["key"], document["value"]) == ("k", None)
+
+
+@pytest.mark.parametrize("template", ["%x", "%", "\\q", "\\"])
+def test_templates_that_are_none(run, make_topic, template):
+    ended, _, said = run("consume", make_topic(), "--template", template)
+    assert ended == 2 and "--template: " in said
+
+
+def test_consume_follows_a_broker_that_starts_again(make_daemon):
+    daemon = make_daemon().start()
+    at = ["--bootstrap-servers", daemon.kafka]
+    subprocess.run([BINARY, "topic", "create", "t", *at], check=True, timeout=60)
+    reading = subprocess.Popen([BINARY, "consume", "t", "-f", "-n", "2", *at], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    subprocess.run([BINARY, "produce", "t", *at], input=b"before\n", check=True, timeout=60)
+    assert reading.stdout.readline() == b"before\n"
+    daemon.stop()
+    assert b"waiting for the broker" in reading.stderr.readline()
+    daemon.start()
+    subprocess.run([BINARY, "produce", "t", *at], input=b"after\n", check=True, timeout=60)
+    printed, said = reading.communicate(timeout=60)
+    assert (reading.returncode, printed) == (0, b"after\n"), said
+    assert b"the broker is back" in said
+
+
+def test_ctrl_c_ends_a_command(daemon, make_topic):
+    topic, at = make_topic(), ["--bootstrap-servers", daemon.kafka]
+
+    def interrupted(*command, stdin=None):
+        process = subprocess.Popen([BINARY, *command, *at], stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=10)
+        return process.returncode, said.decode()
+
+    assert interrupted("consume", topic, "-f") == (0, "")
+    near, far = os.pipe()
+    os.write(far, b"a line\n")
+    code, said = interrupted("produce", topic, stdin=near)
+    assert code == 130 and "1 record sent" in said and "interrupted" in said
+    # At the question of a command that destroys something.
+    _, terminal = pty.openpty()
+    code, said = interrupted("topic", "delete", topic, stdin=terminal)
+    assert code == 130 and f"delete topic {topic} with 1 partition and 1 record? [y/N]" in said
+    assert subprocess.run([BINARY, "topic", "describe", topic, *at], capture_output=True, timeout=60).returncode == 0
+
+
+def test_lists_say_how_much_there_is(run, broker, make_topic):
+    group = topic = make_topic(2)
+    write(broker, topic, 3)
+    commit(broker, group, topic, 1)
+    found = next(found for found in json.loads(run("topic", "list", "-o", "json")[1])["topics"] if found["name"] == topic)
+    assert (found["partitions"], found["records"]) == (2, 3) and found["bytes"] > 50
+    found = next(found for found in json.loads(run("group", "list", "-o", "json")[1])["groups"] if found["id"] == group)
+    assert (found["members"], found["lag"]) == (0, 2)
+
+
+def server(daemon, *arguments):
+    """A command that asks the admin API."""
+    done = subprocess.run([BINARY, *arguments, "--server", f"http://{daemon.http}"], capture_output=True, timeout=60)
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def test_a_query_is_started_by_its_statement_and_by_no_other(daemon):
+    for statement in ["SELECT 1", "SHOW TABLES", "CREATE TABLE t (a INT)", "SELECT 1; SELECT 2", ""]:
+        code, _, said = server(daemon, "query", "start", statement)
+        assert code == 2 and "CREATE STREAMING TABLE" in said, (statement, said)
+
+
+def test_what_a_failed_start_has_made_is_taken_back(daemon, run):
+    statements = "CREATE TABLE no_source (a INT) USING kafka; CREATE STREAMING TABLE orphan AS SELECT a FROM STREAM no_source"
+    code, _, said = server(daemon, "sql", statements)
+    assert code != 0, said
+    assert run("topic", "describe", "orphan")[0] == 3
+    assert server(daemon, "sql", "DROP TABLE no_source")[0] == 0
+
+
+def test_deleting_a_topic_names_the_queries_that_use_it(daemon, run, make_topic):
+    topic = make_topic()
+    table = f"CREATE TABLE events (a INT) USING kafka OPTIONS ('subscribe' '{topic}')"
+    assert server(daemon, "sql", f"{table}; CREATE STREAMING TABLE all_events AS SELECT a FROM STREAM events")[0] == 0
+    for name, verb in [(topic, "reads"), ("all_events", "writes")]:
+        code, printed, said = run("topic", "delete", name, "--dry-run", "--server", f"http://{daemon.http}")
+        assert code == 0 and "would delete" in printed and f"query all_events {verb} it" in said
+    code, printed, _ = server(daemon, "query", "describe", "all_events")
+    assert code == 0 and f"reads topic    {topic}" in printed
+    assert server(daemon, "query", "stop", "all_events", "--yes")[0] == 0
+    assert server(daemon, "sql", "DROP TABLE events")[0] == 0
+
+
+def test_stopping_waits_for_nobody_who_watches_a_stream(make_daemon):
+    daemon = make_daemon().start()
+    subprocess.run([BINARY, "topic", "create", "t", "--bootstrap-servers", daemon.kafka], check=True, timeout=60)
+    server(daemon, "sql", "CREATE TABLE t (a INT) USING kafka")
+    command = [BINARY, "sql", "SELECT a FROM STREAM t", "--server", f"http://{daemon.http}"]
+    watching = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(1)
+    begun = time.monotonic()
+    assert daemon.stop() == 0
+    assert time.monotonic() - begun < 5
+    assert watching.communicate(timeout=10) == (b"", b"") and watching.returncode == 0
+    assert not list((daemon.directory / "data" / "processor").glob("temporary/*"))
+
+
+def test_statements_that_run_here_leave_no_folder(daemon, make_topic, tmp_path):
+    topic = make_topic()
+    table = f"CREATE TABLE events (a INT) USING kafka OPTIONS ('subscribe' '{topic}')"
+    statements = f"{table}; CREATE STREAMING TABLE copied OPTIONS ('topic' '{topic}-copy') AS SELECT a FROM STREAM events"
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    running = subprocess.Popen([BINARY, "sql", "-b", daemon.kafka, statements], env=environment, stderr=subprocess.PIPE)
+    assert b"runs until Ctrl-C" in running.stderr.readline()
+    assert list(tmp_path.iterdir())
+    running.send_signal(signal.SIGINT)
+    assert running.wait(10) == 0
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("url, code, sentence", [
+    ("https://127.0.0.1:8080", 2, "no encryption yet"), ("http://", 2, "no address"), ("ftp://h", 2, "ftp is not spoken"),
+    ("http://127.0.0.1:1", 1, "is 'millstream serve' running there?"),
+])
+def test_a_server_that_cannot_be_asked(url, code, sentence):
+    done = subprocess.run([BINARY, "query", "list", "--server", url], capture_output=True, timeout=60)
+    assert done.returncode == code and sentence in done.stderr.decode()
+
+
+def test_a_log_level_that_is_none(tmp_path):
+    command = [BINARY, "serve", "--data-dir", str(tmp_path / "data"), "--kafka", "127.0.0.1:0", "--http", "127.0.0.1:0"]
+    done = subprocess.run(command, env=os.environ | {"MILLSTREAM_LOG": "warning"}, capture_output=True, timeout=60)
+    assert done.returncode == 2 and '"warning" is no level' in done.stderr.decode()
+
+
+def test_the_quickstart_shows_results_and_ends(tmp_path):
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    command = [BINARY, "quickstart", "--kafka", "127.0.0.1:0", "--http", "127.0.0.1:0", "--exit", "--seconds"]
+    done = subprocess.run([*command, "15"], env=environment, capture_output=True, timeout=40)
+    assert done.returncode == 0 and "each written exactly once" in done.stdout.decode(), done
+    done = subprocess.run([*command, "1"], env=environment, capture_output=True, timeout=20)
+    assert done.returncode == 0 and "No window has closed yet" in done.stdout.decode(), done
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("command", [["completions", "bash"], ["completions", "zsh"], ["completions", "fish"], ["man"]])
+def test_shells_and_manual(command):
+    done = subprocess.run([BINARY, *command], capture_output=True, timeout=60)
+    assert done.returncode == 0 and b"reset-offsets" in done.stdout.replace(b"\\-", b"-")
