@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use millstream_protocol::{Endpoint, Str};
 use parking_lot::RwLock;
 use thiserror::Error;
@@ -23,7 +25,7 @@ use crate::log::LogError;
 use crate::metrics::Metrics;
 use crate::partition::flush::Flusher;
 use crate::partition::tail::TailBudget;
-use crate::partition::{Partition, Start};
+use crate::partition::{Partition, ProcessStart};
 use crate::seldom::Seldom;
 use crate::side_by_side::side_by_side;
 use crate::transaction::{Around, Transactions};
@@ -56,7 +58,7 @@ pub struct Broker {
     pub(crate) metrics: Arc<Metrics>,
     /// Properties that can change while it runs.
     pub(crate) dynamic: Dynamic,
-    /// Whoever administers topics has this, one after the other, and waits for it off the I/O threads.
+    /// Requests that administer topics take this in turns, and wait for it off the I/O threads.
     pub(crate) administration: Arc<Semaphore>,
     /// Room for batches that are inflated off the I/O threads.
     pub(crate) inflating: Arc<Semaphore>,
@@ -102,7 +104,7 @@ impl Broker {
         let flusher = Flusher::new();
         let tail_budget = TailBudget::new(settings.tail_bytes_max);
         let properties = holding.properties.clone();
-        let start = Start { now_ms: clock.now_ms(), is_clean: Self::take_clean_mark(&*disk, data_dir)? };
+        let start = ProcessStart { now_ms: clock.now_ms(), is_clean: Self::take_clean_mark(&*disk, data_dir)? };
         let catalog = Catalog::open(disk.clone(), data_dir.join("topics"), properties, flusher.clone(), tail_budget.clone(), &start)?;
         let catalog = Arc::new(catalog);
         if !start.is_clean {
@@ -217,7 +219,7 @@ impl Broker {
         self.connections.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Becomes a sentence when a disk has failed: whoever runs the broker must then end the process with an error.
+    /// Becomes a sentence when a disk has failed: the caller must then end the process with an error.
     pub fn failure(&self) -> watch::Receiver<Option<String>> {
         self.flusher.failure()
     }
@@ -255,7 +257,11 @@ impl Broker {
 
     /// Retention, compaction, quiet producers, overdue syncs, sessions of members and the time of transactions, for as long as
     /// the broker lives.
-    pub async fn tend(self: Arc<Self>) {
+    pub fn tend(self: Arc<Self>) -> BoxFuture<'static, ()> {
+        self.tend_for_ever().boxed()
+    }
+
+    async fn tend_for_ever(self: Arc<Self>) {
         self.transactions.complete_prepared();
         self.off_thread(Self::index_recovered).await;
         let sessions = self.groups.clone().tend();

@@ -17,7 +17,7 @@ use crate::durable;
 use crate::log::LogError;
 use crate::partition::flush::Flusher;
 use crate::partition::tail::TailBudget;
-use crate::partition::{Partition, Start};
+use crate::partition::{Partition, ProcessStart};
 use crate::side_by_side::side_by_side;
 
 const TOPIC_VERSION: u8 = 1;
@@ -134,7 +134,7 @@ impl Catalog {
         broker_properties: Properties,
         flusher: Arc<Flusher>,
         tail_budget: Arc<TailBudget>,
-        start: &Start,
+        start: &ProcessStart,
     ) -> Result<Self, LogError> {
         let fail = |error| LogError::io(&dir, error);
         disk.create_dir(&dir).map_err(fail)?;
@@ -201,7 +201,7 @@ impl Catalog {
         }
     }
 
-    fn assemble(&self, file: TopicFile, dir: PathBuf, start: &Start) -> Result<Arc<Topic>, LogError> {
+    fn assemble(&self, file: TopicFile, dir: PathBuf, start: &ProcessStart) -> Result<Arc<Topic>, LogError> {
         let settings = self.settings(&file.properties);
         let partitions = (0..file.partitions)
             .map(|index| self.open_partition(&file.name, index, &settings, &dir, start))
@@ -215,7 +215,7 @@ impl Catalog {
         index: i32,
         settings: &Arc<TopicSettings>,
         dir: &Path,
-        start: &Start,
+        start: &ProcessStart,
     ) -> Result<Arc<Partition>, LogError> {
         let dir = dir.join(index.to_string());
         let (disk, flusher, budget) = (self.disk.clone(), self.flusher.clone(), self.tail_budget.clone());
@@ -295,7 +295,7 @@ impl Catalog {
         let file = TopicFile { name: name.to_owned(), id: id.0, partitions, properties: properties.clone() };
         let created = || -> Result<Arc<Topic>, LogError> {
             self.disk.create_dir(&dir).map_err(|error| LogError::io(&dir, error))?;
-            let topic = self.assemble(file, dir.clone(), &Start { now_ms, is_clean: true })?;
+            let topic = self.assemble(file, dir.clone(), &ProcessStart { now_ms, is_clean: true })?;
             self.save(&topic, partitions, &properties)?;
             self.disk.sync_dir(&self.dir).map_err(|error| LogError::io(&self.dir, error))?;
             Ok(topic)
@@ -323,7 +323,8 @@ impl Catalog {
         let mut grown = present.to_vec();
         for index in present.len() as i32..count {
             grown.push(
-                self.open_partition(&topic.name, index, &settings, &topic.dir, &Start { now_ms, is_clean: true }).map_err(storage_error)?,
+                self.open_partition(&topic.name, index, &settings, &topic.dir, &ProcessStart { now_ms, is_clean: true })
+                    .map_err(storage_error)?,
             );
         }
         self.save(topic, count, &properties).map_err(storage_error)?;

@@ -3,33 +3,12 @@
 use std::sync::Arc;
 
 use futures::FutureExt;
-use futures::future::{BoxFuture, ready};
 use millstream_protocol::exchange::Answer;
 use millstream_protocol::{ApiKey, Call, Exchange, Request, Response};
 
 use crate::api;
 use crate::broker::Broker;
-
-/// A request that a handler has.
-pub(crate) enum Served {
-    /// It has taken effect; the future waits for the answer.
-    Begun(BoxFuture<'static, Response>),
-    /// It is taking effect off the I/O threads, because it waits for the disk or inflates much. When the outer future is over it has
-    /// taken effect: what comes after it on a connection begins then, and not before.
-    Beginning(BoxFuture<'static, BoxFuture<'static, Response>>),
-}
-
-impl Served {
-    fn done(response: impl Into<Response>) -> Self {
-        Served::Begun(ready(response.into()).boxed())
-    }
-}
-
-impl From<BoxFuture<'static, Response>> for Served {
-    fn from(answer: BoxFuture<'static, Response>) -> Self {
-        Served::Begun(answer)
-    }
-}
+use crate::served::Served;
 
 /// The broker behind a shared handle: what an embedded query and a test ask.
 #[derive(Debug, Clone)]
@@ -73,51 +52,69 @@ pub(crate) fn dispatch(broker: &Arc<Broker>, call: Call) -> Served {
         }
         Request::DeleteRecords(request) => api::delete_records::delete_records(broker, request).into(),
         Request::InitProducerId(request) if broker.identity.is_id_to_be_reserved() => {
-            api::administer_until(broker, move |broker| api::init_producer_id::init_producer_id(broker, &context, &request))
+            api::administer_until(broker, move |broker| api::transaction::init_producer_id::init_producer_id(broker, &context, &request))
         }
-        Request::InitProducerId(request) => api::init_producer_id::init_producer_id(broker, &context, &request).into(),
+        Request::InitProducerId(request) => api::transaction::init_producer_id::init_producer_id(broker, &context, &request).into(),
         Request::OffsetForLeaderEpoch(request) => done(api::offset_for_leader_epoch::offset_for_leader_epoch(broker, request).into()),
-        Request::DescribeConfigs(request) => done(api::describe_configs::describe_configs(broker, request).into()),
-        Request::AlterConfigs(request) => api::alter_configs::alter_configs(broker, request),
+        Request::DescribeConfigs(request) => done(api::config::describe_configs::describe_configs(broker, request).into()),
+        Request::AlterConfigs(request) => api::config::alter_configs::alter_configs(broker, request),
         Request::DescribeLogDirs(request) => done(api::describe_log_dirs::describe_log_dirs(broker, request).into()),
         Request::CreatePartitions(request) => {
             api::administer(broker, move |broker| api::create_partitions::create_partitions(broker, request).into())
         }
-        Request::IncrementalAlterConfigs(request) => api::alter_configs::incremental_alter_configs(broker, request),
+        Request::IncrementalAlterConfigs(request) => api::config::incremental_alter_configs::incremental_alter_configs(broker, request),
         Request::DescribeCluster(request) => done(api::describe_cluster::describe_cluster(broker, &context, &request).into()),
         Request::DescribeTopicPartitions(request) => {
             done(api::describe_topic_partitions::describe_topic_partitions(broker, request).into())
         }
-        Request::JoinGroup(request) => api::membership::join_group(broker, &context, &request).into(),
-        Request::SyncGroup(request) => api::membership::sync_group(broker, &context, request).into(),
-        Request::Heartbeat(request) => done(api::membership::heartbeat(broker, &request).into()),
-        Request::LeaveGroup(request) => api::membership::leave_group(broker, &context, request).into(),
-        Request::ConsumerGroupHeartbeat(request) => api::membership::consumer_group_heartbeat(broker, &context, &request).into(),
-        Request::OffsetCommit(request) => api::offsets::offset_commit(broker, &context, request).into(),
-        Request::OffsetFetch(request) => api::offsets::offset_fetch(broker, &context, request).into(),
-        Request::OffsetDelete(request) => api::offsets::offset_delete(broker, request).into(),
-        Request::ListGroups(request) => done(api::groups::list_groups(broker, &request).into()),
-        Request::DescribeGroups(request) => done(api::groups::describe_groups(broker, &context, &request).into()),
-        Request::ConsumerGroupDescribe(request) => done(api::groups::consumer_group_describe(broker, &request).into()),
-        Request::DeleteGroups(request) => api::groups::delete_groups(broker, request).into(),
-        Request::AddPartitionsToTxn(request) => api::transaction::add_partitions_to_txn(broker, &context, request).into(),
-        Request::AddOffsetsToTxn(request) => api::transaction::add_offsets_to_txn(broker, &context, &request).into(),
-        Request::TxnOffsetCommit(request) => api::transaction::txn_offset_commit(broker, &context, request).into(),
-        Request::EndTxn(request) => api::transaction::end_txn(broker, &context, &request).into(),
-        Request::WriteTxnMarkers(request) => api::transactions::write_txn_markers(broker, request).into(),
-        Request::DescribeProducers(request) => done(api::transactions::describe_producers(broker, request).into()),
-        Request::DescribeTransactions(request) => done(api::transactions::describe_transactions(broker, &request).into()),
-        Request::ListTransactions(request) => done(api::transactions::list_transactions(broker, request).into()),
-        Request::ElectLeaders(request) => done(api::single_node::elect_leaders(broker, request).into()),
-        Request::AlterPartitionReassignments(request) => done(api::single_node::alter_partition_reassignments(broker, request).into()),
-        Request::ListPartitionReassignments(request) => done(api::single_node::list_partition_reassignments(&request).into()),
-        Request::ListConfigResources(request) => done(api::single_node::list_config_resources(broker, context.version, &request).into()),
-        Request::DescribeAcls(_) => done(api::security::describe_acls().into()),
-        Request::CreateAcls(request) => done(api::security::create_acls(&request).into()),
-        Request::DeleteAcls(request) => done(api::security::delete_acls(&request).into()),
-        Request::DescribeUserScramCredentials(_) => done(api::security::describe_user_scram_credentials().into()),
-        Request::DescribeClientQuotas(request) => done(api::quotas::describe_client_quotas(&request).into()),
-        Request::AlterClientQuotas(request) => done(api::quotas::alter_client_quotas(request).into()),
-        Request::AlterUserScramCredentials(request) => done(api::security::alter_user_scram_credentials(&request).into()),
+        Request::JoinGroup(request) => api::group::join_group::join_group(broker, &context, &request).into(),
+        Request::SyncGroup(request) => api::group::sync_group::sync_group(broker, &context, request).into(),
+        Request::Heartbeat(request) => done(api::group::heartbeat::heartbeat(broker, &request).into()),
+        Request::LeaveGroup(request) => api::group::leave_group::leave_group(broker, &context, request).into(),
+        Request::ConsumerGroupHeartbeat(request) => {
+            api::group::consumer_group_heartbeat::consumer_group_heartbeat(broker, &context, &request).into()
+        }
+        Request::OffsetCommit(request) => api::group::offset_commit::offset_commit(broker, &context, request).into(),
+        Request::OffsetFetch(request) => api::group::offset_fetch::offset_fetch(broker, &context, request).into(),
+        Request::OffsetDelete(request) => api::group::offset_delete::offset_delete(broker, request).into(),
+        Request::ListGroups(request) => done(api::group::list_groups::list_groups(broker, &request).into()),
+        Request::DescribeGroups(request) => done(api::group::describe_groups::describe_groups(broker, &context, &request).into()),
+        Request::ConsumerGroupDescribe(request) => {
+            done(api::group::consumer_group_describe::consumer_group_describe(broker, &request).into())
+        }
+        Request::DeleteGroups(request) => api::group::delete_groups::delete_groups(broker, request).into(),
+        Request::AddPartitionsToTxn(request) => {
+            api::transaction::add_partitions_to_txn::add_partitions_to_txn(broker, &context, request).into()
+        }
+        Request::AddOffsetsToTxn(request) => api::transaction::add_offsets_to_txn::add_offsets_to_txn(broker, &context, &request).into(),
+        Request::TxnOffsetCommit(request) => api::transaction::txn_offset_commit::txn_offset_commit(broker, &context, request).into(),
+        Request::EndTxn(request) => api::transaction::end_txn::end_txn(broker, &context, &request).into(),
+        Request::WriteTxnMarkers(request) => api::transaction::write_txn_markers::write_txn_markers(broker, request).into(),
+        Request::DescribeProducers(request) => done(api::transaction::describe_producers::describe_producers(broker, request).into()),
+        Request::DescribeTransactions(request) => {
+            done(api::transaction::describe_transactions::describe_transactions(broker, &request).into())
+        }
+        Request::ListTransactions(request) => done(api::transaction::list_transactions::list_transactions(broker, request).into()),
+        Request::ElectLeaders(request) => done(api::absent::elect_leaders::elect_leaders(broker, request).into()),
+        Request::AlterPartitionReassignments(request) => {
+            done(api::absent::alter_partition_reassignments::alter_partition_reassignments(broker, request).into())
+        }
+        Request::ListPartitionReassignments(request) => {
+            done(api::absent::list_partition_reassignments::list_partition_reassignments(&request).into())
+        }
+        Request::ListConfigResources(request) => {
+            done(api::config::list_config_resources::list_config_resources(broker, context.version, &request).into())
+        }
+        Request::DescribeAcls(_) => done(api::absent::describe_acls::describe_acls().into()),
+        Request::CreateAcls(request) => done(api::absent::create_acls::create_acls(&request).into()),
+        Request::DeleteAcls(request) => done(api::absent::delete_acls::delete_acls(&request).into()),
+        Request::DescribeUserScramCredentials(_) => {
+            done(api::absent::describe_user_scram_credentials::describe_user_scram_credentials().into())
+        }
+        Request::DescribeClientQuotas(request) => done(api::absent::describe_client_quotas::describe_client_quotas(&request).into()),
+        Request::AlterClientQuotas(request) => done(api::absent::alter_client_quotas::alter_client_quotas(request).into()),
+        Request::AlterUserScramCredentials(request) => {
+            done(api::absent::alter_user_scram_credentials::alter_user_scram_credentials(&request).into())
+        }
     }
 }

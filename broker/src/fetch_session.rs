@@ -26,10 +26,10 @@ pub(crate) struct Wanted {
 }
 
 /// What tells one partition from another.
-type Key = (TopicId, Str, i32);
+type SessionKey = (TopicId, Str, i32);
 
 impl Wanted {
-    fn key(&self) -> Key {
+    fn key(&self) -> SessionKey {
         (self.topic_id, self.topic.clone(), self.partition)
     }
 
@@ -51,7 +51,7 @@ struct Session {
     epoch: i32,
     partitions: Vec<(Wanted, Option<Told>)>,
     /// Where each partition stands among them.
-    places: HashMap<Key, usize>,
+    places: HashMap<SessionKey, usize>,
     used: Instant,
 }
 
@@ -193,7 +193,7 @@ fn fresh(wanted: Vec<Wanted>) -> Vec<(Wanted, Option<Told>)> {
 /// The partitions of a request, each once: of one that stands there twice the last one counts.
 fn wanted(request: &FetchRequest) -> Vec<Wanted> {
     let mut all: Vec<Wanted> = Vec::new();
-    let mut places: HashMap<Key, usize> = HashMap::new();
+    let mut places: HashMap<SessionKey, usize> = HashMap::new();
     for topic in &request.topics {
         for partition in &topic.partitions {
             let wanted = Wanted {

@@ -39,7 +39,7 @@ impl ClusterFile {
 }
 
 #[derive(Debug)]
-struct State {
+struct StoredCounters {
     next_producer_id: i64,
     file: ClusterFile,
 }
@@ -50,7 +50,7 @@ pub(crate) struct Identity {
     disk: Arc<dyn Disk>,
     path: PathBuf,
     cluster_id: String,
-    state: Mutex<State>,
+    state: Mutex<StoredCounters>,
 }
 
 impl Identity {
@@ -74,15 +74,19 @@ impl Identity {
             return Err(invalid(reason));
         }
         let cluster_id = file.cluster_id.clone();
-        let identity =
-            Identity { disk, path, cluster_id, state: Mutex::new(State { next_producer_id: file.producer_ids_reserved_to, file }) };
+        let identity = Identity {
+            disk,
+            path,
+            cluster_id,
+            state: Mutex::new(StoredCounters { next_producer_id: file.producer_ids_reserved_to, file }),
+        };
         if identity.state.lock().file.node_id != node_id {
             identity.save(&mut identity.state.lock(), |file| file.node_id = node_id)?;
         }
         Ok(identity)
     }
 
-    fn save(&self, state: &mut State, change: impl FnOnce(&mut ClusterFile)) -> Result<(), LogError> {
+    fn save(&self, state: &mut StoredCounters, change: impl FnOnce(&mut ClusterFile)) -> Result<(), LogError> {
         let mut file = state.file.clone();
         change(&mut file);
         replace_file(&*self.disk, &self.path, &durable::encode(VERSION, &file)).map_err(|error| LogError::io(&self.path, error))?;

@@ -32,7 +32,7 @@ const SEGMENT_BYTES: &str = "104857600";
 
 /// A key with its newest value; null takes it back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Entry {
+pub(crate) struct JournalEntry {
     pub key: Vec<u8>,
     pub value: Option<Vec<u8>>,
 }
@@ -91,7 +91,7 @@ impl Journal {
     }
 
     /// Appends entries, as a part of a producer's transaction if one is given. Resolves when they are durable.
-    pub(crate) fn append(&self, entries: &[Entry], transaction: Option<(i64, i16)>, now_ms: i64) -> Result<Acknowledged, ErrorCode> {
+    pub(crate) fn append(&self, entries: &[JournalEntry], transaction: Option<(i64, i16)>, now_ms: i64) -> Result<Acknowledged, ErrorCode> {
         let partition = self.partition(now_ms)?;
         let mut acknowledged = None;
         let mut rest = entries;

@@ -4,7 +4,8 @@
 //! `acks=all` is on this machine's stable storage.
 //!
 //! The way of a request, in reading order:
-//! * [`server`] accepts, `connection` cuts frames and answers in order, `dispatch` has the only match on the API key
+//! * [`server`] accepts, `connection` cuts frames and answers in order, `dispatch` has the only match on the API key;
+//!   `served` is what it gives back
 //! * `api` has one handler per API; handlers see no sockets
 //! * `group` and `transaction` coordinate, and keep what they have to remember in a `journal`
 //! * `dynamic` has the properties that change while the broker runs
@@ -18,6 +19,7 @@ pub mod server;
 
 mod connection;
 mod dispatch;
+mod served;
 
 mod api;
 mod fetch_session;

@@ -33,7 +33,7 @@ pub fn raise_limit() -> u64 {
     limit.current.unwrap_or(u64::MAX)
 }
 
-/// The next connection, unless it would take one of the last files: then it is closed again, and whoever accepts waits a while.
+/// The next connection, unless it would take one of the last files: then it is closed again, and the accept loop pauses.
 pub async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, SocketAddr)> {
     let (stream, peer) = listener.accept().await?;
     if !leaves(&stream, LEFT_BY_CONNECTIONS) {

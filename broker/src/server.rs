@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures::FutureExt;
-use futures::future::select_all;
+use futures::future::{BoxFuture, select_all};
 use millstream_protocol::Endpoint;
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
@@ -86,8 +86,13 @@ impl Server {
         self.listeners.iter().map(|(listener, _)| listener.local_addr()).collect()
     }
 
-    /// Serves until `stop` becomes true, then lets connections finish what they were asked.
-    pub async fn run(self, mut stop: watch::Receiver<bool>) {
+    /// Serves until `stop` becomes true, then lets connections finish what they were asked. The future is boxed: all of the broker hangs
+    /// on it, and is compiled in this crate alone.
+    pub fn run(self, stop: watch::Receiver<bool>) -> BoxFuture<'static, ()> {
+        self.serve_until(stop).boxed()
+    }
+
+    async fn serve_until(self, mut stop: watch::Receiver<bool>) {
         let room = self.broker.connection_room();
         let memory = RequestMemory::new(self.broker.settings.queued_bytes_max);
         let mut connections = JoinSet::new();

@@ -14,7 +14,6 @@ use tokio::time::Instant;
 
 use crate::error::{Error, ErrorKind, checked};
 use crate::tcp::TcpExchange;
-use crate::{Admin, ConsumerBuilder, ProducerBuilder, Reader, Start};
 
 /// Talks to one broker.
 #[derive(Clone)]
@@ -31,7 +30,7 @@ impl fmt::Debug for Client {
     }
 }
 
-/// Who has a coordinator, as the protocol counts them.
+/// What has a coordinator, as the protocol counts them.
 #[derive(Debug, Clone, Copy)]
 #[repr(i8)]
 pub(crate) enum CoordinatorKind {
@@ -161,29 +160,6 @@ impl Client {
         let request = MetadataRequest { topics: Some(asked.collect()), allow_auto_topic_creation: false, ..Default::default() };
         let found = self.ask(request).await?.topics.into_iter();
         Ok(found.map(|topic| (topic.name.clone().unwrap_or_default(), topic_info(topic))).collect())
-    }
-
-    /// Builds a producer.
-    pub fn producer(&self) -> ProducerBuilder {
-        ProducerBuilder::new(self.clone())
-    }
-
-    /// Builds a consumer: a member of a group.
-    pub fn consumer(&self, group_id: &str) -> ConsumerBuilder {
-        ConsumerBuilder::new(self.clone(), group_id)
-    }
-
-    /// Reads a partition of a topic from a place on.
-    ///
-    /// # Errors
-    /// When the topic or partition does not exist, or the place cannot be found.
-    pub async fn reader(&self, topic: &str, partition: i32, start: Start) -> Result<Reader, Error> {
-        Reader::open(self.clone(), topic, partition, start).await
-    }
-
-    /// Manages topics.
-    pub fn admin(&self) -> Admin {
-        Admin::new(self.clone())
     }
 }
 

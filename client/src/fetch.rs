@@ -1,4 +1,4 @@
-//! Fetching: one request for any number of partitions, and what came of it for each. Whoever reads goes through here.
+//! Fetching: one request for any number of partitions, and what came of it for each. All readers go through here.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Reading one partition from an offset or a time on, without a group: who reads keeps the place.
+//! Reading one partition from an offset or a time on, without a group: the caller keeps the position.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -36,6 +36,16 @@ pub struct Reader {
     partition: i32,
     position: i64,
     isolation: Isolation,
+}
+
+impl Client {
+    /// Reads a partition of a topic from a place on.
+    ///
+    /// # Errors
+    /// When the topic or partition does not exist, or the place cannot be found.
+    pub async fn reader(&self, topic: &str, partition: i32, start: Start) -> Result<Reader, Error> {
+        Reader::open(self.clone(), topic, partition, start).await
+    }
 }
 
 impl Reader {

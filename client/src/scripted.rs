@@ -11,9 +11,9 @@ use crate::client::Client;
 
 /// The requests that a scripted broker got, in order.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Asked(Arc<Mutex<Vec<Request>>>);
+pub(crate) struct AskedOf(Arc<Mutex<Vec<Request>>>);
 
-impl Asked {
+impl AskedOf {
     pub(crate) fn all(&self) -> Vec<Request> {
         self.0.lock().clone()
     }
@@ -24,7 +24,7 @@ impl Asked {
 }
 
 struct Scripted<F> {
-    asked: Asked,
+    asked: AskedOf,
     answer: F,
 }
 
@@ -41,8 +41,8 @@ impl<F: Fn(&Request) -> Answer + Send + Sync + 'static> Exchange for Scripted<F>
 }
 
 /// A client of a broker that answers by the function.
-pub(crate) fn scripted(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> (Client, Asked) {
-    let asked = Asked::default();
+pub(crate) fn scripted(answer: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> (Client, AskedOf) {
+    let asked = AskedOf::default();
     (Client::new(Scripted { asked: asked.clone(), answer }), asked)
 }
 

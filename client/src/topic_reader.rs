@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::fetch::{FetchOptions, PartitionBatches, Wanted, fetch};
 use crate::isolation::Isolation;
 
-/// Reads a topic. Who uses it keeps the positions.
+/// Reads a topic. The caller keeps the positions.
 #[derive(Debug, Clone)]
 pub struct TopicReader {
     client: Client,

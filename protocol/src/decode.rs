@@ -4,7 +4,6 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use crate::limit::{DECODED_BYTES_BASE, DECODED_BYTES_PER_WIRE_BYTE};
-use crate::wire::Wire;
 
 /// Why bytes are not the message that they claim to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -168,21 +167,8 @@ impl Decoder {
         Ok(usize::try_from(length).ok())
     }
 
-    /// The elements of an array. Each needs a byte at least, and all together no more memory than
-    /// the frame's size justifies, so a count of 2³¹−1 in a short frame fails before any room is made.
-    pub fn elements<T: Wire>(&mut self, count: usize) -> Result<Vec<T>, DecodeError> {
-        if count > self.left() {
-            return Err(self.fault(Fault::Truncated { wanted: count, left: self.left() }));
-        }
-        self.charge(count.saturating_mul(size_of::<T>()))?;
-        let mut elements = Vec::with_capacity(count);
-        for _ in 0..count {
-            elements.push(T::decode(self)?);
-        }
-        Ok(elements)
-    }
-
-    fn charge(&mut self, bytes: usize) -> Result<(), DecodeError> {
+    /// Takes so much of the memory that the frame's size justifies.
+    pub(crate) fn charge(&mut self, bytes: usize) -> Result<(), DecodeError> {
         match self.budget_bytes.checked_sub(bytes) {
             Some(left) => {
                 self.budget_bytes = left;
@@ -217,6 +203,7 @@ impl Decoder {
 mod tests {
     use super::*;
     use crate::string::Str;
+    use crate::wire::Wire;
 
     fn decoder(bytes: &'static [u8], flexible: bool) -> Decoder {
         Decoder::new(Bytes::from_static(bytes), 0, flexible)

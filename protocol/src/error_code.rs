@@ -2,10 +2,6 @@
 
 use std::fmt;
 
-use crate::decode::{DecodeError, Decoder};
-use crate::encode::{EncodeError, Encoder};
-use crate::wire::Wire;
-
 /// A code as it travels. Any number can arrive; [`ErrorCode::name`] knows the ones of this table.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct ErrorCode(pub i16);
@@ -181,14 +177,5 @@ impl fmt::Display for ErrorCode {
 impl fmt::Debug for ErrorCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}({})", self.name(), self.0)
-    }
-}
-
-impl Wire for ErrorCode {
-    fn decode(from: &mut Decoder) -> Result<Self, DecodeError> {
-        i16::decode(from).map(ErrorCode)
-    }
-    fn encode(&self, to: &mut Encoder) -> Result<(), EncodeError> {
-        self.0.encode(to)
     }
 }

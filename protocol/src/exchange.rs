@@ -1,4 +1,4 @@
-//! The seam between whoever asks and whoever answers: a typed request in, a typed response out.
+//! The seam between client and broker: a typed request in, a typed response out.
 //!
 //! The broker implements it, a TCP transport implements it over a socket, and a query embedded beside the
 //! broker uses the broker's own: there is no second interface to a log.

@@ -12,7 +12,7 @@
 //! * [`api`]: the one table of APIs, and the enums of all requests and responses
 //! * [`header`]: request and response headers
 //! * [`error_code`]: the closed table of error codes
-//! * [`exchange`]: the seam between whoever asks and whoever answers
+//! * [`exchange`]: the seam between client and broker
 //! * [`record`]: record batches: view, builder, iterator, codecs
 
 #![deny(missing_docs)]

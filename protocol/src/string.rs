@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 /// UTF-8 text over shared bytes: cloning it copies nothing.
 ///
-/// Whoever keeps one for long should keep a `String` instead, or it holds on to the whole frame.
+/// To keep one for long, keep a `String` instead: this holds on to the whole frame.
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Str(Bytes);
 

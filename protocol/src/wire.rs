@@ -21,6 +21,7 @@ use bytes::Bytes;
 
 use crate::decode::{DecodeError, Decoder, Fault};
 use crate::encode::{EncodeError, Encoder};
+use crate::error_code::ErrorCode;
 use crate::id::TopicId;
 use crate::record::Records;
 use crate::string::Str;
@@ -100,6 +101,15 @@ macro_rules! never_null {
     };
 }
 
+impl Wire for ErrorCode {
+    fn decode(from: &mut Decoder) -> Result<Self, DecodeError> {
+        i16::decode(from).map(ErrorCode)
+    }
+    fn encode(&self, to: &mut Encoder) -> Result<(), EncodeError> {
+        self.0.encode(to)
+    }
+}
+
 /// A type with a length in front, where a length of −1 (compact: 0) means null.
 trait Nullable: Sized {
     fn decode_nullable(from: &mut Decoder) -> Result<Option<Self>, DecodeError>;
@@ -153,11 +163,25 @@ impl Nullable for Records {
 }
 never_null!(Records);
 
+/// The elements of an array. Each needs a byte at least, and all together no more memory than the frame's size justifies, so a count of
+/// 2³¹−1 in a short frame fails before any room is made.
+fn elements<T: Wire>(from: &mut Decoder, count: usize) -> Result<Vec<T>, DecodeError> {
+    if count > from.left() {
+        return Err(from.fault(Fault::Truncated { wanted: count, left: from.left() }));
+    }
+    from.charge(count.saturating_mul(size_of::<T>()))?;
+    let mut elements = Vec::with_capacity(count);
+    for _ in 0..count {
+        elements.push(T::decode(from)?);
+    }
+    Ok(elements)
+}
+
 impl<T: Wire> Nullable for Vec<T> {
     fn decode_nullable(from: &mut Decoder) -> Result<Option<Self>, DecodeError> {
         match from.length()? {
             None => Ok(None),
-            Some(count) => from.elements(count).map(Some),
+            Some(count) => elements(from, count).map(Some),
         }
     }
     fn encode_present(&self, to: &mut Encoder) -> Result<(), EncodeError> {

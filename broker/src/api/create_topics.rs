@@ -6,7 +6,7 @@ use std::sync::Arc;
 use millstream_protocol::message::create_topics::{CreatableTopic, CreatableTopicResult, CreateTopicsRequest, CreateTopicsResponse};
 use millstream_protocol::{ErrorCode, TopicId};
 
-use super::describe_configs;
+use super::config::describe_configs;
 use crate::broker::Broker;
 use crate::catalog::{PARTITIONS_PER_REQUEST_MAX, Refused};
 use crate::config::Properties;
@@ -87,7 +87,7 @@ fn create(broker: &Broker, topic: &CreatableTopic, validate_only: bool) -> Resul
     Ok((created.id, partitions, properties))
 }
 
-/// A coordinator's journal is made as the coordinator needs it, whoever asks first.
+/// A coordinator's journal is created as the coordinator needs it.
 fn create_journal(broker: &Broker, name: &str, partitions: i32, properties: Properties) -> Result<(TopicId, i32, Properties), Refused> {
     broker.catalog.check_new(name, partitions, &properties)?;
     if partitions != 1 || !properties.is_empty() {

@@ -172,7 +172,7 @@ impl Fetch {
             partition_index: wanted.partition,
             error_code: code,
             high_watermark: -1,
-            // Who does not ask for them is told of none where the partition is not known, as by Kafka.
+            // Where the partition is not known, Kafka sends an empty list also to clients that do not ask for committed records only.
             aborted_transactions: (self.is_committed || is_unknown).then(Vec::new),
             records: Some(Records::default()),
             ..Default::default()
@@ -225,6 +225,9 @@ impl Fetch {
             };
             Metrics::add(&self.broker.metrics.cold_reads, 1);
             let is_remote = self.is_remote;
+            if is_remote && let Some(part) = plan.sendable_at_hand(room, end).map_err(|error| read_error(&self.broker, &error))? {
+                return Ok(Taken::part(part, read.aborted));
+            }
             let found = off_thread(move || read_or_send(&plan, room, end, is_remote)).await?;
             match found.map_err(|error| read_error(&self.broker, &error))? {
                 Cold::Sendable(part) => return Ok(Taken::part(part, read.aborted)),

@@ -12,7 +12,7 @@ use crate::journal::{OFFSETS, TRANSACTIONS};
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
 
-/// Whether the journals are there: the first one who looks for a coordinator has them made, which waits for the disk.
+/// Whether the journals are there: the first FindCoordinator creates them, which waits for the disk.
 pub(crate) fn is_prepared(broker: &Broker) -> bool {
     broker.catalog.get(OFFSETS).is_some() && broker.catalog.get(TRANSACTIONS).is_some()
 }

@@ -1,30 +1,27 @@
-//! The handlers: one file for an API, or for a few that belong together. A handler gets a typed request and gives a typed response; it sees no sockets.
+//! The handlers: one file an API, with the name of its message in `protocol`. A handler gets a typed request and gives a typed response; it
+//! sees no sockets.
+//!
+//! * records and topics are here; `group`, `transaction` and `config` have theirs in folders
+//! * `absent` answers for what there is not here
 
-pub(crate) mod alter_configs;
+pub(crate) mod absent;
 pub(crate) mod api_versions;
+pub(crate) mod config;
 pub(crate) mod create_partitions;
 pub(crate) mod create_topics;
 pub(crate) mod delete_records;
 pub(crate) mod delete_topics;
 pub(crate) mod describe_cluster;
-pub(crate) mod describe_configs;
 pub(crate) mod describe_log_dirs;
 pub(crate) mod describe_topic_partitions;
 pub(crate) mod fetch;
 pub(crate) mod find_coordinator;
-pub(crate) mod groups;
-pub(crate) mod init_producer_id;
+pub(crate) mod group;
 pub(crate) mod list_offsets;
-pub(crate) mod membership;
 pub(crate) mod metadata;
 pub(crate) mod offset_for_leader_epoch;
-pub(crate) mod offsets;
 pub(crate) mod produce;
-pub(crate) mod quotas;
-pub(crate) mod security;
-pub(crate) mod single_node;
 pub(crate) mod transaction;
-pub(crate) mod transactions;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -34,8 +31,8 @@ use futures::future::{BoxFuture, ready};
 use millstream_protocol::{Endpoint, ErrorCode, Response, Str};
 
 use crate::broker::Broker;
-use crate::dispatch::Served;
 use crate::partition::Partition;
+use crate::served::Served;
 
 /// What a handler knows beside the request.
 #[derive(Debug, Clone)]
@@ -80,7 +77,7 @@ pub(crate) async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> T + Sen
     })
 }
 
-/// Administers topics off the I/O threads: it waits for the disk, and for others who do. Requests take effect in the order in which
+/// Administers topics off the I/O threads: it waits for the disk, and for others that do. Requests take effect in the order in which
 /// they came, whether or not anybody waits for their answers.
 pub(crate) fn administer(broker: &Arc<Broker>, work: impl FnOnce(&Arc<Broker>) -> Response + Send + 'static) -> Served {
     administer_until(broker, |broker| ready(work(broker)).boxed())

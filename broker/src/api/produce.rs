@@ -17,12 +17,13 @@ use tokio::sync::oneshot;
 use super::Context;
 use crate::broker::Broker;
 use crate::catalog::Topic;
-use crate::dispatch::Served;
 use crate::journal::is_internal;
 use crate::metrics::Metrics;
+use crate::partition::append::AppendOutcome;
 use crate::partition::check::{self, Refusal, Room, Target};
-use crate::partition::{Acknowledged, AppendOutcome, Partition};
-use crate::transaction::Identity;
+use crate::partition::{Acknowledged, Partition};
+use crate::served::Served;
+use crate::transaction::ProducerIdentity;
 
 type Acknowledgement = oneshot::Receiver<Result<(), ErrorCode>>;
 
@@ -181,12 +182,12 @@ fn unknown_partition() -> Refusal {
 }
 
 /// A batch that was appended, and what its answer waits for.
-type Appended = (AppendOutcome, Acknowledged);
+type AppendedTo = (AppendOutcome, Acknowledged);
 
 /// From this version on a batch adds its partition to the transaction by itself (KIP-890).
 const PRODUCE_ADDS_SINCE: i16 = 12;
 
-fn append(producing: &Producing, partition: &Arc<Partition>, batch: RecordBatch) -> Result<Appended, Refusal> {
+fn append(producing: &Producing, partition: &Arc<Partition>, batch: RecordBatch) -> Result<AppendedTo, Refusal> {
     let metrics = &producing.broker.metrics;
     let now_ms = producing.broker.clock.now_ms();
     let (records, bytes) = (batch.record_count() as u64, batch.total_bytes() as u64);
@@ -202,13 +203,18 @@ fn append(producing: &Producing, partition: &Arc<Partition>, batch: RecordBatch)
 }
 
 /// The first batch of a transaction in a partition is the coordinator's to allow; the partition knows the others.
-fn append_to_transaction(producing: &Producing, partition: &Arc<Partition>, batch: RecordBatch, now_ms: i64) -> Result<Appended, Refusal> {
+fn append_to_transaction(
+    producing: &Producing,
+    partition: &Arc<Partition>,
+    batch: RecordBatch,
+    now_ms: i64,
+) -> Result<AppendedTo, Refusal> {
     let Producing { broker, acks, .. } = producing;
     let version = producing.context.version;
     let Some(id) = producing.transactional_id.as_ref().filter(|id| !id.is_empty()) else {
         return Err(Refusal::new(ErrorCode::INVALID_REQUEST, "the transactional id is empty"));
     };
-    let who = Identity { producer_id: batch.producer_id(), epoch: batch.producer_epoch() };
+    let who = ProducerIdentity { producer_id: batch.producer_id(), epoch: batch.producer_epoch() };
     if partition.is_in_transaction(who.producer_id, who.epoch) {
         // The entry of the first batch may be on its way to the disk still.
         let added = broker.transactions.settled();
@@ -233,7 +239,7 @@ fn append_to_transaction(producing: &Producing, partition: &Arc<Partition>, batc
 fn answer(
     broker: &Broker,
     data: &PartitionProduceData,
-    appended: Result<Appended, Refusal>,
+    appended: Result<AppendedTo, Refusal>,
     start_offset: impl Fn() -> i64,
 ) -> (PartitionProduceResponse, [Option<Acknowledgement>; 2]) {
     let index = data.index;

@@ -1,7 +1,7 @@
 //! What single groups may ask for, and what holds for them.
 //!
 //! The bounds (`group.consumer.min.…`, `group.consumer.max.…`) are for what groups ask for, which anybody may set while the
-//! broker runs. What whoever starts the broker gives to all groups is outside of them if that is what was said: Kafka would
+//! broker runs. The broker's own values may lie outside of them: Kafka would
 //! ask for the bounds to be moved as well, which would then hold for every group.
 
 use std::ops::RangeInclusive;

@@ -33,8 +33,9 @@ use tokio::time::Instant;
 
 use crate::api::api_versions;
 use crate::broker::Broker;
-use crate::dispatch::{Served, dispatch};
+use crate::dispatch::dispatch;
 use crate::metrics::Metrics;
+use crate::served::Served;
 pub(crate) use memory::RequestMemory;
 use reader::{Frame, Reader};
 use under_way::{Form, UnderWay, WAITING_ANSWER_BYTES_MAX};
@@ -42,20 +43,20 @@ use writer::Outlet;
 
 /// Why a connection ends, when it is not the client's wish.
 #[derive(Debug)]
-enum End {
+enum ConnectionEnd {
     Io(io::Error),
     Refused(String),
 }
 
-impl From<io::Error> for End {
+impl From<io::Error> for ConnectionEnd {
     fn from(error: io::Error) -> Self {
-        End::Io(error)
+        ConnectionEnd::Io(error)
     }
 }
 
-impl From<FrameError> for End {
+impl From<FrameError> for ConnectionEnd {
     fn from(error: FrameError) -> Self {
-        End::Refused(error.to_string())
+        ConnectionEnd::Refused(error.to_string())
     }
 }
 
@@ -91,8 +92,8 @@ pub(crate) async fn serve(
     };
     match connection.run(drain).await {
         Ok(()) => {}
-        Err(End::Io(error)) => tracing::debug!(peer, "connection ended: {error}"),
-        Err(End::Refused(reason)) => {
+        Err(ConnectionEnd::Io(error)) => tracing::debug!(peer, "connection ended: {error}"),
+        Err(ConnectionEnd::Refused(reason)) => {
             Metrics::add(&broker.metrics.requests_refused, 1);
             tracing::info!(peer, "connection closed: {reason}");
         }
@@ -138,7 +139,7 @@ where
 {
     /// Every wait comes after two things: all whole frames that are here and that there is room for have begun, and all answers that
     /// are ready have been sent. So whatever has arrived is served, although nothing else may ever come.
-    async fn run(mut self, mut drain: watch::Receiver<bool>) -> Result<(), End> {
+    async fn run(mut self, mut drain: watch::Receiver<bool>) -> Result<(), ConnectionEnd> {
         let mut is_at_end = false;
         loop {
             let has_begun = match self.begin_whole_frames() {
@@ -170,7 +171,7 @@ where
     }
 
     /// What cannot be served ends the connection, after the requests before it were answered: they have taken effect.
-    async fn end_after_answers(&mut self, end: End) -> Result<(), End> {
+    async fn end_after_answers(&mut self, end: ConnectionEnd) -> Result<(), ConnectionEnd> {
         while !self.under_way.is_empty() {
             self.under_way.next_done().await;
             self.send_ready().await?;
@@ -179,7 +180,7 @@ where
     }
 
     /// Begins the requests that are here, whole, as many as may be under way.
-    fn begin_whole_frames(&mut self) -> Result<bool, End> {
+    fn begin_whole_frames(&mut self) -> Result<bool, ConnectionEnd> {
         let mut has_begun = false;
         while !self.under_way.is_full()
             && let Some(frame) = self.reader.next_frame()?
@@ -190,7 +191,7 @@ where
         Ok(has_begun)
     }
 
-    async fn wait(&mut self, may_read: bool, drain: &mut watch::Receiver<bool>) -> Result<Woken, End> {
+    async fn wait(&mut self, may_read: bool, drain: &mut watch::Receiver<bool>) -> Result<Woken, ConnectionEnd> {
         let is_serving = !self.under_way.is_empty();
         let may_read = may_read && !self.under_way.is_full();
         let is_in_large = self.reader.is_in_large();
@@ -205,18 +206,18 @@ where
                 }
                 Err(_) if is_in_large && self.memory.is_wanted() => {
                     let reason = format!("no byte of a large request came for {} ms, and others wait for its memory", look_after.as_millis());
-                    Err(End::Refused(reason))
+                    Err(ConnectionEnd::Refused(reason))
                 }
                 // It is not the client that is waited for.
                 Err(_) if is_serving || self.last_read.elapsed() < self.stall_max => Ok(Woken::Look),
-                Err(_) => Err(End::Refused(format!("no byte came for {} ms", self.stall_max.as_millis()))),
+                Err(_) => Err(ConnectionEnd::Refused(format!("no byte came for {} ms", self.stall_max.as_millis()))),
             },
             _ = drain.changed() => Ok(Woken::Look),
         }
     }
 
     /// Waits for memory, and sends answers meanwhile: they may be what holds it.
-    async fn reserve(&mut self, length: usize) -> Result<Option<OwnedSemaphorePermit>, End> {
+    async fn reserve(&mut self, length: usize) -> Result<Option<OwnedSemaphorePermit>, ConnectionEnd> {
         let memory = self.memory.clone();
         let reserved = memory.reserve(length);
         tokio::pin!(reserved);
@@ -231,8 +232,8 @@ where
     }
 
     /// Decodes a request and lets the broker act on it.
-    fn begin(&mut self, frame: Frame) -> Result<(), End> {
-        let preamble = Preamble::peek(&frame.bytes).ok_or_else(|| End::Refused("a frame without a request".into()))?;
+    fn begin(&mut self, frame: Frame) -> Result<(), ConnectionEnd> {
+        let preamble = Preamble::peek(&frame.bytes).ok_or_else(|| ConnectionEnd::Refused("a frame without a request".into()))?;
         let api = ApiKey::from_i16(preamble.api_key);
         Metrics::add(&self.metrics.requests, 1);
         if api == Some(ApiKey::ApiVersions) && !ApiKey::ApiVersions.serves(preamble.api_version) {
@@ -242,7 +243,7 @@ where
             return Ok(());
         }
         let incoming = decode_request(frame.bytes)
-            .map_err(|error| End::Refused(format!("api key {} version {}: {error}", preamble.api_key, preamble.api_version)))?;
+            .map_err(|error| ConnectionEnd::Refused(format!("api key {} version {}: {error}", preamble.api_key, preamble.api_version)))?;
         let form = Form::of(&incoming.request, incoming.version, incoming.correlation_id);
         let call = Call {
             version: incoming.version,
@@ -258,7 +259,7 @@ where
     }
 
     /// Sends the answers at the head of the line that are there, as many as may be held. Says whether a request is over.
-    async fn send_ready(&mut self) -> Result<bool, End> {
+    async fn send_ready(&mut self) -> Result<bool, ConnectionEnd> {
         let mut parts: VecDeque<Part> = VecDeque::new();
         let mut total = 0;
         let mut has_ended = false;
@@ -276,9 +277,9 @@ where
         if total > 0 {
             writer::write_all(&mut self.writer, parts, self.stall_max).await.map_err(|error| match error.kind() {
                 io::ErrorKind::TimedOut => {
-                    End::Refused(format!("the client took no byte of an answer for {} ms", self.stall_max.as_millis()))
+                    ConnectionEnd::Refused(format!("the client took no byte of an answer for {} ms", self.stall_max.as_millis()))
                 }
-                _ => End::Io(error),
+                _ => ConnectionEnd::Io(error),
             })?;
             Metrics::add(&self.metrics.bytes_out, total as u64);
         }
@@ -287,24 +288,24 @@ where
     }
 }
 
-/// An answer as it travels, with its length before it; nothing for whoever wants none.
-fn encode(response: &Response, form: Form) -> Result<Vec<Part>, End> {
+/// An answer as it travels, with its length before it; nothing for a client that wants none.
+fn encode(response: &Response, form: Form) -> Result<Vec<Part>, ConnectionEnd> {
     if form.is_silent {
         return check_silent(response).map(|()| Vec::new());
     }
     let message = encode_response(response, form.version, form.correlation_id)
-        .map_err(|error| End::Refused(format!("the answer has no form in version {}: {error}", form.version)))?;
+        .map_err(|error| ConnectionEnd::Refused(format!("the answer has no form in version {}: {error}", form.version)))?;
     let length: usize = message.iter().map(Part::len).sum();
     let prefix = Part::Bytes(Bytes::copy_from_slice(&(length as u32).to_be_bytes()));
     Ok(std::iter::once(prefix).chain(message).collect())
 }
 
 /// A producer that wants no answer learns of an error by losing its connection, as with Kafka.
-fn check_silent(response: &Response) -> Result<(), End> {
+fn check_silent(response: &Response) -> Result<(), ConnectionEnd> {
     if let Response::Produce(produce) = response {
         let codes = produce.responses.iter().flat_map(|topic| &topic.partition_responses).map(|partition| partition.error_code);
         if let Some(code) = codes.into_iter().find(|code| *code != ErrorCode::NONE) {
-            return Err(End::Refused(format!("a produce request with acks=0 failed: {code}")));
+            return Err(ConnectionEnd::Refused(format!("a produce request with acks=0 failed: {code}")));
         }
     }
     Ok(())

@@ -38,7 +38,7 @@ const VERSION: i16 = 3;
 const WANTED: Duration = Duration::from_millis(100);
 
 /// Requests that were served and wait for their answers, in the order of their arrival.
-type Waiting = Arc<Mutex<Vec<oneshot::Sender<()>>>>;
+type WaitingAnswers = Arc<Mutex<Vec<oneshot::Sender<()>>>>;
 
 fn frame(correlation_id: i32, key_bytes: usize) -> Vec<u8> {
     let request: Request = FindCoordinatorRequest { key: "k".repeat(key_bytes).into(), ..Default::default() }.into();
@@ -52,8 +52,8 @@ fn frame(correlation_id: i32, key_bytes: usize) -> Vec<u8> {
 /// A connection over a stream in memory, whose answers are ready when the test says so.
 struct Model {
     client: DuplexStream,
-    served: Waiting,
-    connection: tokio::task::JoinHandle<Result<(), End>>,
+    served: WaitingAnswers,
+    connection: tokio::task::JoinHandle<Result<(), ConnectionEnd>>,
     _drain: watch::Sender<bool>,
 }
 
@@ -67,7 +67,7 @@ impl Model {
     fn sharing(memory: RequestMemory, pipe_bytes: usize, stall_max: Duration) -> Self {
         let (client, server) = tokio::io::duplex(pipe_bytes);
         let (reader, writer) = tokio::io::split(server);
-        let served = Waiting::default();
+        let served = WaitingAnswers::default();
         let (drain, draining) = watch::channel(false);
         let connection = Connection {
             id: 1,
@@ -222,11 +222,11 @@ async fn a_bad_frame_ends_the_connection_after_the_answers_before_it() {
     }
     model.served.lock().drain(..).for_each(|ready| ready.send(()).unwrap());
     let end = model.connection.await.unwrap();
-    assert!(matches!(end, Err(End::Refused(_))), "{end:?}");
+    assert!(matches!(end, Err(ConnectionEnd::Refused(_))), "{end:?}");
     assert_eq!(answers(model.client).await, [1, 2]);
 }
 
-/// A client that stops within a large request holds up nobody for long: what is reserved for it goes to those who wait for it.
+/// A client that stops within a large request holds up nobody for long: what is reserved for it goes to the requests that wait for it.
 #[tokio::test]
 async fn a_large_request_that_stands_still_gives_way_to_others() {
     let memory = RequestMemory::new(64 * 1024);
@@ -242,7 +242,7 @@ async fn a_large_request_that_stands_still_gives_way_to_others() {
         others.push(other);
     }
     let end = tokio::time::timeout(Duration::from_secs(60), stalled.connection).await.expect("it gives way").unwrap();
-    assert!(matches!(&end, Err(End::Refused(reason)) if reason.contains("others wait for its memory")), "{end:?}");
+    assert!(matches!(&end, Err(ConnectionEnd::Refused(reason)) if reason.contains("others wait for its memory")), "{end:?}");
     for mut other in others {
         while other.served.lock().is_empty() {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -266,7 +266,7 @@ async fn a_connection_ends_when_no_byte_moves_and_not_when_few_do() {
     model.served.lock().drain(..).for_each(|ready| ready.send(()).unwrap());
     model.client.write_all(&[0, 0]).await.unwrap();
     let end = model.connection.await.unwrap();
-    assert!(matches!(&end, Err(End::Refused(reason)) if reason == "no byte came for 1000 ms"), "{end:?}");
+    assert!(matches!(&end, Err(ConnectionEnd::Refused(reason)) if reason == "no byte came for 1000 ms"), "{end:?}");
     assert_eq!(answers(model.client).await, [7]);
 
     // A pipe that takes one byte at a time: the answer is taken slowly, and then not at all.
@@ -282,5 +282,5 @@ async fn a_connection_ends_when_no_byte_moves_and_not_when_few_do() {
     }
     assert!(!model.connection.is_finished());
     let end = model.connection.await.unwrap();
-    assert!(matches!(&end, Err(End::Refused(reason)) if reason.contains("took no byte of an answer")), "{end:?}");
+    assert!(matches!(&end, Err(ConnectionEnd::Refused(reason)) if reason.contains("took no byte of an answer")), "{end:?}");
 }

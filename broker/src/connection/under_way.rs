@@ -8,7 +8,7 @@ use futures::FutureExt;
 use millstream_protocol::{Request, Response};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::dispatch::Served;
+use crate::served::Served;
 
 /// Requests of one connection that may be under way.
 pub(super) const PIPELINED_MAX: usize = 64;

@@ -30,7 +30,7 @@ impl Outlet for OwnedWriteHalf {
         // A small packet of its own would wake the client before there is anything to do.
         let flags = if is_more { SendFlags::NOSIGNAL | SendFlags::MORE } else { SendFlags::NOSIGNAL };
         let stream: &TcpStream = self.as_ref();
-        let send = || Ok(rustix::net::sendmsg(stream, slices, &mut SendAncillaryBuffer::default(), flags)?);
+        let send = || Ok(rustix::io::retry_on_intr(|| rustix::net::sendmsg(stream, slices, &mut SendAncillaryBuffer::default(), flags))?);
         stream.async_io(Interest::WRITABLE, send).await
     }
 

@@ -36,21 +36,29 @@ fn mapped(file: &File, position: u64, len: usize) -> io::Result<Mmap> {
     unsafe { memmap2::MmapOptions::new().offset(position).len(len).map(file) }
 }
 
+/// Whether a part is in memory; not if nobody can say.
+pub(super) fn is_in_memory(file: &File, position: u64, len: usize) -> bool {
+    let present = || -> io::Result<bool> { Ok(presence(&mapped(file, position, len)?, position)?.iter().all(|page| page & 1 == 1)) };
+    len == 0 || present().unwrap_or(false)
+}
+
+/// A byte for each page that a mapping shows a part of; its lowest bit says whether the page is in memory.
+fn presence(map: &Mmap, position: u64) -> io::Result<Vec<u8>> {
+    let page_bytes = rustix::param::page_size();
+    let lead = position as usize % page_bytes;
+    let mut is_present = vec![0u8; (lead + map.len()).div_ceil(page_bytes)];
+    // SAFETY: the mapping begins at a page's start, `lead` bytes before what it shows, and the list has a byte for each page of it.
+    let asked = unsafe { libc::mincore(map.as_ptr().sub(lead).cast_mut().cast(), lead + map.len(), is_present.as_mut_ptr()) };
+    if asked == 0 { Ok(is_present) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Reads the pages of a mapping that are not in memory. The first touch of a page that the disk cannot read would end the process
 /// with SIGBUS; reading it is an error of this call alone. It leaves the page in memory for the mapping.
 fn read_absent(file: &File, map: &Mmap, position: u64) -> io::Result<()> {
     let page_bytes = rustix::param::page_size();
-    let lead = position as usize % page_bytes;
-    let pages = (lead + map.len()).div_ceil(page_bytes);
-    let mut is_present = vec![0u8; pages];
-    // SAFETY: the mapping begins at a page's start, `lead` bytes before what it shows, and the list has a byte for each page of it.
-    let asked = unsafe { libc::mincore(map.as_ptr().sub(lead).cast_mut().cast(), lead + map.len(), is_present.as_mut_ptr()) };
-    if asked != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let mut at = position as usize - lead;
+    let mut at = position as usize / page_bytes * page_bytes;
     let mut scratch = Vec::new();
-    for run in is_present.chunk_by(|one, other| one & 1 == other & 1) {
+    for run in presence(map, position)?.chunk_by(|one, other| one & 1 == other & 1) {
         let run_bytes = run.len() * page_bytes;
         if run[0] & 1 == 0 {
             read_pages(file, at, run_bytes, &mut scratch)?;

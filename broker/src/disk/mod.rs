@@ -21,7 +21,7 @@ pub use real::RealDisk;
 
 /// A name in a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct DirEntry {
     /// The name.
     pub name: String,
     /// Whether it is a folder.
@@ -44,7 +44,7 @@ pub trait Disk: Debug + Send + Sync + 'static {
     /// Opens a file for reading and writing.
     fn open(&self, path: &Path, mode: Mode) -> io::Result<Arc<dyn DiskFile>>;
     /// What is in a folder, in no order. A folder that is not there is empty.
-    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>>;
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>>;
     /// Makes a folder and those above it.
     fn create_dir(&self, dir: &Path) -> io::Result<()>;
     /// Gives a file or folder another name, replacing a file that has it.
@@ -84,6 +84,10 @@ pub trait DiskFile: Debug + Send + Sync {
     /// The system's file, where it can send parts of it by itself. Only parts that may be mapped, and that were brought in before.
     fn sent(&self) -> Option<Arc<File>> {
         None
+    }
+    /// Whether a part is in the system's cache, so that neither reading nor sending it waits for the disk.
+    fn is_in_memory(&self, _position: u64, _len: usize) -> bool {
+        false
     }
     /// Reads what is not in memory of a part into the system's cache. A part that the disk cannot read is an error here.
     fn bring_in(&self, _position: u64, _len: usize) -> io::Result<()> {

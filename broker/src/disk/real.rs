@@ -11,7 +11,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rustix::fs::FallocateFlags;
 
-use super::{Disk, DiskFile, Entry, Mode, map};
+use super::{DirEntry, Disk, DiskFile, Mode, map};
 use crate::open_files;
 
 /// Files as the operating system has them.
@@ -31,7 +31,7 @@ impl Disk for RealDisk {
         Ok(Arc::new(RealFile(Arc::new(file))))
     }
 
-    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
         let entries = match fs::read_dir(dir) {
             Ok(entries) => entries,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
@@ -41,7 +41,7 @@ impl Disk for RealDisk {
         for entry in entries {
             let entry = entry?;
             if let Ok(name) = entry.file_name().into_string() {
-                found.push(Entry { name, is_dir: entry.file_type()?.is_dir() });
+                found.push(DirEntry { name, is_dir: entry.file_type()?.is_dir() });
             }
         }
         Ok(found)
@@ -141,6 +141,10 @@ impl DiskFile for RealFile {
 
     fn sent(&self) -> Option<Arc<File>> {
         Some(self.0.clone())
+    }
+
+    fn is_in_memory(&self, position: u64, len: usize) -> bool {
+        map::is_in_memory(&self.0, position, len)
     }
 
     fn bring_in(&self, position: u64, len: usize) -> io::Result<()> {

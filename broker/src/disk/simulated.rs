@@ -14,7 +14,7 @@ use parking_lot::{Condvar, Mutex};
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use super::{Disk, DiskFile, Entry, Mode};
+use super::{DirEntry, Disk, DiskFile, Mode};
 use crate::clock::Clock;
 pub use fault::Fault;
 use fault::Faults;
@@ -306,7 +306,7 @@ impl Disk for SimulatedDisk {
         Ok(Arc::new(SimulatedFile { inode, disk: self.clone() }))
     }
 
-    fn list(&self, dir: &Path) -> io::Result<Vec<Entry>> {
+    fn list(&self, dir: &Path) -> io::Result<Vec<DirEntry>> {
         let world = self.world.lock();
         let below = |path: &Path| {
             let rest = path.strip_prefix(dir).ok()?;
@@ -316,7 +316,7 @@ impl Disk for SimulatedDisk {
         };
         let mut found: BTreeMap<String, bool> = world.now.keys().filter_map(|path| below(path)).collect();
         found.extend(world.dirs.iter().filter_map(|path| below(path)).map(|(name, _)| (name, true)));
-        Ok(found.into_iter().map(|(name, is_dir)| Entry { name, is_dir }).collect())
+        Ok(found.into_iter().map(|(name, is_dir)| DirEntry { name, is_dir }).collect())
     }
 
     fn create_dir(&self, dir: &Path) -> io::Result<()> {

@@ -53,7 +53,7 @@ impl Assignor {
     }
 }
 
-/// Keeps what may stay, deals the rest to who has least, and then evens out.
+/// Keeps what may stay, deals the rest to the members with the fewest, and then evens out.
 fn uniform(members: &[Candidate<'_>], counts: &BTreeMap<TopicId, i32>) -> Vec<Partitions> {
     let mut shares: Vec<Partitions> = vec![Partitions::new(); members.len()];
     let mut sizes = vec![0usize; members.len()];
@@ -94,7 +94,7 @@ fn uniform(members: &[Candidate<'_>], counts: &BTreeMap<TopicId, i32>) -> Vec<Pa
     shares
 }
 
-/// Moves single partitions from who has more to who has less by two or more, until none can be moved.
+/// Moves single partitions from a member to one that has at least two fewer, until none can be moved.
 fn even_out(members: &[Candidate<'_>], shares: &mut [Partitions], sizes: &mut [usize]) {
     loop {
         let mut by_size: Vec<usize> = (0..members.len()).collect();

@@ -4,22 +4,22 @@ use std::sync::Arc;
 
 use millstream_protocol::{ErrorCode, Str, TopicId};
 
-use super::classic::{Classic, Now, State};
+use super::classic::{Classic, Now, ClassicState};
 use super::consumer::Scope;
 use super::record::{Key, OffsetValue};
-use super::shelf::{Group, Kind};
+use super::shelf::{Group, GroupKind};
 use super::{GROUP_ID_BYTES_MAX, Groups};
 use crate::catalog::Topic;
-use crate::journal::Entry;
+use crate::journal::JournalEntry;
 use crate::partition::Acknowledged;
 
-/// Who commits.
+/// The client that commits.
 #[derive(Debug, Clone)]
 pub(crate) struct Committer {
     pub group_id: Str,
     pub member_id: Str,
     pub instance_id: Option<Str>,
-    /// The generation, or the member's epoch; below zero from who is no member.
+    /// The generation, or the member's epoch; below zero from a client that is no member.
     pub epoch: i32,
     pub version: i16,
 }
@@ -40,28 +40,28 @@ pub(crate) struct Commit {
 pub(crate) type Committed = Result<(Vec<ErrorCode>, Acknowledged), ErrorCode>;
 
 /// The transaction that commits belong to: its producer id and epoch.
-type Transaction = (i64, i16);
+type TransactionOf = (i64, i16);
 
 /// Which offsets are wanted.
 #[derive(Debug, Clone)]
-pub(crate) enum Wanted {
+pub(crate) enum WantedOffsets {
     All,
     Partitions(Vec<(Str, Vec<i32>)>),
 }
 
-/// Who asks for offsets.
+/// The client that asks for offsets.
 #[derive(Debug, Clone)]
 pub(crate) struct Asked {
     pub group_id: Str,
     pub member_id: Option<Str>,
     pub epoch: i32,
-    pub wanted: Wanted,
+    pub wanted: WantedOffsets,
     pub is_stable_required: bool,
 }
 
 /// The offset of a partition, as it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct ToldOffset {
     pub partition: i32,
     pub offset: i64,
     pub leader_epoch: i32,
@@ -76,7 +76,7 @@ impl Groups {
         who: &Committer,
         commits: &[Commit],
         retention_ms: Option<i64>,
-        transaction: Option<Transaction>,
+        transaction: Option<TransactionOf>,
     ) -> Committed {
         if who.group_id.len() > GROUP_ID_BYTES_MAX {
             return Err(ErrorCode::INVALID_GROUP_ID);
@@ -84,9 +84,9 @@ impl Groups {
         let act = |group: &mut Group, now: &Now| self.append_commits(group, who, commits, retention_ms, transaction, now);
         let mut shelf = self.shelf.lock();
         let committed = if who.epoch < 0 {
-            // Whoever keeps offsets without being a member makes the group by that.
-            let kind = |now: &Now| Kind::Classic(Classic::new(now.wall_ms));
-            self.with_new_locked(&mut shelf, &who.group_id, kind, |group, now, _: &mut Vec<Entry>| act(group, now))
+            // A commit without a membership creates the group.
+            let kind = |now: &Now| GroupKind::Classic(Classic::new(now.wall_ms));
+            self.with_new_locked(&mut shelf, &who.group_id, kind, |group, now, _: &mut Vec<JournalEntry>| act(group, now))
         } else {
             let is_told = transaction.is_none() && who.version >= 9;
             let unknown = if is_told { ErrorCode::GROUP_ID_NOT_FOUND } else { ErrorCode::ILLEGAL_GENERATION };
@@ -104,7 +104,7 @@ impl Groups {
         who: &Committer,
         commits: &[Commit],
         retention_ms: Option<i64>,
-        transaction: Option<Transaction>,
+        transaction: Option<TransactionOf>,
         now: &Now,
     ) -> Committed {
         let scope = check_committer(group, who, transaction.is_some(), now)?;
@@ -166,21 +166,21 @@ impl Groups {
     }
 
     /// The offsets of a group, by topic. One that was never committed is told as -1, never as 0.
-    pub(crate) fn offsets(&self, asked: &Asked) -> Result<Vec<(Str, Vec<Told>)>, ErrorCode> {
+    pub(crate) fn offsets(&self, asked: &Asked) -> Result<Vec<(Str, Vec<ToldOffset>)>, ErrorCode> {
         let found = self.look(&asked.group_id, |group, _| {
-            if let Kind::Consumer(consumer) = &group.kind {
+            if let GroupKind::Consumer(consumer) = &group.kind {
                 consumer.check_reader(asked.member_id.as_ref(), asked.epoch)?;
             }
             let id_of = |topic: &str| self.catalog.get(topic).map(|topic| topic.id);
             let wanted = match &asked.wanted {
-                Wanted::Partitions(topics) => topics.clone(),
-                Wanted::All => all_places(group, id_of),
+                WantedOffsets::Partitions(topics) => topics.clone(),
+                WantedOffsets::All => all_places(group, id_of),
             };
             let tell = |topic: &Str, topic_id: Option<TopicId>, partition: i32| {
                 let held = asked.is_stable_required && group.offsets.is_held(topic, partition);
                 // One of a topic that had the name before is nobody's.
                 let value = group.offsets.get(topic, partition).filter(|value| !held && value.is_of(topic_id));
-                Told {
+                ToldOffset {
                     partition,
                     offset: value.map_or(-1, |value| value.offset),
                     leader_epoch: value.map_or(-1, |value| value.leader_epoch),
@@ -197,9 +197,9 @@ impl Groups {
         });
         match (found, &asked.wanted) {
             (Some(found), _) => found,
-            (None, Wanted::All) => Ok(Vec::new()),
-            (None, Wanted::Partitions(topics)) => {
-                let unknown = |partition: &i32| Told {
+            (None, WantedOffsets::All) => Ok(Vec::new()),
+            (None, WantedOffsets::Partitions(topics)) => {
+                let unknown = |partition: &i32| ToldOffset {
                     partition: *partition,
                     offset: -1,
                     leader_epoch: -1,
@@ -231,7 +231,7 @@ fn all_places(group: &Group, id_of: impl Fn(&str) -> Option<TopicId>) -> Vec<(St
 /// Whether somebody may commit, and what, as Kafka decides it.
 fn check_committer(group: &mut Group, who: &Committer, is_transactional: bool, now: &Now) -> Result<Scope, ErrorCode> {
     match &mut group.kind {
-        Kind::Consumer(consumer) => {
+        GroupKind::Consumer(consumer) => {
             if is_transactional && who.epoch < 0 && who.member_id.is_empty() && who.instance_id.is_none() {
                 return Ok(Scope::Everything);
             }
@@ -248,8 +248,8 @@ fn check_committer(group: &mut Group, who: &Committer, is_transactional: bool, n
                 checked => checked,
             }
         }
-        Kind::Classic(classic) => {
-            if who.epoch < 0 && classic.state == State::Empty {
+        GroupKind::Classic(classic) => {
+            if who.epoch < 0 && classic.state == ClassicState::Empty {
                 return Ok(Scope::Everything);
             }
             if who.epoch >= 0 || !who.member_id.is_empty() || who.instance_id.is_some() {
@@ -260,7 +260,7 @@ fn check_committer(group: &mut Group, who: &Committer, is_transactional: bool, n
             } else if !is_transactional {
                 return Err(ErrorCode::UNKNOWN_MEMBER_ID);
             }
-            if !is_transactional && classic.state == State::Completing {
+            if !is_transactional && classic.state == ClassicState::Completing {
                 return Err(ErrorCode::REBALANCE_IN_PROGRESS);
             }
             if !is_transactional {

@@ -11,15 +11,15 @@ use millstream_protocol::{ErrorCode, Str, TopicId};
 
 use super::Groups;
 use super::assignor::Partitions;
-use super::classic::{Classic, State};
+use super::classic::{Classic, ClassicState};
 use super::consumer::{Consumer, union};
 use super::entries::forgetting;
 use super::mixed::CONSUMER;
 use super::offsets::Place;
 use super::record::Key;
-use super::shelf::{Group, Kind};
+use super::shelf::{Group, GroupKind};
 use crate::catalog::Listing;
-use crate::journal::Entry;
+use crate::journal::JournalEntry;
 
 /// A group in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,13 +36,13 @@ impl Groups {
     pub(crate) fn list(&self) -> Vec<Listed> {
         let shelf = self.shelf.lock();
         let listed = |(id, group): (&Str, &Group)| match &group.kind {
-            Kind::Classic(classic) => Listed {
+            GroupKind::Classic(classic) => Listed {
                 id: id.clone(),
                 protocol_type: classic.protocol_type.clone().unwrap_or_default(),
                 state: classic.state.name(),
                 kind: "classic",
             },
-            Kind::Consumer(consumer) => {
+            GroupKind::Consumer(consumer) => {
                 Listed { id: id.clone(), protocol_type: Str::from_static(CONSUMER), state: consumer.state_name(), kind: CONSUMER }
             }
         };
@@ -61,8 +61,8 @@ impl Groups {
     /// A classic group. One that is not known is dead, and from version 6 on an error.
     pub(crate) fn describe_classic(&self, id: &Str, version: i16) -> DescribedGroup {
         let described = self.look(id, |group, _| match &group.kind {
-            Kind::Classic(classic) => Ok(described_classic(id, classic)),
-            Kind::Consumer(_) => Err("is not a classic group"),
+            GroupKind::Classic(classic) => Ok(described_classic(id, classic)),
+            GroupKind::Consumer(_) => Err("is not a classic group"),
         });
         described.unwrap_or(Err("not found")).unwrap_or_else(|sentence| {
             let is_error = version >= 6;
@@ -89,8 +89,8 @@ impl Groups {
             ..Default::default()
         };
         let described = self.look(id, |group, _| match &group.kind {
-            Kind::Consumer(consumer) => described_consumer(id, consumer, name_of, &self.settings.assignors),
-            Kind::Classic(_) => failed(format!("Group {id} is not a consumer group.")),
+            GroupKind::Consumer(consumer) => described_consumer(id, consumer, name_of, &self.settings.assignors),
+            GroupKind::Classic(_) => failed(format!("Group {id} is not a consumer group.")),
         });
         described.unwrap_or_else(|| failed(format!("Group {id} not found.")))
     }
@@ -118,8 +118,8 @@ impl Groups {
         }
         let listing = self.catalog.listing();
         let deleted = self.with(id, |group, now, _| {
-            if let Kind::Classic(classic) = &group.kind
-                && classic.state != State::Empty
+            if let GroupKind::Classic(classic) = &group.kind
+                && classic.state != ClassicState::Empty
                 && classic.protocol_type.as_deref() != Some(CONSUMER)
             {
                 return Err(ErrorCode::NON_EMPTY_GROUP);
@@ -151,7 +151,7 @@ impl Groups {
         let mut shelf = self.shelf.lock();
         let found = shelf.groups.iter().map(|(group_id, group)| (group_id.clone(), group.offsets.places_of(name, id)));
         let found: Vec<(Str, BTreeSet<Place>)> = found.filter(|(_, places)| !places.is_empty()).collect();
-        let entries: Vec<Entry> = found.iter().flat_map(|(group_id, places)| forgetting(group_id, places)).collect();
+        let entries: Vec<JournalEntry> = found.iter().flat_map(|(group_id, places)| forgetting(group_id, places)).collect();
         if let Err(code) = self.take_back(&entries, self.clock.now_ms()) {
             // They are of no topic that exists, so nobody is told of them, and the next start removes them.
             tracing::warn!(topic = name, "the offsets of a topic that is gone could not be removed: {code}");
@@ -191,12 +191,12 @@ impl Groups {
 fn expired(group: &Group, wall_ms: i64, retention_ms: i64, listing: &Listing) -> Vec<Place> {
     // Of a classic group that had members the time since the last one left counts, else each offset's own.
     let emptied_ms = match &group.kind {
-        Kind::Consumer(_) => None,
-        Kind::Classic(classic) if classic.protocol_type.is_none() => None,
-        Kind::Classic(classic) if classic.members.is_empty() => Some(group.emptied_ms),
-        Kind::Classic(classic) if classic.protocol_type.as_deref() == Some(CONSUMER) && classic.state == State::Stable => None,
+        GroupKind::Consumer(_) => None,
+        GroupKind::Classic(classic) if classic.protocol_type.is_none() => None,
+        GroupKind::Classic(classic) if classic.members.is_empty() => Some(group.emptied_ms),
+        GroupKind::Classic(classic) if classic.protocol_type.as_deref() == Some(CONSUMER) && classic.state == ClassicState::Stable => None,
         // Nobody can tell what is read, or what will be in a moment.
-        Kind::Classic(_) => return Vec::new(),
+        GroupKind::Classic(_) => return Vec::new(),
     };
     let mut old = group.offsets.places(|value| match value.expire_ms {
         Some(expire_ms) => wall_ms >= expire_ms,
@@ -210,7 +210,7 @@ fn expired(group: &Group, wall_ms: i64, retention_ms: i64, listing: &Listing) ->
 }
 
 /// The entries that forget a group, its members that the journal may know, and its offsets.
-fn forgetting_group(id: &str, group: &Group) -> Vec<Entry> {
+fn forgetting_group(id: &str, group: &Group) -> Vec<JournalEntry> {
     let members = group.unkept.iter().flat_map(|unkept| &unkept.members);
     let members = members.map(|member| Key::Member { group: id.to_owned(), member: member.to_string() }.forget());
     let places = group.offsets.every_place();
@@ -220,9 +220,11 @@ fn forgetting_group(id: &str, group: &Group) -> Vec<Entry> {
 /// What the members are subscribed to, if they are consumers; `None` if nobody can tell.
 fn subscriptions(group: &Group, listing: &Listing) -> Option<BTreeSet<Str>> {
     match &group.kind {
-        Kind::Consumer(consumer) => Some(consumer.subscribed(&listing.topics)),
-        Kind::Classic(classic) if classic.protocol_type.as_deref() != Some(CONSUMER) || classic.members.is_empty() => Some(BTreeSet::new()),
-        Kind::Classic(classic) => {
+        GroupKind::Consumer(consumer) => Some(consumer.subscribed(&listing.topics)),
+        GroupKind::Classic(classic) if classic.protocol_type.as_deref() != Some(CONSUMER) || classic.members.is_empty() => {
+            Some(BTreeSet::new())
+        }
+        GroupKind::Classic(classic) => {
             let protocol = classic.protocol_name.as_ref()?;
             let mut topics = BTreeSet::new();
             for member in classic.members.values() {
@@ -244,7 +246,7 @@ fn subscribed_topics(metadata: &[u8]) -> Option<Vec<Str>> {
 }
 
 fn described_classic(id: &Str, classic: &Classic) -> DescribedGroup {
-    let is_stable = classic.state == State::Stable;
+    let is_stable = classic.state == ClassicState::Stable;
     let protocol = classic.protocol_name.clone().filter(|_| is_stable).unwrap_or_default();
     let members = classic.members.iter().map(|(id, member)| DescribedMember {
         member_id: id.clone(),

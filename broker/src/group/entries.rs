@@ -4,13 +4,13 @@ use super::classic::{Change, Classic};
 use super::consumer::{Changes, Consumer};
 use super::offsets::Place;
 use super::record::{ConsumerValue, GroupValue, Key};
-use crate::journal::Entry;
+use crate::journal::JournalEntry;
 
-pub(super) fn classic_entry(id: &str, classic: &Classic, change: Change) -> Option<Entry> {
+pub(super) fn classic_entry(id: &str, classic: &Classic, change: Change) -> Option<JournalEntry> {
     (change == Change::Settled).then(|| Key::Group { group: id.to_owned() }.set(&GroupValue::Classic(classic.to_value())))
 }
 
-pub(super) fn consumer_entries(id: &str, consumer: &Consumer, changes: Changes) -> Vec<Entry> {
+pub(super) fn consumer_entries(id: &str, consumer: &Consumer, changes: Changes) -> Vec<JournalEntry> {
     let mut entries = Vec::new();
     for member in changes.members {
         let key = Key::Member { group: id.to_owned(), member: member.to_string() };
@@ -24,7 +24,7 @@ pub(super) fn consumer_entries(id: &str, consumer: &Consumer, changes: Changes) 
 }
 
 /// The entries that forget offsets.
-pub(super) fn forgetting<'a>(group: &'a str, places: impl IntoIterator<Item = &'a Place>) -> impl Iterator<Item = Entry> {
+pub(super) fn forgetting<'a>(group: &'a str, places: impl IntoIterator<Item = &'a Place>) -> impl Iterator<Item = JournalEntry> {
     let key = |(topic, partition): &Place| Key::Offset { group: group.to_owned(), topic: topic.clone(), partition: *partition };
     places.into_iter().map(move |place| key(place).forget())
 }

@@ -9,13 +9,13 @@ use millstream_protocol::{ErrorCode, Str, TopicId};
 use tokio::sync::oneshot;
 
 use super::classic::{Classic, Joining, Now, join_failed, sync_failed};
-use super::consumer::{Changes, Consumer, LEAVE, LEAVE_STATIC, Refused, World};
+use super::consumer::{Changes, Consumer, LEAVE, LEAVE_STATIC, RefusedHeartbeat, Surroundings};
 use super::entries::{classic_entry, consumer_entries};
 use super::record::Key;
-use super::shelf::{Group, Kind};
+use super::shelf::{Group, GroupKind};
 use super::{Client, Groups, consumer, is_group_id};
 use crate::catalog::Listing;
-use crate::journal::Entry;
+use crate::journal::JournalEntry;
 
 impl Groups {
     /// A member joins a classic group. The answer comes when the group has settled.
@@ -35,7 +35,7 @@ impl Groups {
             let id = &request.group_id;
             self.with_new(
                 id,
-                |now| Kind::Classic(Classic::new(now.wall_ms)),
+                |now| GroupKind::Classic(Classic::new(now.wall_ms)),
                 |group, now, entries| {
                     let joining = Joining { request, version, client };
                     match classic_kind(id, group, now.wall_ms, entries) {
@@ -61,10 +61,10 @@ impl Groups {
         joining: Joining<'_>,
         group: &mut Group,
         now: &Now,
-        entries: &mut Vec<Entry>,
+        entries: &mut Vec<JournalEntry>,
     ) -> Result<JoinGroupResponse, ErrorCode> {
         let id = &joining.request.group_id;
-        let Kind::Consumer(consumer) = &mut group.kind else { return Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL) };
+        let GroupKind::Consumer(consumer) = &mut group.kind else { return Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL) };
         let listing = self.catalog.listing();
         let (epoch, mut changes) = (consumer.epoch, Changes::default());
         let downgrade = (self.settings.is_downgrade_allowed, self.settings.size_max);
@@ -77,8 +77,8 @@ impl Groups {
     }
 
     /// What a consumer group does not know by itself.
-    fn world<'a>(&'a self, id: &str, listing: &'a Listing, now: &Now) -> World<'a> {
-        World {
+    fn world<'a>(&'a self, id: &str, listing: &'a Listing, now: &Now) -> Surroundings<'a> {
+        Surroundings {
             now_ms: now.ms,
             listing,
             settings: self.owns.holding(id, self.of_all()),
@@ -101,11 +101,11 @@ impl Groups {
         let id = request.group_id.clone();
         // Without a group the sender goes, and the receiver knows.
         self.with(&id, |group, now, entries| match &mut group.kind {
-            Kind::Classic(classic) => {
+            GroupKind::Classic(classic) => {
                 let change = classic.sync(request, sender, now);
                 entries.extend(classic_entry(&id, classic, change));
             }
-            Kind::Consumer(consumer) => {
+            GroupKind::Consumer(consumer) => {
                 let synced = consumer.sync(&request, &self.catalog.listing(), now.ms);
                 let _ = sender.send(synced.unwrap_or_else(sync_failed));
             }
@@ -119,12 +119,14 @@ impl Groups {
             return ErrorCode::INVALID_GROUP_ID;
         }
         let act = |group: &mut Group, now: &Now| match &mut group.kind {
-            Kind::Classic(classic) => classic.heartbeat(&request.member_id, request.group_instance_id.as_ref(), request.generation_id, now),
-            Kind::Consumer(consumer) => consumer.classic_heartbeat(request, now.ms),
+            GroupKind::Classic(classic) => {
+                classic.heartbeat(&request.member_id, request.group_instance_id.as_ref(), request.generation_id, now)
+            }
+            GroupKind::Consumer(consumer) => consumer.classic_heartbeat(request, now.ms),
         };
         let mut shelf = self.shelf.lock();
-        // Whoever has to join a consumer group again has a time for it.
-        let is_due_sooner = shelf.groups.get(&request.group_id).is_some_and(|group| matches!(group.kind, Kind::Consumer(_)));
+        // A member that has to join a consumer group again has a deadline for it.
+        let is_due_sooner = shelf.groups.get(&request.group_id).is_some_and(|group| matches!(group.kind, GroupKind::Consumer(_)));
         let code = if is_due_sooner {
             self.with_locked(&mut shelf, &request.group_id, |group, now, _| act(group, now))
         } else {
@@ -143,7 +145,7 @@ impl Groups {
             if version >= 3 { request.members } else { vec![LeavingMember { member_id: request.member_id, ..Default::default() }] };
         let code = |result: Result<(), ErrorCode>| result.err().unwrap_or(ErrorCode::NONE);
         let left = self.with(id, |group, now, entries| match &mut group.kind {
-            Kind::Classic(classic) => {
+            GroupKind::Classic(classic) => {
                 let mut leave = |member: &LeavingMember| {
                     let change = classic.leave(&member.member_id, member.group_instance_id.as_ref(), now)?;
                     entries.extend(classic_entry(id, classic, change));
@@ -151,7 +153,7 @@ impl Groups {
                 };
                 leaving.iter().map(|member| code(leave(member))).collect()
             }
-            Kind::Consumer(_) => self.take_members(id, group, now, entries, |consumer, changes| {
+            GroupKind::Consumer(_) => self.take_members(id, group, now, entries, |consumer, changes| {
                 let found = leaving.iter().map(|member| consumer.find(&member.member_id, member.group_instance_id.as_ref()));
                 let found: Vec<Result<Str, ErrorCode>> = found.collect();
                 consumer.remove_all(&found.iter().flatten().cloned().collect(), changes);
@@ -194,7 +196,7 @@ impl Groups {
         request: &ConsumerGroupHeartbeatRequest,
         version: i16,
         client: Client,
-    ) -> Result<ConsumerGroupHeartbeatResponse, Refused> {
+    ) -> Result<ConsumerGroupHeartbeatResponse, RefusedHeartbeat> {
         consumer::check(request, version, &self.settings.assignors)?;
         if !is_group_id(&request.group_id) {
             return Err((ErrorCode::INVALID_GROUP_ID, "The group id is too long.".into()));
@@ -202,8 +204,8 @@ impl Groups {
         let id = &request.group_id;
         if matches!(request.member_epoch, LEAVE | LEAVE_STATIC) {
             let left = self.with(id, |group, now, entries| match &group.kind {
-                Kind::Classic(_) => Err(not_a_consumer_group(id)),
-                Kind::Consumer(_) => self.take_members(id, group, now, entries, |consumer, changes| consumer.leave(request, changes)),
+                GroupKind::Classic(_) => Err(not_a_consumer_group(id)),
+                GroupKind::Consumer(_) => self.take_members(id, group, now, entries, |consumer, changes| consumer.leave(request, changes)),
             });
             left.unwrap_or_else(|| Err((ErrorCode::GROUP_ID_NOT_FOUND, format!("Group {id} not found."))))?;
             return Ok(ConsumerGroupHeartbeatResponse {
@@ -213,53 +215,47 @@ impl Groups {
             });
         }
         let member_id = if request.member_id.is_empty() { TopicId(rand::random()).to_string().into() } else { request.member_id.clone() };
-        let act = |group: &mut Group, now: &Now, entries: &mut Vec<Entry>| {
+        let act = |group: &mut Group, now: &Now, entries: &mut Vec<JournalEntry>| {
             // Of two requests the later one knows no older topics.
             let listing = self.catalog.listing();
             let world = self.world(id, &listing, now);
             let mut changes = Changes::default();
-            if let Kind::Classic(classic) = &mut group.kind {
+            if let GroupKind::Classic(classic) = &mut group.kind {
                 let upgraded = if request.member_epoch == 0 { self.upgraded(classic, &listing, now) } else { None };
                 let mut consumer = upgraded.ok_or_else(|| not_a_consumer_group(id))?;
-                // Who is refused changes nothing.
+                // A refused member changes nothing.
                 let answer = consumer.heartbeat(request, &member_id, client, &world, &mut changes)?;
                 changes.is_group_changed = true;
                 changes.members.extend(consumer.members.keys().cloned());
                 classic.refuse_waiting(ErrorCode::REBALANCE_IN_PROGRESS);
                 entries.extend(consumer_entries(id, &consumer, changes));
-                group.kind = Kind::Consumer(consumer);
+                group.kind = GroupKind::Consumer(consumer);
                 return Ok(answer);
             }
-            let Kind::Consumer(consumer) = &mut group.kind else { return Err(not_a_consumer_group(id)) };
+            let GroupKind::Consumer(consumer) = &mut group.kind else { return Err(not_a_consumer_group(id)) };
             let answer = consumer.heartbeat(request, &member_id, client, &world, &mut changes);
             entries.extend(consumer_entries(id, consumer, changes));
             answer
         };
         if request.member_epoch == 0 {
-            return self.with_new(id, |_| Kind::Consumer(Consumer::new()), act);
+            return self.with_new(id, |_| GroupKind::Consumer(Consumer::new()), act);
         }
         self.with(id, act).unwrap_or_else(|| Err((ErrorCode::GROUP_ID_NOT_FOUND, format!("Group {id} not found."))))
     }
 }
 
-fn not_a_consumer_group(id: &str) -> Refused {
+fn not_a_consumer_group(id: &str) -> RefusedHeartbeat {
     (ErrorCode::GROUP_ID_NOT_FOUND, format!("Group {id} is not a consumer group."))
 }
 
-/// A random id that the broker gives out, in the usual form.
-pub(super) fn uuid() -> String {
-    let hex = format!("{:032x}", rand::random::<u128>());
-    format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
-}
-
 /// The group as a classic one; an empty consumer group becomes one.
-fn classic_kind<'g>(id: &str, group: &'g mut Group, wall_ms: i64, entries: &mut Vec<Entry>) -> Option<&'g mut Classic> {
-    if matches!(&group.kind, Kind::Consumer(consumer) if consumer.members.is_empty()) {
-        group.kind = Kind::Classic(Classic::new(wall_ms));
+fn classic_kind<'g>(id: &str, group: &'g mut Group, wall_ms: i64, entries: &mut Vec<JournalEntry>) -> Option<&'g mut Classic> {
+    if matches!(&group.kind, GroupKind::Consumer(consumer) if consumer.members.is_empty()) {
+        group.kind = GroupKind::Classic(Classic::new(wall_ms));
         entries.push(Key::Group { group: id.to_owned() }.forget());
     }
     match &mut group.kind {
-        Kind::Classic(classic) => Some(classic),
-        Kind::Consumer(_) => None,
+        GroupKind::Classic(classic) => Some(classic),
+        GroupKind::Consumer(_) => None,
     }
 }

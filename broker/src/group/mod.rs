@@ -14,10 +14,10 @@ mod commit;
 mod consumer;
 mod describe;
 mod entries;
+mod member_id;
 mod membership;
 mod mixed;
 mod offsets;
-mod pace;
 mod properties;
 mod record;
 mod replay;
@@ -36,18 +36,18 @@ use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::GroupSettings;
 use crate::config::group::ConsumerSettings;
-use crate::journal::{Entry, Journal};
+use crate::journal::{Journal, JournalEntry};
 use crate::partition::Acknowledged;
 use classic::Now;
 use entries::classic_entry;
 use properties::Owns;
 use record::Key;
-use shelf::{Group, Kind, Shelf, Unkept};
+use shelf::{Group, GroupKind, Shelf, Unkept};
 
-pub(crate) use commit::{Asked, Commit, Committer, Told, Wanted};
+pub(crate) use commit::{Asked, Commit, Committer, ToldOffset, WantedOffsets};
 pub(crate) use describe::Listed;
 
-/// Who a member is, for those who look.
+/// What descriptions of a group tell of a member's client.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Client {
     pub id: Str,
@@ -106,11 +106,11 @@ impl Groups {
     }
 
     /// Forgets what the journal holds; what it does not take is still there after a restart, and so it has to stay here, too.
-    fn take_back(&self, entries: &[Entry], wall_ms: i64) -> Result<(), ErrorCode> {
+    fn take_back(&self, entries: &[JournalEntry], wall_ms: i64) -> Result<(), ErrorCode> {
         if entries.is_empty() { Ok(()) } else { self.journal.append(entries, None, wall_ms).map(drop) }
     }
 
-    /// Makes the journal's topic, so that whoever looks for the coordinator finds it ready.
+    /// Makes the journal's topic, so that a client that looks for the coordinator finds it ready.
     pub(crate) fn prepare(&self) -> Result<(), ErrorCode> {
         self.journal.partition(self.clock.now_ms()).map(|_| ())
     }
@@ -121,7 +121,7 @@ impl Groups {
     }
 
     /// Does something to a group that is there, and keeps what that changes.
-    fn with<R>(&self, id: &Str, act: impl FnOnce(&mut Group, &Now, &mut Vec<Entry>) -> R) -> Option<R> {
+    fn with<R>(&self, id: &Str, act: impl FnOnce(&mut Group, &Now, &mut Vec<JournalEntry>) -> R) -> Option<R> {
         let mut shelf = self.shelf.lock();
         self.with_locked(&mut shelf, id, act)
     }
@@ -141,7 +141,12 @@ impl Groups {
     }
 
     /// Does something to a group that is made if it is not there.
-    fn with_new<R>(&self, id: &Str, kind: impl FnOnce(&Now) -> Kind, act: impl FnOnce(&mut Group, &Now, &mut Vec<Entry>) -> R) -> R {
+    fn with_new<R>(
+        &self,
+        id: &Str,
+        kind: impl FnOnce(&Now) -> GroupKind,
+        act: impl FnOnce(&mut Group, &Now, &mut Vec<JournalEntry>) -> R,
+    ) -> R {
         let mut shelf = self.shelf.lock();
         self.with_new_locked(&mut shelf, id, kind, act)
     }
@@ -150,8 +155,8 @@ impl Groups {
         &self,
         shelf: &mut Shelf,
         id: &Str,
-        kind: impl FnOnce(&Now) -> Kind,
-        act: impl FnOnce(&mut Group, &Now, &mut Vec<Entry>) -> R,
+        kind: impl FnOnce(&Now) -> GroupKind,
+        act: impl FnOnce(&mut Group, &Now, &mut Vec<JournalEntry>) -> R,
     ) -> R {
         let now = self.now();
         let id = id.detached();
@@ -159,7 +164,7 @@ impl Groups {
         self.with_locked(shelf, &id, act).expect("it was made above")
     }
 
-    fn with_locked<R>(&self, shelf: &mut Shelf, id: &Str, act: impl FnOnce(&mut Group, &Now, &mut Vec<Entry>) -> R) -> Option<R> {
+    fn with_locked<R>(&self, shelf: &mut Shelf, id: &Str, act: impl FnOnce(&mut Group, &Now, &mut Vec<JournalEntry>) -> R) -> Option<R> {
         let now = self.now();
         let group = shelf.groups.get_mut(id)?;
         let mut entries = Vec::new();
@@ -185,7 +190,7 @@ impl Groups {
 
     /// Membership that cannot be kept goes on in memory: it is not promised. The journal gets it as a whole as soon as it takes
     /// something, since with some of it two members would have the same partition after a restart.
-    fn keep(&self, id: &Str, group: &mut Group, mut entries: Vec<Entry>, now: &Now) {
+    fn keep(&self, id: &Str, group: &mut Group, mut entries: Vec<JournalEntry>, now: &Now) {
         if let Some(unkept) = &group.unkept {
             if entries.is_empty() && now.ms < unkept.retry_ms {
                 return;
@@ -205,7 +210,7 @@ impl Groups {
             Some(unkept) => unkept.retry_ms = retry_ms,
             None => {
                 let mut members: BTreeSet<Str> = entries.iter().filter_map(|entry| Key::read(&entry.key).ok()?.member()).collect();
-                if let Kind::Consumer(consumer) = &group.kind {
+                if let GroupKind::Consumer(consumer) = &group.kind {
                     members.extend(consumer.members.keys().cloned());
                 }
                 group.unkept = Some(Unkept { members, retry_ms });
@@ -236,11 +241,11 @@ impl Groups {
         let due: Vec<Str> = shelf.deadlines.iter().take_while(|(ms, _)| *ms <= now_ms).map(|(_, id)| id.clone()).collect();
         for id in due {
             self.with_locked(&mut shelf, &id, |group, now, entries| match &mut group.kind {
-                Kind::Classic(classic) => {
+                GroupKind::Classic(classic) => {
                     let change = classic.tick(now);
                     entries.extend(classic_entry(&id, classic, change));
                 }
-                Kind::Consumer(_) => self.take_members(&id, group, now, entries, |consumer, changes| consumer.tick(now.ms, changes)),
+                GroupKind::Consumer(_) => self.take_members(&id, group, now, entries, |consumer, changes| consumer.tick(now.ms, changes)),
             });
         }
     }

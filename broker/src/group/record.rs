@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Properties;
 use crate::durable::{self, DurableError};
-use crate::journal::Entry;
+use crate::journal::JournalEntry;
 
 const VERSION: u8 = 1;
 
@@ -224,12 +224,12 @@ impl Key {
         }
     }
 
-    pub(super) fn set<T: Value>(&self, value: &T) -> Entry {
-        Entry { key: durable::encode(VERSION, self), value: Some(durable::encode(T::VERSION, value)) }
+    pub(super) fn set<T: Value>(&self, value: &T) -> JournalEntry {
+        JournalEntry { key: durable::encode(VERSION, self), value: Some(durable::encode(T::VERSION, value)) }
     }
 
-    pub(super) fn forget(&self) -> Entry {
-        Entry { key: durable::encode(VERSION, self), value: None }
+    pub(super) fn forget(&self) -> JournalEntry {
+        JournalEntry { key: durable::encode(VERSION, self), value: None }
     }
 
     pub(super) fn read(bytes: &[u8]) -> Result<Self, DurableError> {

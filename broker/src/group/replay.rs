@@ -13,7 +13,7 @@ use super::consumer::Consumer;
 use super::entries::forgetting;
 use super::properties::Owns;
 use super::record::{ConsumerMemberValue, GroupValue, Key, OffsetValue, Value};
-use super::shelf::{Group, Kind, Shelf};
+use super::shelf::{Group, GroupKind, Shelf};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::GroupSettings;
@@ -46,7 +46,7 @@ impl Groups {
         // Of topics that are gone, whose own end the journal did not see.
         let mut orphans = Vec::new();
         shelf.groups.retain(|id, group| {
-            if let Kind::Consumer(consumer) = &mut group.kind {
+            if let GroupKind::Consumer(consumer) = &mut group.kind {
                 consumer.begin_sessions(now_ms, owns.holding(id, settings.consumer).session_timeout_ms);
                 consumer.settle(&listing);
             }
@@ -79,7 +79,7 @@ fn restore(
     if let Some(producer_id) = producer_id {
         shelf.note_holder(producer_id, &id);
     }
-    let group = shelf.groups.entry(id).or_insert_with(|| Group::new(Kind::Classic(Classic::new(wall_ms)), wall_ms));
+    let group = shelf.groups.entry(id).or_insert_with(|| Group::new(GroupKind::Classic(Classic::new(wall_ms)), wall_ms));
     match (key, value) {
         (Key::Offset { topic, partition, .. }, Some(value)) => {
             let value = OffsetValue::read(value)?;
@@ -94,32 +94,32 @@ fn restore(
             match (restored, &mut group.kind) {
                 (GroupValue::Classic(value), kind) => {
                     group.emptied_ms = value.changed_ms;
-                    *kind = Kind::Classic(Classic::restored(value, now_ms));
+                    *kind = GroupKind::Classic(Classic::restored(value, now_ms));
                 }
                 (GroupValue::Consumer(value), kind) => {
-                    let mut consumer = match std::mem::replace(kind, Kind::Classic(Classic::new(wall_ms))) {
-                        Kind::Consumer(consumer) => consumer,
-                        Kind::Classic(_) => Consumer::new(),
+                    let mut consumer = match std::mem::replace(kind, GroupKind::Classic(Classic::new(wall_ms))) {
+                        GroupKind::Consumer(consumer) => consumer,
+                        GroupKind::Classic(_) => Consumer::new(),
                     };
                     (consumer.epoch, consumer.target_epoch) = (value.epoch, value.target_epoch);
-                    *kind = Kind::Consumer(consumer);
+                    *kind = GroupKind::Consumer(consumer);
                 }
             }
         }
         (Key::Group { .. }, None) => {
-            group.kind = Kind::Classic(Classic::new(wall_ms));
+            group.kind = GroupKind::Classic(Classic::new(wall_ms));
         }
         (Key::Member { member, .. }, Some(value)) => {
-            if !matches!(group.kind, Kind::Consumer(_)) {
+            if !matches!(group.kind, GroupKind::Consumer(_)) {
                 // The entry of its group follows.
-                group.kind = Kind::Consumer(Consumer::new());
+                group.kind = GroupKind::Consumer(Consumer::new());
             }
-            if let Kind::Consumer(consumer) = &mut group.kind {
+            if let GroupKind::Consumer(consumer) = &mut group.kind {
                 consumer.restore(&member, ConsumerMemberValue::read(value)?, now_ms);
             }
         }
         (Key::Member { member, .. }, None) => {
-            if let Kind::Consumer(consumer) = &mut group.kind {
+            if let GroupKind::Consumer(consumer) = &mut group.kind {
                 consumer.forget(&member);
             }
         }

@@ -5,22 +5,22 @@ use std::collections::{BTreeSet, HashMap};
 
 use millstream_protocol::Str;
 
-use super::classic::{Classic, State};
+use super::classic::{Classic, ClassicState};
 use super::consumer::{Changes, Consumer};
 use super::entries::consumer_entries;
 use super::offsets::Offsets;
 use super::record::{GroupValue, Key};
-use crate::journal::Entry;
+use crate::journal::JournalEntry;
 
 #[derive(Debug)]
-pub(super) enum Kind {
+pub(super) enum GroupKind {
     Classic(Classic),
     Consumer(Consumer),
 }
 
 #[derive(Debug)]
 pub(super) struct Group {
-    pub kind: Kind,
+    pub kind: GroupKind,
     pub offsets: Offsets,
     /// As it stands among the deadlines.
     pub deadline_ms: Option<i64>,
@@ -40,14 +40,14 @@ pub(super) struct Unkept {
 }
 
 impl Group {
-    pub(super) fn new(kind: Kind, wall_ms: i64) -> Self {
+    pub(super) fn new(kind: GroupKind, wall_ms: i64) -> Self {
         Group { kind, offsets: Offsets::default(), deadline_ms: None, emptied_ms: wall_ms, is_kept: false, unkept: None }
     }
 
     pub(super) fn member_count(&self) -> usize {
         match &self.kind {
-            Kind::Classic(classic) => classic.members.len(),
-            Kind::Consumer(consumer) => consumer.members.len(),
+            GroupKind::Classic(classic) => classic.members.len(),
+            GroupKind::Consumer(consumer) => consumer.members.len(),
         }
     }
 
@@ -58,31 +58,31 @@ impl Group {
     /// Nothing but a name: nobody would miss it.
     pub(super) fn is_unused(&self) -> bool {
         let is_unused = match &self.kind {
-            Kind::Classic(classic) => classic.is_unused() && classic.generation == 0,
-            Kind::Consumer(consumer) => consumer.is_unused(),
+            GroupKind::Classic(classic) => classic.is_unused() && classic.generation == 0,
+            GroupKind::Consumer(consumer) => consumer.is_unused(),
         };
         is_unused && self.offsets.is_empty() && !self.is_kept && self.unkept.is_none()
     }
 
     pub(super) fn next_deadline_ms(&self) -> Option<i64> {
         match &self.kind {
-            Kind::Classic(classic) => classic.next_deadline_ms(),
-            Kind::Consumer(consumer) => consumer.next_deadline_ms(),
+            GroupKind::Classic(classic) => classic.next_deadline_ms(),
+            GroupKind::Consumer(consumer) => consumer.next_deadline_ms(),
         }
     }
 
     /// Everything that is to be kept of its members, after appends that failed; nothing while it is between two generations.
-    pub(super) fn members_anew(&self, id: &str, unkept: &Unkept) -> Vec<Entry> {
+    pub(super) fn members_anew(&self, id: &str, unkept: &Unkept) -> Vec<JournalEntry> {
         let member = |member: &Str| Key::Member { group: id.to_owned(), member: member.to_string() }.forget();
         match &self.kind {
-            Kind::Classic(classic) if matches!(classic.state, State::Preparing | State::Completing) => Vec::new(),
-            Kind::Classic(classic) => {
+            GroupKind::Classic(classic) if matches!(classic.state, ClassicState::Preparing | ClassicState::Completing) => Vec::new(),
+            GroupKind::Classic(classic) => {
                 let key = Key::Group { group: id.to_owned() };
                 let is_known = classic.generation > 0;
                 let group = if is_known { key.set(&GroupValue::Classic(classic.to_value())) } else { key.forget() };
                 unkept.members.iter().map(member).chain([group]).collect()
             }
-            Kind::Consumer(consumer) => {
+            GroupKind::Consumer(consumer) => {
                 let members = unkept.members.iter().chain(consumer.members.keys()).cloned().collect();
                 consumer_entries(id, consumer, Changes { is_group_changed: true, members })
             }
@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn a_group_that_is_removed_is_held_by_nobody() {
         let mut shelf = Shelf::default();
-        let mut group = Group::new(Kind::Classic(Classic::new(0)), 0);
+        let mut group = Group::new(GroupKind::Classic(Classic::new(0)), 0);
         let value = OffsetValue { offset: 1, leader_epoch: -1, metadata: String::new(), commit_ms: 0, expire_ms: None, topic_id: None };
         group.offsets.hold(7, ("t".into(), 0), value);
         let id = Str::from("g");

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// A batch that a search may start at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Entry {
+pub(crate) struct IndexEntry {
     /// Its base offset.
     pub offset: i64,
     /// Its place in the file.
@@ -37,7 +37,7 @@ pub(crate) struct Aborted {
 /// What is kept of a sealed segment beside its batches.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Index {
-    pub entries: Vec<Entry>,
+    pub entries: Vec<IndexEntry>,
     /// Bytes of batches.
     pub bytes: u64,
     /// One past the last offset.
@@ -58,7 +58,7 @@ impl Index {
     /// Counts a batch that was written at the end.
     pub(crate) fn push(&mut self, base_offset: i64, last_offset: i64, batch_bytes: u64, timestamp: i64, interval_bytes: u64) {
         if self.entries.is_empty() || std::mem::take(&mut self.is_entry_due) || self.bytes - self.indexed_to >= interval_bytes {
-            self.entries.push(Entry { offset: base_offset, position: self.bytes, max_timestamp_before: self.max_timestamp });
+            self.entries.push(IndexEntry { offset: base_offset, position: self.bytes, max_timestamp_before: self.max_timestamp });
             self.indexed_to = self.bytes;
         }
         self.bytes += batch_bytes;

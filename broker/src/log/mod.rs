@@ -4,9 +4,11 @@
 //! the first 16 bytes. This module appends, rolls, reads, cuts at the front and recovers; it knows nothing of
 //! producers, acknowledgements or clients: that is `partition`.
 
+pub(crate) mod batch_facts;
 mod damage;
 pub(crate) mod format;
 pub(crate) mod index;
+pub(crate) mod index_file;
 pub(crate) mod read;
 pub(crate) mod recovery;
 mod scan;
@@ -26,9 +28,10 @@ use thiserror::Error;
 
 use crate::disk::Disk;
 use index::Aborted;
+use index_file::IndexFile;
 use read::ReadPlan;
 use segment::Segment;
-use sync::{IndexToStore, Sealing, Unsynced};
+use sync::{Sealing, Unsynced};
 
 /// Why the log cannot do what was asked.
 #[derive(Debug, Error)]
@@ -228,7 +231,7 @@ impl Log {
         self.active.as_ref().filter(|active| active.bytes() > 0).map(|active| active.active_index().max_timestamp)
     }
 
-    /// Puts one segment in the place of some that follow one another. Those stay readable for whoever has them.
+    /// Puts one segment in the place of some that follow one another. Readers that have those can go on reading them.
     pub(crate) fn replace(&mut self, first_base: i64, count: usize, segment: Arc<Segment>) {
         let from = self.sealed.partition_point(|sealed| sealed.base_offset < first_base);
         self.sealed.splice(from..from + count, [segment]);
@@ -288,8 +291,8 @@ impl Log {
     }
 
     /// The index of a segment as it is now, to be stored once the segment is durable as far as that.
-    pub(crate) fn index_to_store(&self, base_offset: i64, aborted: &[Aborted]) -> Option<IndexToStore> {
-        self.segments().find(|segment| segment.base_offset == base_offset).map(|segment| segment.index_to_store(aborted))
+    pub(crate) fn index_file(&self, base_offset: i64, aborted: &[Aborted]) -> Option<IndexFile> {
+        self.segments().find(|segment| segment.base_offset == base_offset).map(|segment| segment.index_file(aborted))
     }
 
     /// Whether something that was found here has to be synced before anybody reads it.

@@ -19,7 +19,7 @@ use crate::disk::{DiskFile, is_unreadable, read_around};
 /// A read that was decided under the partition's lock and is done outside of it.
 #[derive(Debug)]
 pub(crate) struct ReadPlan {
-    source: Source,
+    source: PlanSource,
     path: PathBuf,
     from: Start,
     end: u64,
@@ -30,7 +30,7 @@ pub(crate) struct ReadPlan {
 }
 
 #[derive(Debug)]
-enum Source {
+enum PlanSource {
     Sealed(Arc<Segment>),
     Active(Active),
 }
@@ -62,7 +62,7 @@ impl ReadPlan {
         // The index changes under the lock: the plan keeps what it needs of it.
         let index = segment.active_index();
         ReadPlan {
-            source: Source::Active(Active {
+            source: PlanSource::Active(Active {
                 file: segment.file.clone(),
                 verified: segment.verified.clone(),
                 near: index.start_within(index.start_of(offset).position.saturating_add(room as u64), end),
@@ -83,7 +83,7 @@ impl ReadPlan {
             end: segment.bytes(),
             offset,
             base_offset: segment.base_offset,
-            source: Source::Sealed(segment),
+            source: PlanSource::Sealed(segment),
             may_have_gaps: false,
         }
     }
@@ -178,8 +178,8 @@ impl ReadPlan {
 
     pub(super) fn verified(&self) -> &Verified {
         match &self.source {
-            Source::Sealed(segment) => &segment.verified,
-            Source::Active(active) => &active.verified,
+            PlanSource::Sealed(segment) => &segment.verified,
+            PlanSource::Active(active) => &active.verified,
         }
     }
 
@@ -187,8 +187,8 @@ impl ReadPlan {
     /// when the plan was made.
     pub(super) fn indexed_before(&self, position: u64, offset: i64) -> Option<Start> {
         match &self.source {
-            Source::Sealed(segment) => segment.index_at_hand().map(|index| index.start_within(position, offset)),
-            Source::Active(active) => Some(active.near).filter(|near| near.position <= position && near.offset <= offset),
+            PlanSource::Sealed(segment) => segment.index_at_hand().map(|index| index.start_within(position, offset)),
+            PlanSource::Active(active) => Some(active.near).filter(|near| near.position <= position && near.offset <= offset),
         }
     }
 
@@ -206,10 +206,18 @@ impl ReadPlan {
         self.end
     }
 
+    /// Where it begins, if that is known without the disk.
+    pub(super) fn start_at_hand(&self) -> Option<Start> {
+        match &self.source {
+            PlanSource::Sealed(segment) => segment.index_at_hand().map(|index| self.from.max(index.start_of(self.offset))),
+            PlanSource::Active(_) => Some(self.from),
+        }
+    }
+
     pub(super) fn start(&self) -> Result<Start, LogError> {
         match &self.source {
-            Source::Sealed(segment) => Ok(self.from.max(segment.index()?.start_of(self.offset))),
-            Source::Active(_) => Ok(self.from),
+            PlanSource::Sealed(segment) => Ok(self.from.max(segment.index()?.start_of(self.offset))),
+            PlanSource::Active(_) => Ok(self.from),
         }
     }
 
@@ -277,8 +285,8 @@ impl ReadPlan {
 
     pub(super) fn file(&self) -> &dyn DiskFile {
         match &self.source {
-            Source::Sealed(segment) => &*segment.file,
-            Source::Active(active) => &*active.file,
+            PlanSource::Sealed(segment) => &*segment.file,
+            PlanSource::Active(active) => &*active.file,
         }
     }
 }

@@ -13,8 +13,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use millstream_protocol::record::{Marker, RecordBatch};
+use millstream_protocol::record::RecordBatch;
 
+use super::batch_facts::BatchFacts;
 use super::index::{Aborted, Index};
 use super::scan::{Scan, Scanned};
 use super::segment::{Segment, StoredIndex, remove_files};
@@ -50,37 +51,6 @@ impl Findings {
     fn note_epoch(&mut self, batch: &RecordBatch) {
         if self.epochs.last().is_none_or(|(epoch, _)| *epoch < batch.leader_epoch()) {
             self.epochs.push((batch.leader_epoch(), batch.base_offset()));
-        }
-    }
-}
-
-/// What is remembered of a batch without its records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct BatchFacts {
-    pub base_offset: i64,
-    pub last_offset: i64,
-    pub producer_id: i64,
-    pub producer_epoch: i16,
-    pub base_sequence: i32,
-    pub last_sequence: i32,
-    pub max_timestamp: i64,
-    pub is_transactional: bool,
-    /// Of a batch that ends a transaction.
-    pub marker: Option<Marker>,
-}
-
-impl From<&RecordBatch> for BatchFacts {
-    fn from(batch: &RecordBatch) -> Self {
-        BatchFacts {
-            base_offset: batch.base_offset(),
-            last_offset: batch.last_offset(),
-            producer_id: batch.producer_id(),
-            producer_epoch: batch.producer_epoch(),
-            base_sequence: batch.base_sequence(),
-            last_sequence: batch.last_sequence(),
-            max_timestamp: batch.max_timestamp(),
-            is_transactional: batch.is_transactional(),
-            marker: batch.marker(),
         }
     }
 }
@@ -306,7 +276,7 @@ impl Recovery<'_> {
 
 /// What a look at a partition that nobody has open shows.
 #[derive(Debug, Default)]
-pub(crate) struct Verified {
+pub(crate) struct Inspection {
     /// Damage, as sentences with file and position.
     pub damage: Vec<String>,
     /// Batches that are sound.
@@ -314,8 +284,8 @@ pub(crate) struct Verified {
 }
 
 /// Checks every batch of every segment, and shows the sound ones in order.
-pub(crate) fn verify(disk: &dyn Disk, dir: &Path, mut show: impl FnMut(&RecordBatch)) -> Result<Verified, LogError> {
-    let mut verified = Verified::default();
+pub(crate) fn verify(disk: &dyn Disk, dir: &Path, mut show: impl FnMut(&RecordBatch)) -> Result<Inspection, LogError> {
+    let mut verified = Inspection::default();
     let bases = segment_bases(disk, dir)?;
     for (place, &base) in bases.iter().enumerate() {
         let segment = FoundSegment::open(disk, dir, base)?;

@@ -9,8 +9,8 @@ use std::sync::{Arc, OnceLock};
 use millstream_protocol::record::RecordBatch;
 
 use super::index::{Aborted, Index};
+use super::index_file::IndexFile;
 use super::scan::Scanned;
-use super::sync::IndexToStore;
 use super::verified::Verified;
 use super::{LogError, LogSettings, format};
 use crate::disk::{Disk, DiskFile, Mode, read_file};
@@ -202,11 +202,11 @@ impl Segment {
 
     /// Stores the index, which says that everything in the segment is durable: only after a sync.
     pub(crate) fn store_index(&self, disk: &dyn Disk, aborted: &[Aborted]) -> Result<(), LogError> {
-        self.index_to_store(aborted).store(disk)
+        self.index_file(aborted).store(disk)
     }
 
-    pub(crate) fn index_to_store(&self, aborted: &[Aborted]) -> IndexToStore {
-        IndexToStore { path: self.path.with_extension(format::INDEX), content: durable::encode(Index::VERSION, &(&self.index, aborted)) }
+    pub(crate) fn index_file(&self, aborted: &[Aborted]) -> IndexFile {
+        IndexFile { path: self.path.with_extension(format::INDEX), content: durable::encode(Index::VERSION, &(&self.index, aborted)) }
     }
 
     /// The transactions whose abort is in it; `None` if they have to be searched.

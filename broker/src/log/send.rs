@@ -49,7 +49,7 @@ impl Stored for FilePart {
 
     fn send(&self, socket: BorrowedFd<'_>, from: usize) -> io::Result<usize> {
         let mut position = self.position + from as u64;
-        match rustix::fs::sendfile(socket, &*self.file, Some(&mut position), self.len - from)? {
+        match rustix::io::retry_on_intr(|| rustix::fs::sendfile(socket, &*self.file, Some(&mut position), self.len - from))? {
             // Another program has cut the file.
             0 => Err(io::Error::from(io::ErrorKind::UnexpectedEof)),
             sent => Ok(sent),
@@ -103,8 +103,26 @@ impl<'a> Headers<'a> {
 
 impl ReadPlan {
     /// The part that answers a read of up to `room` bytes below the offset `end`, the first batch whatever its size; `None` when it has to
-    /// be read instead.
+    /// be read instead. It may wait for the disk.
     pub(crate) fn sendable(&self, room: usize, end: i64) -> Result<Option<Sendable>, LogError> {
+        let Some(found) = self.locate(room, end)? else { return Ok(None) };
+        self.file().bring_in(found.part.position, found.part.len).map_err(|error| LogError::io(self.path(), error))?;
+        Ok(Some(found))
+    }
+
+    /// The same where nothing waits for the disk: neither index nor headers nor the part; `None` also when something would.
+    pub(crate) fn sendable_at_hand(&self, room: usize, end: i64) -> Result<Option<Sendable>, LogError> {
+        let Some(from) = self.start_at_hand() else { return Ok(None) };
+        let len = (self.end() - from.position).min(room as u64 + BLOCK_BYTES as u64) as usize;
+        if !self.file().is_in_memory(from.position, len) {
+            return Ok(None);
+        }
+        let found = self.locate(room, end)?;
+        // A first batch that is larger than what was looked at.
+        Ok(found.filter(|found| found.part.position + found.part.len as u64 <= from.position + len as u64))
+    }
+
+    fn locate(&self, room: usize, end: i64) -> Result<Option<Sendable>, LogError> {
         let Some(file) = self.sent_file() else { return Ok(None) };
         let from = self.start()?;
         let fail = |error| LogError::io(self.path(), error);
@@ -115,9 +133,7 @@ impl ReadPlan {
         if !self.verified().covers(&(start..behind)) {
             return Ok(None);
         }
-        let len = (behind - start) as usize;
-        self.file().bring_in(start, len).map_err(fail)?;
-        let part = Arc::new(FilePart { file, position: start, len });
+        let part = Arc::new(FilePart { file, position: start, len: (behind - start) as usize });
         Ok(Some(Sendable { part, last_offset, first_bytes: first.total_bytes as usize }))
     }
 
@@ -211,6 +227,9 @@ mod tests {
         assert_eq!(sent.last_offset, read.last().unwrap().last_offset());
         assert_eq!(sent.part.read().unwrap(), joined(&read));
         assert_eq!(sent.part.len(), joined(&read).len());
+        // It was written just now.
+        let at_hand = plan.sendable_at_hand(room, end).unwrap();
+        assert!(at_hand.is_some_and(|part| part.part.read().unwrap() == joined(&read)) || sent.first_bytes > room);
     }
 
     #[test]

@@ -23,19 +23,6 @@ pub(crate) struct Sealing {
     pub aborted: Vec<Aborted>,
 }
 
-/// An index file that may be written once its segment is durable as far as the index says.
-#[derive(Debug)]
-pub(crate) struct IndexToStore {
-    pub path: PathBuf,
-    pub content: Vec<u8>,
-}
-
-impl IndexToStore {
-    pub(crate) fn store(&self, disk: &dyn Disk) -> Result<(), LogError> {
-        replace_file(disk, &self.path, &self.content).map_err(|error| LogError::io(&self.path, error))
-    }
-}
-
 /// Files, folders and ended segments that no sync has covered.
 #[derive(Debug, Default)]
 pub(crate) struct Unsynced {
@@ -70,7 +57,7 @@ impl Unsynced {
 
 impl Sealing {
     fn store(&self, disk: &dyn Disk) -> Result<(), LogError> {
-        // In this order: whoever finds the producers need not walk the segments before them, which then have all that a walk shows.
+        // In this order: a start that finds the producers need not walk the segments before them, which then have all that a walk shows.
         self.segment.store_index(disk, &self.aborted)?;
         let path = self.segment.path.with_file_name(format::file_name(self.next_offset, format::PRODUCERS));
         replace_file(disk, &path, &self.producers).map_err(|error| LogError::io(&path, error))

@@ -284,7 +284,7 @@ impl Pass {
             if !is_last {
                 return Ok(None);
             }
-            // Its marker stays with it: whoever reads the log anew must not take the transaction for an open one.
+            // Its marker stays with it: a later recovery must not take the transaction for an open one.
             if batch.is_transactional() {
                 open.note(batch.producer_id());
             }

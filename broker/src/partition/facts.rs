@@ -42,7 +42,7 @@ impl Facts {
         }
     }
 
-    /// Replaces those in a folder. Whoever has a partition goes through [`Partition::save_facts`].
+    /// Replaces those in a folder. With a partition at hand, go through [`Partition::save_facts`].
     pub(super) fn write(&self, disk: &dyn Disk, dir: &Path) -> Result<(), LogError> {
         let path = dir.join(FILE);
         disk.create_dir(dir).map_err(|error| LogError::io(&path, error))?;
@@ -71,7 +71,7 @@ impl Partition {
         state.are_facts_unsaved = true;
     }
 
-    /// Whoever saves facts holds this, and takes the partition's lock only after it.
+    /// The lock for saving facts. The partition's lock is taken only after it.
     pub(super) fn saving(&self) -> MutexGuard<'_, ()> {
         self.saving.lock()
     }

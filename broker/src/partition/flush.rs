@@ -68,7 +68,7 @@ impl Flusher {
         }
     }
 
-    /// A disk failed: whoever runs the broker must stop it.
+    /// A disk failed: the process must end.
     pub(crate) fn report_failure(&self, sentence: String) {
         tracing::error!("{sentence}; nothing is acknowledged from here on");
         self.failure.send_if_modified(|failure| {
@@ -99,7 +99,7 @@ mod tests {
     use crate::disk::simulated::SimulatedDisk;
     use crate::partition::testing;
 
-    /// Everybody who waits for stable storage is told that there is none, also who comes later.
+    /// Every append that waits for stable storage is told that there is none, later ones too.
     #[test]
     fn nobody_waits_for_a_disk_that_failed() {
         let disk = SimulatedDisk::new();

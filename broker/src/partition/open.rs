@@ -10,19 +10,21 @@ use parking_lot::{Mutex, RwLock};
 
 use super::closed::Closed;
 use super::compact::Setback;
+use super::durability::Durability;
 use super::facts::Facts;
 use super::flush::Flusher;
 use super::producers::Producers;
 use super::tail::{Tail, TailBudget};
 use super::waiting::Waiting;
-use super::{Partition, Start, State};
+use super::{Partition, ProcessStart, State};
 use crate::config::TopicSettings;
 use crate::disk::{Disk, read_file};
 use crate::durable;
+use crate::log::batch_facts::BatchFacts;
 use crate::log::index::Aborted;
+use crate::log::index_file::IndexFile;
 use crate::log::read::ReadPlan;
-use crate::log::recovery::{self, BatchFacts, Findings, Recovered};
-use crate::log::sync::IndexToStore;
+use crate::log::recovery::{self, Findings, Recovered};
 use crate::log::{Log, LogError, format};
 
 impl Partition {
@@ -36,7 +38,7 @@ impl Partition {
         dir: PathBuf,
         flusher: Arc<Flusher>,
         tail_budget: Arc<TailBudget>,
-        start: &Start,
+        start: &ProcessStart,
     ) -> Result<Self, LogError> {
         let mut facts = Facts::read(&*disk, &dir)?;
         let closed = if start.is_clean { Closed::read(&*disk, &dir) } else { None };
@@ -63,7 +65,7 @@ impl Partition {
         let history = History::recover(&*disk, &log, &found, closed, start.now_ms);
         facts.compacted_to = facts.compacted_to.min(end);
         facts.start_offset = facts.start_offset.max(log.first_offset()).min(end);
-        let to_index = found.to_index.iter().filter_map(|base| log.index_to_store(*base, history.aborted_in(&log, *base))).collect();
+        let to_index = found.to_index.iter().filter_map(|base| log.index_file(*base, history.aborted_in(&log, *base))).collect();
         Ok(Partition {
             topic,
             index,
@@ -80,15 +82,9 @@ impl Partition {
                 ending: VecDeque::new(),
                 are_facts_unsaved,
                 is_closed_saved,
-                durable_offset: end,
                 high_watermark: end,
-                pending: VecDeque::new(),
+                durability: Durability::of(end, to_index),
                 waiting: Waiting::default(),
-                unflushed_records: 0,
-                unflushed_since_ms: None,
-                is_flush_queued: false,
-                to_index,
-                is_flushing: false,
                 is_compacting: false,
                 is_refusing: false,
                 setback: Setback::default(),
@@ -122,13 +118,13 @@ impl Partition {
     /// Stores the indexes that recovery made, in the background: until then another start would scan their segments again.
     pub(crate) fn index_recovered(self: &Arc<Self>) {
         let mut state = self.state.lock();
-        if !state.to_index.is_empty() {
+        if !state.durability.to_index.is_empty() {
             self.queue_flush(&mut state);
         }
     }
 
     /// Indexes are caches: a full disk costs the next start a scan.
-    pub(super) fn store_indexes(&self, to_index: &[IndexToStore]) -> Result<(), LogError> {
+    pub(super) fn store_indexes(&self, to_index: &[IndexFile]) -> Result<(), LogError> {
         for index in to_index {
             match index.store(&*self.disk) {
                 Err(error @ LogError::NoRoom { .. }) => tracing::warn!("{error}; the next start will scan the segment again"),

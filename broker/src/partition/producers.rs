@@ -8,8 +8,8 @@ use millstream_protocol::record::RecordBatch;
 use millstream_protocol::record::batch::advance_sequence;
 use serde::{Deserialize, Serialize};
 
+use crate::log::batch_facts::BatchFacts;
 use crate::log::index::Aborted;
-use crate::log::recovery::BatchFacts;
 
 const REMEMBERED_BATCHES: usize = 5;
 
@@ -199,6 +199,11 @@ impl Producers {
     /// The epoch of the coordinator that last ended a transaction of the producer; -1 before the first.
     pub(crate) fn coordinator_epoch(&self, producer_id: i64) -> i32 {
         self.by_id.get(&producer_id).map_or(-1, |producer| producer.coordinator_epoch)
+    }
+
+    /// Whether each open transaction is one that its producer has open.
+    pub(super) fn knows_all_that_are_open(&self) -> bool {
+        self.open.iter().all(|(_, producer_id)| self.by_id.contains_key(producer_id))
     }
 
     /// Producers with an open transaction, and their epochs.

@@ -1,5 +1,5 @@
 //! Reading from a partition. What is read, and all that has to be told about it, is decided at one moment under the lock:
-//! segments that are exchanged or removed afterwards stay readable for whoever has a plan, and so do their aborted transactions.
+//! a plan can still read segments that are exchanged or removed afterwards, and has their aborted transactions.
 
 use millstream_protocol::ErrorCode;
 use millstream_protocol::record::{BatchError, RecordBatch};
@@ -126,7 +126,7 @@ mod tests {
     use super::*;
     use crate::partition::testing;
 
-    /// Whoever reads records that are deleted meanwhile is still told that they were aborted.
+    /// A reader of records that are deleted meanwhile is still told that they were aborted.
     #[test]
     fn a_read_knows_what_was_aborted_when_it_was_planned() {
         let partition = testing::open(&[("flush.messages", "1000")]);

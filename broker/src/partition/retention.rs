@@ -34,7 +34,7 @@ impl Partition {
         retained.map(drop).inspect_err(|error| self.stop_if_failed(&mut self.state.lock(), error))
     }
 
-    /// Has the indexes of sealed segments in memory: whoever decides under the lock must not read the disk there.
+    /// Has the indexes of sealed segments in memory: decisions under the lock must not read the disk.
     pub(super) fn load_indexes(&self) {
         let sealed = self.state.lock().log.sealed().to_vec();
         for segment in sealed {

@@ -27,7 +27,7 @@ pub(crate) struct TailBudget {
     bytes_max: usize,
     /// Rises with every batch: tells which of two batches is older, whatever their partitions.
     age: AtomicU64,
-    /// Locked by whoever evicts. No tail is locked while this is waited for.
+    /// Locked by an append that evicts. No tail is locked while this is waited for.
     tails: Mutex<Vec<Weak<Mutex<Batches>>>>,
 }
 
@@ -43,7 +43,7 @@ impl TailBudget {
     /// Lets go of the oldest batches of all tails until there is some room below the bound.
     fn evict(&self) {
         let wanted = self.bytes_max - self.bytes_max / EVICTED_SHARE;
-        // Whoever holds the lock makes room for all.
+        // The holder of the lock makes room for all.
         let Some(mut tails) = self.tails.try_lock() else { return };
         tails.retain(|tail| tail.strong_count() > 0);
         let living: Vec<_> = tails.iter().filter_map(Weak::upgrade).collect();

@@ -1,4 +1,4 @@
-//! Transactions as one partition sees them: markers end them, and who reads committed records alone reads up to the last
+//! Transactions as one partition sees them: markers end them, and readers of committed records read up to the last
 //! stable offset and is told which producers' batches to leave out. What a transaction is, and how it ends, is decided
 //! by its coordinator.
 
@@ -99,7 +99,7 @@ impl State {
         met
     }
 
-    /// Of those whose marker is in a range, keeps the ones of which it is left: a reader who is told of one without a marker
+    /// Of those whose marker is in a range, keeps the ones of which it is left: a reader that is told of one without a marker
     /// to end it would leave out what its producer commits later.
     pub(super) fn keep_aborted(&mut self, range: &Range<i64>, kept: &[Aborted]) {
         let place = |offset: i64| self.aborted.partition_point(|aborted| aborted.last_offset < offset);

@@ -8,7 +8,7 @@ use millstream_protocol::{ErrorCode, Str};
 use regex::Regex;
 
 use super::Transactions;
-use super::state::State;
+use super::state::TransactionState;
 
 /// Which transactional ids are wanted.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ pub(crate) struct Filter {
 impl Filter {
     /// States of the filter that are none.
     pub(crate) fn unknown_states(&self) -> Vec<Str> {
-        self.states.iter().filter(|name| !State::NAMES.contains(&name.as_str())).cloned().collect()
+        self.states.iter().filter(|name| !TransactionState::NAMES.contains(&name.as_str())).cloned().collect()
     }
 }
 

@@ -7,7 +7,7 @@ use millstream_protocol::{ErrorCode, Str};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use super::state::{End, Identity, State, Transaction};
+use super::state::{End, ProducerIdentity, Transaction, TransactionState};
 use super::{Slot, Transactions};
 use crate::journal::{self, durable};
 use crate::metrics::Metrics;
@@ -40,10 +40,10 @@ impl Transactions {
     pub(crate) fn end(
         self: &Arc<Self>,
         id: &Str,
-        who: Identity,
+        who: ProducerIdentity,
         is_commit: bool,
         is_bumping: bool,
-    ) -> Result<(Ending, Identity), ErrorCode> {
+    ) -> Result<(Ending, ProducerIdentity), ErrorCode> {
         let slot = self.slot(id).ok_or(ErrorCode::INVALID_PRODUCER_ID_MAPPING)?;
         let mut locked = slot.lock();
         let now_ms = self.clock.now_ms();
@@ -58,7 +58,7 @@ impl Transactions {
         let transaction = &locked.transaction;
         let identity = match transaction.next_producer_id {
             -1 => transaction.identity(),
-            producer_id => Identity { producer_id, epoch: 0 },
+            producer_id => ProducerIdentity { producer_id, epoch: 0 },
         };
         Ok(match end {
             End::Repeated => (Ending::Over(acknowledged), identity),
@@ -95,7 +95,7 @@ impl Transactions {
         decided: Acknowledged,
     ) -> Result<(), ErrorCode> {
         durable(decided).await?;
-        let is_commit = transaction.state == State::PrepareCommit;
+        let is_commit = transaction.state == TransactionState::PrepareCommit;
         let who = transaction.identity();
         let mut written = Vec::with_capacity(transaction.partitions.len());
         for (topic, index) in &transaction.partitions {
@@ -130,7 +130,7 @@ impl Transactions {
         &self,
         topic: &str,
         partition: &Arc<Partition>,
-        who: Identity,
+        who: ProducerIdentity,
         is_commit: bool,
     ) -> Result<Acknowledged, ErrorCode> {
         let coordinator_epoch = partition.coordinator_epoch(who.producer_id).max(COORDINATOR_EPOCH);
@@ -141,7 +141,7 @@ impl Transactions {
         &self,
         topic: &str,
         partition: &Arc<Partition>,
-        who: Identity,
+        who: ProducerIdentity,
         is_commit: bool,
         coordinator_epoch: i32,
     ) -> Result<Acknowledged, ErrorCode> {
@@ -159,7 +159,7 @@ impl Transactions {
     pub(super) fn abort_hanging(&self, topic: &str, partition: &Arc<Partition>, producer_id: i64, epoch: i16) {
         tracing::warn!(topic, partition = partition.index, producer_id, "a transaction that nobody knows of is aborted");
         let epoch = epoch.saturating_add(1);
-        if let Err(code) = self.append_own_marker(topic, partition, Identity { producer_id, epoch }, false) {
+        if let Err(code) = self.append_own_marker(topic, partition, ProducerIdentity { producer_id, epoch }, false) {
             tracing::error!(topic, partition = partition.index, producer_id, "it could not be aborted: {code}");
         }
     }

@@ -23,14 +23,14 @@ use crate::config::TransactionSettings;
 use crate::durable;
 use crate::group::Groups;
 use crate::identity;
-use crate::journal::{Entry, Journal, Replayed};
+use crate::journal::{Journal, JournalEntry, Replayed};
 use crate::metrics::Metrics;
 use crate::partition::Acknowledged;
-use state::{Begin, Place, State, Transaction};
+use state::{AddedPartition, Begin, Transaction, TransactionState};
 
 pub(crate) use describe::Filter;
 pub(crate) use end::{Ending, Marking};
-pub(crate) use state::Identity;
+pub(crate) use state::ProducerIdentity;
 
 const VERSION: u8 = 1;
 /// As much as a group id may have.
@@ -44,7 +44,7 @@ struct Slot {
     open_since_ms: i64,
     /// Somebody is writing its markers.
     is_completing: bool,
-    /// It has expired; who still holds it looks it up again.
+    /// It has expired; a caller that still holds it looks it up again.
     is_forgotten: bool,
 }
 
@@ -100,7 +100,7 @@ impl Transactions {
         Transactions { journal, catalog, groups, identity, metrics, clock, settings, by_id: Mutex::new(by_id) }
     }
 
-    /// Makes the journal's topic, so that whoever looks for the coordinator finds it ready.
+    /// Makes the journal's topic, so that a client that looks for the coordinator finds it ready.
     pub(crate) fn prepare(&self) -> Result<(), ErrorCode> {
         self.journal.partition(self.clock.now_ms()).map(|_| ())
     }
@@ -110,7 +110,7 @@ impl Transactions {
     }
 
     fn keep(&self, id: &str, transaction: &Transaction) -> Result<Acknowledged, ErrorCode> {
-        let entry = Entry { key: durable::encode(VERSION, &id), value: Some(durable::encode(VERSION, transaction)) };
+        let entry = JournalEntry { key: durable::encode(VERSION, &id), value: Some(durable::encode(VERSION, transaction)) };
         self.journal.append(&[entry], None, self.clock.now_ms())
     }
 
@@ -143,7 +143,7 @@ impl Transactions {
         };
         match (result, kept) {
             (Ok(result), Ok(acknowledged)) => {
-                if before.state != State::Ongoing && slot.transaction.state == State::Ongoing {
+                if before.state != TransactionState::Ongoing && slot.transaction.state == TransactionState::Ongoing {
                     slot.open_since_ms = self.clock.monotonic_ms();
                 }
                 Ok((result, acknowledged))
@@ -155,8 +155,13 @@ impl Transactions {
         }
     }
 
-    /// A producer begins with a transactional id. An open transaction of whoever had it is aborted first.
-    pub(crate) async fn begin(self: &Arc<Self>, id: Str, known: Option<Identity>, timeout_ms: i32) -> Result<Identity, ErrorCode> {
+    /// A producer begins with a transactional id. An open transaction of the producer that had it is aborted first.
+    pub(crate) async fn begin(
+        self: &Arc<Self>,
+        id: Str,
+        known: Option<ProducerIdentity>,
+        timeout_ms: i32,
+    ) -> Result<ProducerIdentity, ErrorCode> {
         if id.len() > TRANSACTIONAL_ID_BYTES_MAX {
             return Err(ErrorCode::INVALID_REQUEST);
         }
@@ -175,7 +180,7 @@ impl Transactions {
         }
     }
 
-    fn try_begin(self: &Arc<Self>, id: &Str, known: Option<Identity>, timeout_ms: i32) -> Result<Begun, ErrorCode> {
+    fn try_begin(self: &Arc<Self>, id: &Str, known: Option<ProducerIdentity>, timeout_ms: i32) -> Result<Begun, ErrorCode> {
         let now_ms = self.clock.now_ms();
         let slot = {
             let mut by_id = self.by_id.lock();
@@ -220,7 +225,7 @@ impl Transactions {
     }
 
     /// Adds partitions to the transaction.
-    pub(crate) fn add(&self, id: &Str, who: Identity, places: Vec<Place>) -> Result<Acknowledged, ErrorCode> {
+    pub(crate) fn add(&self, id: &Str, who: ProducerIdentity, places: Vec<AddedPartition>) -> Result<Acknowledged, ErrorCode> {
         let slot = self.slot(id).ok_or(ErrorCode::INVALID_PRODUCER_ID_MAPPING)?;
         let mut slot = slot.lock();
         let now_ms = self.clock.now_ms();
@@ -228,19 +233,19 @@ impl Transactions {
     }
 
     /// Whether the transaction writes to each of the partitions.
-    pub(crate) fn verify(&self, id: &Str, who: Identity, places: &[Place]) -> Result<Vec<ErrorCode>, ErrorCode> {
+    pub(crate) fn verify(&self, id: &Str, who: ProducerIdentity, places: &[AddedPartition]) -> Result<Vec<ErrorCode>, ErrorCode> {
         let slot = self.slot(id).ok_or(ErrorCode::INVALID_PRODUCER_ID_MAPPING)?;
         let slot = slot.lock();
         Ok(places.iter().map(|place| slot.transaction.verify(who, place).err().unwrap_or(ErrorCode::NONE)).collect())
     }
 
     /// Writes to a partition in the name of the transaction, which `is_adding` adds it to if it was not (KIP-890). What is written
-    /// is good once the acknowledgement of the addition is there too.
+    /// counts only once the added partition is durable as well.
     pub(crate) fn write<R>(
         &self,
         id: &Str,
-        who: Identity,
-        place: Place,
+        who: ProducerIdentity,
+        place: AddedPartition,
         is_adding: bool,
         write: impl FnOnce() -> R,
     ) -> Result<(R, Acknowledged), ErrorCode> {
@@ -260,7 +265,7 @@ impl Transactions {
         &self,
         topic: &str,
         partition: &Arc<crate::partition::Partition>,
-        who: Identity,
+        who: ProducerIdentity,
         is_commit: bool,
         coordinator_epoch: i32,
     ) -> Result<Acknowledged, ErrorCode> {
@@ -299,7 +304,7 @@ impl Transactions {
             let mut locked = slot.lock();
             let transaction = &locked.transaction;
             match transaction.state {
-                State::Ongoing if now_ms - locked.open_since_ms > i64::from(transaction.timeout_ms) => {
+                TransactionState::Ongoing if now_ms - locked.open_since_ms > i64::from(transaction.timeout_ms) => {
                     tracing::info!(transactional_id = %id, "a transaction is open for longer than its timeout and is aborted");
                     let fenced = self.change(&id, &mut locked, |transaction| self.fence(transaction, wall_ms));
                     if let Ok(((), acknowledged)) = fenced {
@@ -307,11 +312,11 @@ impl Transactions {
                         drop(self.mark(&id, &slot, &mut locked, acknowledged));
                     }
                 }
-                State::PrepareCommit | State::PrepareAbort if !locked.is_completing => {
+                TransactionState::PrepareCommit | TransactionState::PrepareAbort if !locked.is_completing => {
                     // The decision itself may have been what could not be made durable.
                     drop(self.mark(&id, &slot, &mut locked, self.journal.settled()));
                 }
-                State::Empty | State::CompleteCommit | State::CompleteAbort
+                TransactionState::Empty | TransactionState::CompleteCommit | TransactionState::CompleteAbort
                     if wall_ms - transaction.updated_ms > self.settings.expiration_ms =>
                 {
                     drop(locked);
@@ -327,7 +332,8 @@ impl Transactions {
         let slots: Vec<(Str, Arc<Mutex<Slot>>)> = self.by_id.lock().iter().map(|(id, slot)| (id.clone(), slot.clone())).collect();
         for (id, slot) in slots {
             let mut locked = slot.lock();
-            if matches!(locked.transaction.state, State::PrepareCommit | State::PrepareAbort) && !locked.is_completing {
+            if matches!(locked.transaction.state, TransactionState::PrepareCommit | TransactionState::PrepareAbort) && !locked.is_completing
+            {
                 drop(self.mark(&id, &slot, &mut locked, None));
             }
         }
@@ -337,9 +343,10 @@ impl Transactions {
         let mut by_id = self.by_id.lock();
         let Some(slot) = by_id.get(id).cloned() else { return };
         let mut slot = slot.lock();
-        let is_idle = matches!(slot.transaction.state, State::Empty | State::CompleteCommit | State::CompleteAbort);
+        let is_idle =
+            matches!(slot.transaction.state, TransactionState::Empty | TransactionState::CompleteCommit | TransactionState::CompleteAbort);
         if is_idle && wall_ms - slot.transaction.updated_ms > self.settings.expiration_ms {
-            let entry = Entry { key: durable::encode(VERSION, &&**id), value: None };
+            let entry = JournalEntry { key: durable::encode(VERSION, &&**id), value: None };
             if self.journal.append(&[entry], None, wall_ms).is_ok() {
                 slot.is_forgotten = true;
                 by_id.remove(id);
@@ -356,7 +363,7 @@ impl Transactions {
 /// How far a begin has come.
 enum Begun {
     /// The producer may go on once this is durable.
-    Ready(Identity, Acknowledged),
+    Ready(ProducerIdentity, Acknowledged),
     /// A transaction is being aborted first.
     Ended(Marking),
     /// The id has expired meanwhile.

@@ -19,7 +19,7 @@ const EPOCH_LAST: i16 = i16::MAX - 1;
 
 /// Where the id is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum State {
+pub(super) enum TransactionState {
     Empty,
     Ongoing,
     PrepareCommit,
@@ -28,7 +28,7 @@ pub(super) enum State {
     CompleteAbort,
 }
 
-impl State {
+impl TransactionState {
     /// Every state by its name; Kafka has a few more, which nothing here is ever in.
     pub(super) const NAMES: [&'static str; 8] =
         ["Empty", "Ongoing", "PrepareCommit", "PrepareAbort", "CompleteCommit", "CompleteAbort", "Dead", "PrepareEpochFence"];
@@ -39,7 +39,7 @@ impl State {
 }
 
 /// A topic and a partition.
-pub(super) type Place = (String, i32);
+pub(super) type AddedPartition = (String, i32);
 
 /// A transactional id, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,8 +51,8 @@ pub(super) struct Transaction {
     /// The epoch before, which a client that missed an answer still has; or -1.
     pub last_epoch: i16,
     pub timeout_ms: i32,
-    pub state: State,
-    pub partitions: BTreeSet<Place>,
+    pub state: TransactionState,
+    pub partitions: BTreeSet<AddedPartition>,
     /// When the open transaction began, or -1; wall clock.
     pub started_ms: i64,
     /// Wall clock.
@@ -61,9 +61,9 @@ pub(super) struct Transaction {
     pub next_producer_id: i64,
 }
 
-/// Who asks.
+/// The producer that asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Identity {
+pub(crate) struct ProducerIdentity {
     pub producer_id: i64,
     pub epoch: i16,
 }
@@ -98,7 +98,7 @@ impl Transaction {
             epoch: 0,
             last_epoch: -1,
             timeout_ms,
-            state: State::Empty,
+            state: TransactionState::Empty,
             partitions: BTreeSet::new(),
             started_ms: -1,
             updated_ms: now_ms,
@@ -106,33 +106,33 @@ impl Transaction {
         }
     }
 
-    pub(super) fn identity(&self) -> Identity {
-        Identity { producer_id: self.producer_id, epoch: self.epoch }
+    pub(super) fn identity(&self) -> ProducerIdentity {
+        ProducerIdentity { producer_id: self.producer_id, epoch: self.epoch }
     }
 
     /// Whether what is open in a partition with this epoch is this transaction: it may also be the one after it, which wrote its
     /// first batch before a crash made this one's completion forgotten.
-    pub(super) fn is_of(&self, place: &Place, epoch: i16) -> bool {
+    pub(super) fn is_of(&self, place: &AddedPartition, epoch: i16) -> bool {
         let batches_epoch = match self.state {
-            State::Ongoing => self.epoch,
+            TransactionState::Ongoing => self.epoch,
             // The decision may have raised it.
-            State::PrepareCommit | State::PrepareAbort if self.last_epoch >= 0 => self.last_epoch,
-            State::PrepareCommit | State::PrepareAbort => self.epoch,
-            State::Empty | State::CompleteCommit | State::CompleteAbort => return false,
+            TransactionState::PrepareCommit | TransactionState::PrepareAbort if self.last_epoch >= 0 => self.last_epoch,
+            TransactionState::PrepareCommit | TransactionState::PrepareAbort => self.epoch,
+            TransactionState::Empty | TransactionState::CompleteCommit | TransactionState::CompleteAbort => return false,
         };
         batches_epoch == epoch && self.partitions.contains(place)
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.state == State::Ongoing || self.is_ending()
+        self.state == TransactionState::Ongoing || self.is_ending()
     }
 
     fn is_ending(&self) -> bool {
-        matches!(self.state, State::PrepareCommit | State::PrepareAbort)
+        matches!(self.state, TransactionState::PrepareCommit | TransactionState::PrepareAbort)
     }
 
     /// Whether the client's id and epoch are the newest.
-    fn check(&self, who: Identity) -> Result<(), ErrorCode> {
+    fn check(&self, who: ProducerIdentity) -> Result<(), ErrorCode> {
         if who.producer_id != self.producer_id {
             Err(ErrorCode::INVALID_PRODUCER_ID_MAPPING)
         } else if who.epoch != self.epoch {
@@ -143,7 +143,7 @@ impl Transaction {
     }
 
     /// A producer begins. `known` is what it has from an earlier begin, if it says so (KIP-360).
-    pub(super) fn begin(&mut self, known: Option<Identity>, timeout_ms: i32, now_ms: i64) -> Result<Begin, ErrorCode> {
+    pub(super) fn begin(&mut self, known: Option<ProducerIdentity>, timeout_ms: i32, now_ms: i64) -> Result<Begin, ErrorCode> {
         if let Some(known) = known
             && known.producer_id != self.producer_id
             && known.producer_id != self.previous_producer_id
@@ -151,16 +151,16 @@ impl Transaction {
             return Err(ErrorCode::PRODUCER_FENCED);
         }
         let is_current = known.is_none_or(|known| known.producer_id == self.producer_id && known.epoch == self.epoch);
-        // Also across a change of the id, but then only who used the last epoch of the id before up.
+        // Also across a change of the id, but then only the producer that used up the last epoch of the id before.
         let is_retry = known.is_some_and(|known| {
             known.epoch == self.last_epoch && (known.producer_id == self.producer_id || (known.epoch == EPOCH_LAST && self.epoch == 0))
         });
         match self.state {
-            State::PrepareCommit | State::PrepareAbort => Err(ErrorCode::CONCURRENT_TRANSACTIONS),
+            TransactionState::PrepareCommit | TransactionState::PrepareAbort => Err(ErrorCode::CONCURRENT_TRANSACTIONS),
             // Whatever epoch it says it has.
-            State::Ongoing => Ok(Begin::AbortFirst),
+            TransactionState::Ongoing => Ok(Begin::AbortFirst),
             _ if !is_current && !is_retry => Err(ErrorCode::PRODUCER_FENCED),
-            State::Empty | State::CompleteCommit | State::CompleteAbort => {
+            TransactionState::Empty | TransactionState::CompleteCommit | TransactionState::CompleteAbort => {
                 if is_retry && !is_current {
                     self.rest(timeout_ms, now_ms);
                     return Ok(Begin::Known);
@@ -187,7 +187,7 @@ impl Transaction {
     }
 
     fn rest(&mut self, timeout_ms: i32, now_ms: i64) {
-        self.state = State::Empty;
+        self.state = TransactionState::Empty;
         self.timeout_ms = timeout_ms;
         self.started_ms = -1;
         self.updated_ms = now_ms;
@@ -195,14 +195,19 @@ impl Transaction {
     }
 
     /// Partitions that the transaction is about to write to; says whether there is anything to be kept.
-    pub(super) fn add(&mut self, who: Identity, places: impl IntoIterator<Item = Place>, now_ms: i64) -> Result<bool, ErrorCode> {
+    pub(super) fn add(
+        &mut self,
+        who: ProducerIdentity,
+        places: impl IntoIterator<Item = AddedPartition>,
+        now_ms: i64,
+    ) -> Result<bool, ErrorCode> {
         self.check(who)?;
         if self.is_ending() {
             return Err(ErrorCode::CONCURRENT_TRANSACTIONS);
         }
-        let mut is_changed = self.state != State::Ongoing;
+        let mut is_changed = self.state != TransactionState::Ongoing;
         if is_changed {
-            self.state = State::Ongoing;
+            self.state = TransactionState::Ongoing;
             self.started_ms = now_ms;
             self.partitions.clear();
         }
@@ -216,22 +221,26 @@ impl Transaction {
     }
 
     /// Whether the transaction is open and writes to a partition.
-    pub(super) fn verify(&self, who: Identity, place: &Place) -> Result<(), ErrorCode> {
+    pub(super) fn verify(&self, who: ProducerIdentity, place: &AddedPartition) -> Result<(), ErrorCode> {
         self.check(who)?;
         if self.is_ending() {
             return Err(ErrorCode::CONCURRENT_TRANSACTIONS);
         }
-        if self.state == State::Ongoing && self.partitions.contains(place) { Ok(()) } else { Err(ErrorCode::TRANSACTION_ABORTABLE) }
+        if self.state == TransactionState::Ongoing && self.partitions.contains(place) {
+            Ok(())
+        } else {
+            Err(ErrorCode::TRANSACTION_ABORTABLE)
+        }
     }
 
     /// The client ends the transaction. With the newer protocol the epoch rises.
-    pub(super) fn end(&mut self, who: Identity, is_commit: bool, is_bumping: bool, now_ms: i64) -> Result<End, ErrorCode> {
+    pub(super) fn end(&mut self, who: ProducerIdentity, is_commit: bool, is_bumping: bool, now_ms: i64) -> Result<End, ErrorCode> {
         let missed_rotation = is_bumping && who.producer_id == self.previous_producer_id && who.epoch == EPOCH_LAST && self.epoch == 0;
         if who.producer_id != self.producer_id && !missed_rotation {
             return Err(ErrorCode::INVALID_PRODUCER_ID_MAPPING);
         }
         let missed_bump = is_bumping
-            && !matches!(self.state, State::Empty | State::Ongoing)
+            && !matches!(self.state, TransactionState::Empty | TransactionState::Ongoing)
             && who.producer_id == self.producer_id
             && self.epoch > 0
             && who.epoch == self.epoch - 1;
@@ -240,47 +249,45 @@ impl Transaction {
             return Err(ErrorCode::PRODUCER_FENCED);
         }
         let ended = |state| match state {
-            State::CompleteCommit => Some(true),
-            State::CompleteAbort => Some(false),
+            TransactionState::CompleteCommit => Some(true),
+            TransactionState::CompleteAbort => Some(false),
             _ => None,
         };
         match self.state {
-            State::Ongoing => {
+            TransactionState::Ongoing => {
                 self.prepare(is_commit, is_bumping, now_ms);
                 Ok(End::Prepared)
             }
-            State::PrepareCommit | State::PrepareAbort => {
-                if is_commit == (self.state == State::PrepareCommit) {
+            TransactionState::PrepareCommit | TransactionState::PrepareAbort => {
+                if is_commit == (self.state == TransactionState::PrepareCommit) {
                     Err(ErrorCode::CONCURRENT_TRANSACTIONS)
                 } else {
                     Err(ErrorCode::INVALID_TXN_STATE)
                 }
             }
-            State::CompleteCommit | State::CompleteAbort if !is_bumping || is_repeated => {
-                if ended(self.state) == Some(is_commit) {
-                    Ok(End::Repeated)
-                } else {
-                    Err(ErrorCode::INVALID_TXN_STATE)
-                }
+            TransactionState::CompleteCommit | TransactionState::CompleteAbort if !is_bumping || is_repeated => {
+                if ended(self.state) == Some(is_commit) { Ok(End::Repeated) } else { Err(ErrorCode::INVALID_TXN_STATE) }
             }
             // With the newer protocol a transaction that wrote nothing may be aborted.
-            State::Empty | State::CompleteCommit | State::CompleteAbort if is_bumping && !is_commit => {
+            TransactionState::Empty | TransactionState::CompleteCommit | TransactionState::CompleteAbort if is_bumping && !is_commit => {
                 self.partitions.clear();
                 self.prepare(false, true, now_ms);
                 Ok(End::Prepared)
             }
-            State::Empty | State::CompleteCommit | State::CompleteAbort => Err(ErrorCode::INVALID_TXN_STATE),
+            TransactionState::Empty | TransactionState::CompleteCommit | TransactionState::CompleteAbort => {
+                Err(ErrorCode::INVALID_TXN_STATE)
+            }
         }
     }
 
     fn prepare(&mut self, is_commit: bool, is_bumping: bool, now_ms: i64) {
-        self.state = if is_commit { State::PrepareCommit } else { State::PrepareAbort };
+        self.state = if is_commit { TransactionState::PrepareCommit } else { TransactionState::PrepareAbort };
         self.updated_ms = now_ms;
         if is_bumping {
             self.last_epoch = self.epoch;
             self.epoch = self.epoch.saturating_add(1);
         } else {
-            // Who has an older epoch has missed more than an answer.
+            // A producer with an older epoch has missed more than an answer.
             self.last_epoch = -1;
         }
     }
@@ -290,10 +297,10 @@ impl Transaction {
         self.epoch >= EPOCH_LAST
     }
 
-    /// The broker ends the transaction: its time is over, or another producer has its id. Whoever had it is fenced. Another producer
+    /// The broker ends the transaction: its time is over, or another producer has its id. The one that had it is fenced. Another producer
     /// id follows if this uses up the epochs.
     pub(super) fn fence(&mut self, now_ms: i64) {
-        self.state = State::PrepareAbort;
+        self.state = TransactionState::PrepareAbort;
         // It may begin anew with what it has (KIP-588).
         self.last_epoch = self.epoch;
         self.epoch = self.epoch.saturating_add(1);
@@ -302,7 +309,8 @@ impl Transaction {
 
     /// All markers are written.
     pub(super) fn complete(&mut self, now_ms: i64) {
-        self.state = if self.state == State::PrepareCommit { State::CompleteCommit } else { State::CompleteAbort };
+        self.state =
+            if self.state == TransactionState::PrepareCommit { TransactionState::CompleteCommit } else { TransactionState::CompleteAbort };
         self.partitions.clear();
         self.updated_ms = now_ms;
         if self.next_producer_id >= 0 {
@@ -321,11 +329,11 @@ mod tests {
         Transaction::new(7, 1000, 0)
     }
 
-    fn who(epoch: i16) -> Identity {
-        Identity { producer_id: 7, epoch }
+    fn who(epoch: i16) -> ProducerIdentity {
+        ProducerIdentity { producer_id: 7, epoch }
     }
 
-    fn place(partition: i32) -> Place {
+    fn place(partition: i32) -> AddedPartition {
         ("t".into(), partition)
     }
 
@@ -336,7 +344,7 @@ mod tests {
         assert_eq!(transaction.add(who(0), [place(0)], 1), Ok(true));
         assert_eq!(transaction.add(who(0), [place(0)], 1), Ok(false));
         assert_eq!(transaction.end(who(0), true, true, 2), Ok(End::Prepared));
-        assert_eq!((transaction.state, transaction.epoch), (State::PrepareCommit, 1));
+        assert_eq!((transaction.state, transaction.epoch), (TransactionState::PrepareCommit, 1));
         assert_eq!(transaction.add(who(1), [place(0)], 2), Err(ErrorCode::CONCURRENT_TRANSACTIONS));
         transaction.complete(3);
         assert_eq!(transaction.end(who(0), true, true, 4), Ok(End::Repeated), "the answer was lost");
@@ -351,7 +359,7 @@ mod tests {
         transaction.add(who(0), [place(0)], 1).unwrap();
         assert_eq!(transaction.end(who(0), false, false, 2), Ok(End::Prepared));
         transaction.complete(3);
-        assert_eq!((transaction.state, transaction.epoch), (State::CompleteAbort, 0));
+        assert_eq!((transaction.state, transaction.epoch), (TransactionState::CompleteAbort, 0));
         assert_eq!(transaction.end(who(0), false, false, 4), Ok(End::Repeated));
         assert_eq!(transaction.end(who(0), true, false, 4), Err(ErrorCode::INVALID_TXN_STATE));
     }
@@ -376,7 +384,7 @@ mod tests {
         assert_eq!(transaction.begin(Some(who(0)), 1000, 2), Ok(Begin::Known));
         assert_eq!(transaction.epoch, 1);
         assert_eq!(transaction.begin(Some(who(5)), 1000, 2), Err(ErrorCode::PRODUCER_FENCED));
-        assert_eq!(transaction.begin(Some(Identity { producer_id: 8, epoch: 1 }), 1000, 2), Err(ErrorCode::PRODUCER_FENCED));
+        assert_eq!(transaction.begin(Some(ProducerIdentity { producer_id: 8, epoch: 1 }), 1000, 2), Err(ErrorCode::PRODUCER_FENCED));
     }
 
     #[test]
@@ -389,11 +397,11 @@ mod tests {
         assert_eq!(transaction.end(who(EPOCH_LAST), true, true, 2), Ok(End::Prepared));
         assert_eq!(transaction.epoch, i16::MAX, "the markers' epoch");
         transaction.complete(3);
-        assert_eq!(transaction.identity(), Identity { producer_id: 9, epoch: 0 });
+        assert_eq!(transaction.identity(), ProducerIdentity { producer_id: 9, epoch: 0 });
         assert_eq!(transaction.end(who(EPOCH_LAST), true, true, 4), Ok(End::Repeated));
     }
 
-    /// Only who used the last epoch up, and said so, gets the new id again; a zombie from before does not.
+    /// Only the producer that used up the last epoch, and says so, gets the new id again; a zombie from before does not.
     #[test]
     fn a_zombie_from_before_the_other_id_stays_fenced() {
         let mut transaction = Transaction { epoch: EPOCH_LAST, ..fresh() };

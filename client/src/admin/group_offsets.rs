@@ -216,7 +216,7 @@ impl Admin {
         for topic in topics {
             for partition in topic.partitions {
                 let doing = format!("moving the offset of group {id} in {}-{}", topic.name, partition.partition_index);
-                // Who names no member is none of them.
+                // A commit that names no member is refused while there are members.
                 if partition.error_code == ErrorCode::UNKNOWN_MEMBER_ID {
                     return Err(Error::refused(ErrorCode::NON_EMPTY_GROUP, doing, Some(STOP_THEM)));
                 }

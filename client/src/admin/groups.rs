@@ -73,7 +73,7 @@ pub struct GroupOffset {
     pub end_offset: Option<i64>,
     /// How many offsets are still to be read; below 0 when the partition ends before what was committed.
     pub lag: Option<i64>,
-    /// Who has the partition.
+    /// The member that has the partition.
     pub member_id: Option<String>,
 }
 

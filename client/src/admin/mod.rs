@@ -27,8 +27,15 @@ pub struct Admin {
     client: Client,
 }
 
+impl Client {
+    /// Manages topics and groups.
+    pub fn admin(&self) -> Admin {
+        Admin::new(self.clone())
+    }
+}
+
 impl Admin {
-    pub(crate) fn new(client: Client) -> Self {
+    fn new(client: Client) -> Self {
         Admin { client }
     }
 

@@ -17,7 +17,7 @@ use serde::{Serialize, Serializer};
 
 use super::{Admin, TIMEOUT_MS};
 use crate::client::TopicInfo;
-use crate::error::{Error, checked, missing};
+use crate::error::{Error, ErrorKind, checked, missing};
 use crate::isolation::Isolation;
 use crate::topic_partition::TopicPartition;
 
@@ -180,7 +180,7 @@ impl Admin {
     /// The bytes of each topic; nothing from a broker that does not tell.
     async fn topic_bytes(&self) -> Result<HashMap<String, i64>, Error> {
         let answer = match self.client.ask(DescribeLogDirsRequest { topics: None }).await {
-            Err(error) if matches!(error.kind(), crate::ErrorKind::Unsupported) => return Ok(HashMap::new()),
+            Err(error) if *error.kind() == ErrorKind::Unsupported => return Ok(HashMap::new()),
             answer => answer?,
         };
         let mut bytes: HashMap<String, i64> = HashMap::new();

@@ -70,7 +70,7 @@ fn range(members: &[Candidate], counts: &BTreeMap<Str, i32>) -> Vec<BTreeSet<Top
     shares
 }
 
-/// Lets everybody keep up to an equal share, deals the rest to who has least, and evens out where not all read the same.
+/// Lets everybody keep up to an equal share, deals the rest to the members with the fewest, and evens out where not all read the same.
 fn sticky(members: &[Candidate], counts: &BTreeMap<Str, i32>) -> Vec<BTreeSet<TopicPartition>> {
     let mut shares = vec![BTreeSet::new(); members.len()];
     if members.is_empty() {
@@ -82,7 +82,7 @@ fn sticky(members: &[Candidate], counts: &BTreeMap<Str, i32>) -> Vec<BTreeSet<To
         topics.flat_map(|(topic, count)| (0..*count).map(|partition| TopicPartition::new(topic.clone(), partition))).collect();
     let is_homogeneous = members.windows(2).all(|pair| pair[0].topics == pair[1].topics);
     let (quota, mut larger) = (free.len() / members.len(), free.len() % members.len());
-    // Who was there last has the better claim: a member that comes back may believe it owns what others have now.
+    // The newest generation has the better claim: a member that comes back may believe it owns what others have now.
     let mut order: Vec<usize> = (0..members.len()).collect();
     order.sort_by_key(|place| std::cmp::Reverse(members[*place].generation));
     for place in order {

@@ -19,7 +19,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 /// How long when the group waits for it.
 pub(super) const PATIENCE_IN_REBALANCE: Duration = Duration::from_secs(5);
 
-/// Who a consumer is to its group at present: what a transaction needs to carry the group's offsets.
+/// A consumer's identity in its group at present: what a transaction needs to carry the group's offsets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupMetadata {
     /// The group.
@@ -33,7 +33,7 @@ pub struct GroupMetadata {
 }
 
 impl GroupMetadata {
-    /// A group without members: whoever commits for it is believed.
+    /// A group without members: any commit for it is taken.
     pub fn without_members(group_id: impl Into<Str>) -> Self {
         GroupMetadata { group_id: group_id.into(), member_id: Str::default(), generation: -1, instance_id: None }
     }
@@ -44,7 +44,7 @@ impl GroupMetadata {
 pub struct OffsetAndMetadata {
     /// The next offset to be read.
     pub offset: i64,
-    /// Whatever who commits wants to know again.
+    /// What the committer wants to know again.
     pub metadata: String,
 }
 
@@ -54,7 +54,7 @@ impl From<i64> for OffsetAndMetadata {
     }
 }
 
-/// Who a consumer is to its group, and was.
+/// A consumer's identity in its group, and earlier ones.
 #[derive(Debug)]
 pub(super) struct Membership {
     pub now: GroupMetadata,
@@ -80,7 +80,7 @@ impl Membership {
         self.incarnation
     }
 
-    /// Who it was or is as the incarnation; the group refuses who it was.
+    /// Its identity as that incarnation; the group refuses earlier ones.
     pub(super) fn of(&self, incarnation: u64) -> GroupMetadata {
         if self.incarnation == incarnation { self.now.clone() } else { self.before.clone() }
     }

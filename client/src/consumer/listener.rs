@@ -1,4 +1,4 @@
-//! Whoever wants to know when partitions come and go.
+//! Listening for partitions that are assigned and revoked.
 
 use futures::FutureExt;
 use futures::future::BoxFuture;

@@ -133,7 +133,7 @@ mod tests {
     use millstream_protocol::{ApiKey, ErrorCode, Request, Str};
 
     use super::*;
-    use crate::scripted::{Asked, answer, scripted};
+    use crate::scripted::{AskedOf, answer, scripted};
 
     const NO_RECORD_AT: i64 = 77;
 
@@ -170,7 +170,7 @@ mod tests {
         ListOffsetsResponse { topics: topics.collect(), ..Default::default() }
     }
 
-    fn broker() -> (Client, Asked) {
+    fn broker() -> (Client, AskedOf) {
         scripted(|request| match request {
             Request::Metadata(request) => answer(topics(request)),
             Request::ListOffsets(request) => answer(offsets(request)),

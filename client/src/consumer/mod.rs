@@ -1,7 +1,7 @@
 //! The consumer: a member of a group, and a stream of the records of the partitions that the group gives it.
 //!
 //! Two halves. The **member** ([`member`], a task) speaks with the group: it joins, shows that it lives, and learns which partitions
-//! it has. The **reader** ([`Consumer`] itself, in [`read`], driven by whoever asks for records) fetches and hands records out. They talk
+//! it has. The **reader** ([`Consumer`] itself, in [`read`], driven by the caller) fetches and hands records out. They talk
 //! through a channel of [`Event`]s, and the reader takes an event only when it is asked for the next record: what was handed out
 //! before is done by then, so its place can be committed before a partition goes to somebody else.
 
@@ -206,7 +206,7 @@ impl Consumer {
         Ok(())
     }
 
-    /// Who it is to its group, for [`Transaction::send_offsets_to_transaction`](crate::Transaction::send_offsets_to_transaction).
+    /// Its identity in its group, for [`Transaction::send_offsets_to_transaction`](crate::Transaction::send_offsets_to_transaction).
     pub fn group_metadata(&self) -> GroupMetadata {
         self.shared.membership.lock().of(self.incarnation)
     }

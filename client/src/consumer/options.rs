@@ -69,6 +69,13 @@ impl fmt::Debug for ConsumerBuilder {
     }
 }
 
+impl Client {
+    /// Builds a consumer: a member of a group.
+    pub fn consumer(&self, group_id: &str) -> ConsumerBuilder {
+        ConsumerBuilder::new(self.clone(), group_id)
+    }
+}
+
 impl ConsumerBuilder {
     pub(crate) fn new(client: Client, group_id: &str) -> Self {
         // A broker that assigns partitions itself is let do it.
@@ -206,7 +213,7 @@ impl ConsumerBuilder {
         self
     }
 
-    /// Who is told of partitions that come and go.
+    /// The listener that is told of partitions that are assigned and revoked.
     #[must_use]
     pub fn listener(mut self, listener: impl RebalanceListener) -> Self {
         self.listener = Arc::new(listener);

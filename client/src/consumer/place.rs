@@ -159,7 +159,7 @@ impl Place {
             let batch = self.batches.pop_front()?;
             let records = &mut self.records;
             if let Err(error) = records_of(&batch, from, |record| records.push_back(record)) {
-                // Who goes on behind it has to say so, by a seek.
+                // To go on behind it takes a seek.
                 self.records.clear();
                 self.batches.push_front(batch);
                 self.is_paused = true;

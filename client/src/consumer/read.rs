@@ -43,7 +43,7 @@ impl Consumer {
         let mut wanted: Vec<Wanted> = Vec::new();
         let mut wait = self.shared.options.fetch_wait;
         for place in self.places.iter().filter(|place| !place.is_paused) {
-            // Who is not in this request must not find the connection busy with waiting.
+            // Other partitions' requests must not find the connection busy with waiting.
             if !place.is_short() {
                 wait = Duration::ZERO;
                 continue;

@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
-use sender::Shared;
+use sender::SharedByLanes;
 use topics::Topics;
 use transaction::Transactional;
 pub use transaction::{Transaction, TransactionalProducer};
@@ -136,6 +136,13 @@ pub struct ProducerBuilder {
     transaction_timeout: Duration,
 }
 
+impl Client {
+    /// Builds a producer.
+    pub fn producer(&self) -> ProducerBuilder {
+        ProducerBuilder::new(self.clone())
+    }
+}
+
 impl ProducerBuilder {
     pub(crate) fn new(client: Client) -> Self {
         ProducerBuilder {
@@ -237,7 +244,7 @@ impl ProducerBuilder {
     fn start(self, transactional: Option<Arc<Transactional>>) -> Producer {
         let room = Arc::new(Semaphore::new(self.buffer_bytes.min(Semaphore::MAX_PERMITS)));
         let topics = Topics::new(self.client.clone(), self.metadata_max_age);
-        let shared = Arc::new(Shared::new(self.client.clone(), self, transactional));
+        let shared = Arc::new(SharedByLanes::new(self.client.clone(), self, transactional));
         Producer { shared, room, topics }
     }
 }
@@ -245,7 +252,7 @@ impl ProducerBuilder {
 /// Sends records.
 #[derive(Debug)]
 pub struct Producer {
-    shared: Arc<Shared>,
+    shared: Arc<SharedByLanes>,
     room: Arc<Semaphore>,
     topics: Topics,
 }

@@ -28,16 +28,16 @@ const SENDING_MAX: usize = 128;
 
 /// What all lanes of a producer share.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct SharedByLanes {
     client: Client,
     pub(super) options: ProducerBuilder,
     transactional: Option<Arc<Transactional>>,
     sending: Semaphore,
 }
 
-impl Shared {
+impl SharedByLanes {
     pub(super) fn new(client: Client, options: ProducerBuilder, transactional: Option<Arc<Transactional>>) -> Self {
-        Shared { client, options, transactional, sending: Semaphore::new(SENDING_MAX) }
+        SharedByLanes { client, options, transactional, sending: Semaphore::new(SENDING_MAX) }
     }
 
     async fn producer_id(&self) -> Result<(i64, i16), Error> {
@@ -50,7 +50,7 @@ impl Shared {
     }
 }
 
-/// Who a lane is to the broker. After a batch whose fate is not known it becomes somebody else: its sequence numbers could
+/// A lane's identity as a producer. After a batch whose fate is not known it becomes somebody else: its sequence numbers could
 /// mean that batch or the next one. In a transaction that is decided for all lanes together, when it ends.
 #[derive(Debug, Default)]
 struct Identity {
@@ -74,7 +74,7 @@ struct Queue {
 /// The records for one partition.
 #[derive(Debug)]
 pub(super) struct Lane {
-    shared: Arc<Shared>,
+    shared: Arc<SharedByLanes>,
     partition: TopicPartition,
     /// Set when the broker does not know the partition: its topic is to be looked up again.
     is_stale: Arc<AtomicBool>,
@@ -84,7 +84,7 @@ pub(super) struct Lane {
 }
 
 impl Lane {
-    pub(super) fn start(shared: Arc<Shared>, partition: TopicPartition, is_stale: Arc<AtomicBool>) -> Arc<Self> {
+    pub(super) fn start(shared: Arc<SharedByLanes>, partition: TopicPartition, is_stale: Arc<AtomicBool>) -> Arc<Self> {
         let (woken, settled) = (Notify::new(), Notify::new());
         let lane = Arc::new(Lane { shared, partition, is_stale, queue: Mutex::default(), woken, settled });
         tokio::spawn(lane.clone().run());

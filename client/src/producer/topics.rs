@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::NewRecord;
 use super::partitioner::{Sticky, partition_of_key};
-use super::sender::{Lane, Shared};
+use super::sender::{Lane, SharedByLanes};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
 use crate::topic_partition::TopicPartition;
@@ -93,7 +93,7 @@ impl Topics {
     }
 
     /// The lane that a record goes to.
-    pub(super) fn lane(&self, record: &NewRecord, shared: &Arc<Shared>) -> Result<Arc<Lane>, Error> {
+    pub(super) fn lane(&self, record: &NewRecord, shared: &Arc<SharedByLanes>) -> Result<Arc<Lane>, Error> {
         let mut known = self.known.lock();
         let topic = known.get_mut(&record.topic).ok_or_else(|| {
             let doing = format!("sending to topic {}", record.topic);

@@ -396,7 +396,7 @@ impl Transaction<'_> {
     pub async fn commit(mut self) -> Result<(), Error> {
         self.producer.producer.flush().await;
         let failure = self.producer.transactional.state.lock().failure.clone();
-        // From here on it is decided, whoever waits.
+        // From here on it is decided, whether or not the caller waits.
         self.is_ended = true;
         match failure {
             None => self.producer.finish(true).await,
@@ -407,7 +407,7 @@ impl Transaction<'_> {
         }
     }
 
-    /// Aborts: nothing of it will be seen by who reads committed records.
+    /// Aborts: readers of committed records will see nothing of it.
     ///
     /// # Errors
     /// When the broker could not be asked; the next [`TransactionalProducer::begin`] tries again.

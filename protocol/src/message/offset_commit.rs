@@ -10,7 +10,7 @@ wire! {
     pub struct OffsetCommitRequest {
         /// The group.
         pub group_id: Str => 2;
-        /// The generation, or the member's epoch; -1 from who is no member.
+        /// The generation, or the member's epoch; -1 from a client that is no member.
         pub generation_id_or_member_epoch: i32 => 2, default -1;
         /// The member, or empty.
         pub member_id: Str => 2;

@@ -15,7 +15,7 @@ wire! {
         pub producer_id: i64 => 0;
         /// Its epoch.
         pub producer_epoch: i16 => 0;
-        /// The generation, or the member's epoch; -1 from who is no member.
+        /// The generation, or the member's epoch; -1 from a client that is no member.
         pub generation_id: i32 => 3, default -1;
         /// The member, or empty.
         pub member_id: Str => 3;

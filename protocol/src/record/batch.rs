@@ -2,8 +2,8 @@
 //! the records inside are checked when asked for.
 
 use bytes::{Bytes, BytesMut};
-use thiserror::Error;
 
+use super::batch_error::BatchError;
 use super::compression::{self, Codec, CompressionError};
 use super::iter::{self, Outline, Record, RecordError, Summary};
 use super::stream::{self, Stream};
@@ -32,47 +32,6 @@ pub const CONTROL: i16 = 1 << 5;
 
 /// The bit of a batch whose base timestamp says until when its deletions are kept (KIP-534).
 pub const DELETE_HORIZON: i16 = 1 << 6;
-
-/// Why bytes are not a batch.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum BatchError {
-    /// The bytes end before the batch does.
-    #[error("batch announces {wanted} bytes, {left} are there")]
-    Truncated {
-        /// How many bytes it announces, or a header needs.
-        wanted: usize,
-        /// How many there are.
-        left: usize,
-    },
-    /// A length that no batch can have.
-    #[error("batch length {0} is impossible")]
-    Length(i32),
-    /// Another version.
-    #[error("batch has magic {0}, only 2 is served")]
-    Magic(i8),
-    /// The checksum does not fit the content.
-    #[error("batch has checksum {stored:08x}, its content {computed:08x}")]
-    Checksum {
-        /// What the header says.
-        stored: u32,
-        /// What the content has.
-        computed: u32,
-    },
-    /// In a log: its offset, which is not under the checksum, is not where it stands.
-    #[error("batch begins at offset {found}, {expected} or a little more expected")]
-    Misplaced {
-        /// What it says.
-        found: i64,
-        /// One past the batch before it.
-        expected: i64,
-    },
-    /// The records inside are malformed.
-    #[error(transparent)]
-    Record(#[from] RecordError),
-    /// The records cannot be inflated.
-    #[error(transparent)]
-    Compression(#[from] CompressionError),
-}
 
 /// One batch. Base offset and leader epoch stand beside the bytes, so that a broker can give a batch its
 /// place in a log without copying it.

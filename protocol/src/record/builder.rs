@@ -3,7 +3,8 @@
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::Record;
-use super::batch::{BatchError, CODEC_MASK, DELETE_HORIZON, HEADER_BYTES, MAGIC, RecordBatch};
+use super::batch::{CODEC_MASK, DELETE_HORIZON, HEADER_BYTES, MAGIC, RecordBatch};
+use super::batch_error::BatchError;
 use super::compression::{self, Codec, CompressionError};
 
 /// A record to be written, borrowed.
@@ -101,7 +102,7 @@ impl BatchBuilder {
     /// The batch, with base offset 0.
     pub fn build(self) -> Result<RecordBatch, CompressionError> {
         let body = compression::compress(self.codec, self.body.freeze())?;
-        let header = Header {
+        let header = HeaderToWrite {
             attributes: self.codec as i16 | self.attributes,
             last_offset_delta: self.count - 1,
             base_timestamp: self.base_timestamp,
@@ -183,7 +184,7 @@ fn rebuilt(
 
 /// A batch with this body, which is compressed already.
 fn assembled(batch: &RecordBatch, codec: Codec, attributes: i16, base_timestamp: i64, count: i32, body: &[u8]) -> RecordBatch {
-    let header = Header {
+    let header = HeaderToWrite {
         attributes: (attributes & !CODEC_MASK) | codec as i16,
         last_offset_delta: batch.last_offset_delta(),
         base_timestamp,
@@ -195,7 +196,7 @@ fn assembled(batch: &RecordBatch, codec: Codec, attributes: i16, base_timestamp:
 }
 
 /// What stands before the records.
-struct Header {
+struct HeaderToWrite {
     attributes: i16,
     last_offset_delta: i32,
     base_timestamp: i64,
@@ -204,7 +205,7 @@ struct Header {
     count: i32,
 }
 
-impl Header {
+impl HeaderToWrite {
     fn with_body(&self, body: &[u8]) -> RecordBatch {
         let mut bytes = BytesMut::with_capacity(HEADER_BYTES + body.len());
         bytes.put_i64(0);

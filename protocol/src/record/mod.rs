@@ -21,6 +21,7 @@
 //! `stream` walks what is too much for memory, `stored` is what an answer sends without having it there, [`compression`] has the codecs, [`marker`] the control batches that end transactions.
 
 pub mod batch;
+mod batch_error;
 pub mod builder;
 pub mod compression;
 pub mod iter;
@@ -32,7 +33,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-pub use batch::{BatchError, RecordBatch};
+pub use batch::RecordBatch;
+pub use batch_error::BatchError;
 pub use builder::{BatchBuilder, NewRecord};
 pub use compression::Codec;
 pub use iter::{Header, Outline, Record, RecordError, Summary};

@@ -1,4 +1,4 @@
-//! Batches that lie elsewhere than in memory. This crate knows their length; whoever sends an answer has them sent from where they are.
+//! Batches that lie elsewhere than in memory. This crate knows their length; the sender of an answer sends them from where they are.
 
 use std::fmt::Debug;
 use std::io;

@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use super::batch::BatchError;
+use super::batch_error::BatchError;
 use super::compression::{Codec, CompressionError};
 use super::iter::{Outline, RecordError};
 

@@ -40,7 +40,7 @@ impl Faults {
         self.held.remove(path);
     }
 
-    /// The disk is sound again, and who waits is let go.
+    /// The disk is sound again, and held calls go on.
     pub(super) fn clear(&mut self) {
         *self = Faults { waiting: self.waiting, ..Faults::default() };
     }

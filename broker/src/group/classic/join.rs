@@ -5,9 +5,9 @@ use millstream_protocol::message::join_group::{JoinGroupRequest, JoinGroupRespon
 use millstream_protocol::{ErrorCode, Str};
 use tokio::sync::oneshot;
 
-use super::member::{Member, is_same, knows, protocols, rebalance_timeout_ms};
+use super::member::{ClassicMember, is_same, knows, protocols, rebalance_timeout_ms};
 use super::sync::sync_failed;
-use super::{Change, Classic, Now, State};
+use super::{Change, Classic, ClassicState, Now};
 use crate::group::Client;
 
 /// A member that cannot heartbeat yet, since it waits for its first answer, is given up after this.
@@ -17,7 +17,7 @@ const PROMISED_MAX: usize = 10_000;
 /// Clients offer a handful; every one is compared with every member's.
 const PROTOCOLS_MAX: usize = 256;
 
-/// Who asks.
+/// The client that asks.
 pub(in crate::group) struct Joining<'a> {
     pub request: &'a JoinGroupRequest,
     pub version: i16,
@@ -36,7 +36,7 @@ pub(in crate::group) fn join_failed(member_id: &Str, error_code: ErrorCode) -> J
 }
 
 fn new_member_id(prefix: &str) -> Str {
-    format!("{prefix}-{}", crate::group::membership::uuid()).into()
+    format!("{prefix}-{}", crate::group::member_id::uuid()).into()
 }
 
 impl Classic {
@@ -92,23 +92,23 @@ impl Classic {
         let is_leader = self.leader.as_ref() == Some(&member_id);
         let is_same = self.members.get(&member_id).is_some_and(|member| is_same(&member.protocols, &request.protocols));
         match self.state {
-            State::Empty => Err((answer, join_failed(&member_id, ErrorCode::UNKNOWN_MEMBER_ID))),
+            ClassicState::Empty => Err((answer, join_failed(&member_id, ErrorCode::UNKNOWN_MEMBER_ID))),
             // It missed the answer, or nothing changed for it: the generation stands.
-            State::Completing if is_same => Err((answer, self.joined(&member_id))),
-            State::Stable if is_same && !is_leader => Err((answer, self.joined(&member_id))),
-            State::Preparing | State::Completing | State::Stable => Ok(self.rejoin(&member_id, &joining, answer, now)),
+            ClassicState::Completing if is_same => Err((answer, self.joined(&member_id))),
+            ClassicState::Stable if is_same && !is_leader => Err((answer, self.joined(&member_id))),
+            ClassicState::Preparing | ClassicState::Completing | ClassicState::Stable => Ok(self.rejoin(&member_id, &joining, answer, now)),
         }
     }
 
     fn is_full(&self, member_id: &Str, now: &Now) -> bool {
         match self.state {
-            State::Empty => false,
-            // Who comes too late has to go, even if it was a member; who waits already may ask again.
-            State::Preparing => {
+            ClassicState::Empty => false,
+            // A client that comes too late is refused, even if it was a member; one that waits already may ask again.
+            ClassicState::Preparing => {
                 let is_waiting = self.members.get(member_id).is_some_and(|member| member.joining.is_some());
                 !is_waiting && self.members.values().filter(|member| member.joining.is_some()).count() >= now.size_max
             }
-            State::Completing | State::Stable => !self.members.contains_key(member_id) && self.members.len() >= now.size_max,
+            ClassicState::Completing | ClassicState::Stable => !self.members.contains_key(member_id) && self.members.len() >= now.size_max,
         }
     }
 
@@ -116,7 +116,7 @@ impl Classic {
         if request.protocol_type.is_empty() || request.protocols.is_empty() || request.protocols.len() > PROTOCOLS_MAX {
             return false;
         }
-        if self.state == State::Empty || self.members.is_empty() {
+        if self.state == ClassicState::Empty || self.members.is_empty() {
             return true;
         }
         self.protocol_type.as_ref() == Some(&request.protocol_type)
@@ -134,7 +134,7 @@ impl Classic {
         }
         self.leader.get_or_insert_with(|| id.clone());
         let session_timeout_ms = i64::from(request.session_timeout_ms);
-        let member = Member {
+        let member = ClassicMember {
             instance_id: request.group_instance_id.as_ref().map(Str::detached),
             client: joining.client.clone(),
             session_timeout_ms,
@@ -166,7 +166,7 @@ impl Classic {
         self.rebalance_or_complete(now)
     }
 
-    /// A static member comes back under a new id: whoever has the old one is fenced (KIP-345).
+    /// A static member comes back under a new id: a client with the old one is fenced (KIP-345).
     fn replace(
         &mut self,
         old_id: &Str,
@@ -195,7 +195,7 @@ impl Classic {
         member.deadline_ms = now.ms + member.session_timeout_ms;
         let keeps_protocol = is_same(&old_protocols, &joining.request.protocols);
         self.members.insert(new_id.clone(), member);
-        if self.state == State::Stable && (keeps_protocol || self.selected_protocol() == self.protocol_name) {
+        if self.state == ClassicState::Stable && (keeps_protocol || self.selected_protocol() == self.protocol_name) {
             let mut response = self.joined(&new_id);
             if joining.version >= 9 {
                 response.skip_assignment = was_leader;

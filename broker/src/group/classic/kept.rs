@@ -2,8 +2,8 @@
 
 use millstream_protocol::Str;
 
-use super::member::Member;
-use super::{Classic, State};
+use super::member::ClassicMember;
+use super::{Classic, ClassicState};
 use crate::group::Client;
 use crate::group::record::{ClassicMemberValue, ClassicValue};
 
@@ -21,7 +21,7 @@ impl Classic {
             if let Some(instance) = &instance_id {
                 group.by_instance.insert(instance.clone(), id.clone());
             }
-            let restored = Member {
+            let restored = ClassicMember {
                 instance_id,
                 client: Client { id: member.client_id.into(), host: member.client_host.into() },
                 session_timeout_ms: member.session_timeout_ms,
@@ -36,13 +36,13 @@ impl Classic {
             };
             group.members.insert(id, restored);
         }
-        group.state = if group.members.is_empty() { State::Empty } else { State::Stable };
+        group.state = if group.members.is_empty() { ClassicState::Empty } else { ClassicState::Stable };
         group
     }
 
     /// What is kept of it.
     pub(in crate::group) fn to_value(&self) -> ClassicValue {
-        let member = |(id, member): (&Str, &Member)| ClassicMemberValue {
+        let member = |(id, member): (&Str, &ClassicMember)| ClassicMemberValue {
             id: id.to_string(),
             instance_id: member.instance_id.as_ref().map(ToString::to_string),
             client_id: member.client.id.to_string(),

@@ -3,7 +3,7 @@
 use millstream_protocol::{ErrorCode, Str};
 
 use super::join::join_failed;
-use super::{Change, Classic, Now, Rebalance, State};
+use super::{Change, Classic, ClassicState, Now, Rebalance};
 
 impl Classic {
     /// A member goes, or is removed by its lasting name.
@@ -29,9 +29,9 @@ impl Classic {
         }
         self.forget(id);
         match self.state {
-            State::Preparing => self.maybe_complete_join(now),
-            State::Completing | State::Stable => self.prepare(now),
-            State::Empty => Change::None,
+            ClassicState::Preparing => self.maybe_complete_join(now),
+            ClassicState::Completing | ClassicState::Stable => self.prepare(now),
+            ClassicState::Empty => Change::None,
         }
     }
 
@@ -42,7 +42,7 @@ impl Classic {
             self.by_instance.remove(&instance_id);
         }
         if self.leader.as_ref() == Some(id) {
-            // Who waits already comes first.
+            // Members that wait already come first.
             let next = self.members.iter().find(|(_, member)| member.joining.is_some()).or_else(|| self.members.iter().next());
             self.leader = next.map(|(id, _)| id.clone());
         }

@@ -10,7 +10,7 @@ use crate::group::Client;
 
 /// A member.
 #[derive(Debug)]
-pub(in crate::group) struct Member {
+pub(in crate::group) struct ClassicMember {
     pub instance_id: Option<Str>,
     pub client: Client,
     pub session_timeout_ms: i64,
@@ -26,7 +26,7 @@ pub(in crate::group) struct Member {
     pub(super) deadline_ms: i64,
 }
 
-impl Member {
+impl ClassicMember {
     pub(super) fn is_waiting(&self) -> bool {
         self.joining.is_some() || self.syncing.is_some()
     }

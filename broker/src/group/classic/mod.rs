@@ -21,25 +21,25 @@ use std::collections::{BTreeMap, HashMap};
 use millstream_protocol::{ErrorCode, Str};
 
 pub(super) use join::{Joining, join_failed};
-pub(super) use member::{Member, knows, protocols, rebalance_timeout_ms};
+pub(super) use member::{ClassicMember, knows, protocols, rebalance_timeout_ms};
 pub(super) use sync::sync_failed;
 
 /// Where the group is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum ClassicState {
     Empty,
     Preparing,
     Completing,
     Stable,
 }
 
-impl State {
+impl ClassicState {
     pub(super) fn name(self) -> &'static str {
         match self {
-            State::Empty => "Empty",
-            State::Preparing => "PreparingRebalance",
-            State::Completing => "CompletingRebalance",
-            State::Stable => "Stable",
+            ClassicState::Empty => "Empty",
+            ClassicState::Preparing => "PreparingRebalance",
+            ClassicState::Completing => "CompletingRebalance",
+            ClassicState::Stable => "Stable",
         }
     }
 }
@@ -56,12 +56,12 @@ struct Rebalance {
 /// A group.
 #[derive(Debug)]
 pub(super) struct Classic {
-    pub state: State,
+    pub state: ClassicState,
     pub generation: i32,
     pub protocol_type: Option<Str>,
     pub protocol_name: Option<Str>,
     pub leader: Option<Str>,
-    pub members: BTreeMap<Str, Member>,
+    pub members: BTreeMap<Str, ClassicMember>,
     /// When the state changed, wall clock.
     pub changed_ms: i64,
     by_instance: HashMap<Str, Str>,
@@ -101,7 +101,7 @@ impl Change {
 impl Classic {
     pub(super) fn new(wall_ms: i64) -> Self {
         Classic {
-            state: State::Empty,
+            state: ClassicState::Empty,
             generation: 0,
             protocol_type: None,
             protocol_name: None,
@@ -120,7 +120,7 @@ impl Classic {
         self.members.is_empty() && self.promised.is_empty()
     }
 
-    fn enter(&mut self, state: State, now: &Now) {
+    fn enter(&mut self, state: ClassicState, now: &Now) {
         self.state = state;
         self.changed_ms = now.wall_ms;
     }
@@ -137,7 +137,7 @@ impl Classic {
         if self.members.contains_key(member_id) { Ok(()) } else { Err(ErrorCode::UNKNOWN_MEMBER_ID) }
     }
 
-    /// Whoever waits for an answer gets this one.
+    /// Answers the member that waits.
     pub(super) fn refuse_waiting(&mut self, code: ErrorCode) {
         for (id, member) in &mut self.members {
             if let Some(joining) = member.joining.take() {
@@ -159,9 +159,9 @@ impl Classic {
         }
         self.touch(member_id, now);
         match self.state {
-            State::Empty => ErrorCode::UNKNOWN_MEMBER_ID,
-            State::Preparing => ErrorCode::REBALANCE_IN_PROGRESS,
-            State::Completing | State::Stable => ErrorCode::NONE,
+            ClassicState::Empty => ErrorCode::UNKNOWN_MEMBER_ID,
+            ClassicState::Preparing => ErrorCode::REBALANCE_IN_PROGRESS,
+            ClassicState::Completing | ClassicState::Stable => ErrorCode::NONE,
         }
     }
 

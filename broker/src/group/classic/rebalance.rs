@@ -5,7 +5,7 @@ use millstream_protocol::{ErrorCode, Str};
 
 use super::member::knows;
 use super::sync::sync_failed;
-use super::{Change, Classic, Now, Rebalance, State};
+use super::{Change, Classic, ClassicState, Now, Rebalance};
 
 /// A rebalance that nobody has come to is looked at again after this, however short the members' own timeouts are.
 const REBALANCE_PAUSE_MS: i64 = 100;
@@ -13,8 +13,8 @@ const REBALANCE_PAUSE_MS: i64 = 100;
 impl Classic {
     pub(super) fn rebalance_or_complete(&mut self, now: &Now) -> Change {
         match self.state {
-            State::Preparing => self.maybe_complete_join(now),
-            State::Empty | State::Completing | State::Stable => self.prepare(now),
+            ClassicState::Preparing => self.maybe_complete_join(now),
+            ClassicState::Empty | ClassicState::Completing | ClassicState::Stable => self.prepare(now),
         }
     }
 
@@ -28,24 +28,24 @@ impl Classic {
         }
         self.sync_ends_ms = None;
         let timeout_ms = self.members.values().map(|member| member.rebalance_timeout_ms).max().unwrap_or(0);
-        let is_initial = self.state == State::Empty;
+        let is_initial = self.state == ClassicState::Empty;
         self.rebalance = Some(if is_initial {
             let delay_ms = now.initial_delay_ms.min(timeout_ms);
             Rebalance { ends_ms: now.ms + delay_ms, initial_left_ms: Some((timeout_ms - delay_ms).max(0)), has_new_member: false }
         } else {
             Rebalance { ends_ms: now.ms + timeout_ms, initial_left_ms: None, has_new_member: false }
         });
-        self.enter(State::Preparing, now);
+        self.enter(ClassicState::Preparing, now);
         if is_initial && now.initial_delay_ms > 0 { Change::None } else { self.maybe_complete_join(now) }
     }
 
     pub(super) fn maybe_complete_join(&mut self, now: &Now) -> Change {
         let is_delayed = self.rebalance.is_some_and(|rebalance| rebalance.initial_left_ms.is_some() && rebalance.ends_ms > now.ms);
         let all_joined = self.promised.is_empty() && self.members.values().all(|member| member.joining.is_some());
-        if self.state == State::Preparing && all_joined && !is_delayed { self.complete_join(now) } else { Change::None }
+        if self.state == ClassicState::Preparing && all_joined && !is_delayed { self.complete_join(now) } else { Change::None }
     }
 
-    /// The wait is over: who has not come is out, and a generation begins.
+    /// The wait is over: members that did not join are removed, and a generation begins.
     pub(super) fn complete_join(&mut self, now: &Now) -> Change {
         let absent: Vec<Str> = self
             .members
@@ -70,11 +70,11 @@ impl Classic {
         if self.members.is_empty() {
             self.protocol_name = None;
             self.leader = None;
-            self.enter(State::Empty, now);
+            self.enter(ClassicState::Empty, now);
             return Change::Settled;
         }
         self.protocol_name = self.selected_protocol();
-        self.enter(State::Completing, now);
+        self.enter(ClassicState::Completing, now);
         let timeout_ms = self.members.values().map(|member| member.rebalance_timeout_ms).max().unwrap_or(0);
         self.sync_ends_ms = Some(now.ms + timeout_ms);
         let ids: Vec<Str> = self.members.keys().cloned().collect();

@@ -7,7 +7,7 @@ use millstream_protocol::message::sync_group::{SyncGroupRequest, SyncGroupRespon
 use millstream_protocol::{ErrorCode, Str};
 use tokio::sync::oneshot;
 
-use super::{Change, Classic, Now, State};
+use super::{Change, Classic, ClassicState, Now};
 
 pub(in crate::group) fn sync_failed(error_code: ErrorCode) -> SyncGroupResponse {
     SyncGroupResponse { error_code, ..Default::default() }
@@ -22,9 +22,9 @@ impl Classic {
                 _ if request.generation_id != self.generation => Err(ErrorCode::ILLEGAL_GENERATION),
                 _ if is_other(&request.protocol_type, &self.protocol_type) => Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL),
                 _ if is_other(&request.protocol_name, &self.protocol_name) => Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL),
-                State::Empty => Err(ErrorCode::UNKNOWN_MEMBER_ID),
-                State::Preparing => Err(ErrorCode::REBALANCE_IN_PROGRESS),
-                State::Completing | State::Stable => Ok(()),
+                ClassicState::Empty => Err(ErrorCode::UNKNOWN_MEMBER_ID),
+                ClassicState::Preparing => Err(ErrorCode::REBALANCE_IN_PROGRESS),
+                ClassicState::Completing | ClassicState::Stable => Ok(()),
             }
         });
         if let Err(code) = checked {
@@ -36,7 +36,7 @@ impl Classic {
             member.deadline_ms = now.ms + member.session_timeout_ms;
             member.syncing = Some(answer);
         }
-        if self.state == State::Stable {
+        if self.state == ClassicState::Stable {
             self.hand_out(now);
             return Change::None;
         }
@@ -48,7 +48,7 @@ impl Classic {
         for (id, member) in &mut self.members {
             member.assignment = shares.remove(id).unwrap_or_default();
         }
-        self.enter(State::Stable, now);
+        self.enter(ClassicState::Stable, now);
         self.hand_out(now);
         Change::Settled
     }

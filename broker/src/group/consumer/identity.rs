@@ -5,7 +5,7 @@ use millstream_protocol::{ErrorCode, Str};
 
 use super::member::Member;
 use super::request::to_partitions;
-use super::{Changes, Consumer, LEAVE_STATIC, Refused, World, refused};
+use super::{Changes, Consumer, LEAVE_STATIC, RefusedHeartbeat, Surroundings, refused};
 
 impl Consumer {
     /// Finds the member or makes room for it, and compares epochs.
@@ -13,16 +13,16 @@ impl Consumer {
         &mut self,
         request: &ConsumerGroupHeartbeatRequest,
         member_id: &Str,
-        world: &World<'_>,
+        world: &Surroundings<'_>,
         changes: &mut Changes,
-    ) -> Result<Str, Refused> {
+    ) -> Result<Str, RefusedHeartbeat> {
         let is_joining = request.member_epoch == 0;
         let id = member_id.detached();
         if let Some(instance_id) = &request.instance_id {
             match self.by_instance.get(instance_id).cloned() {
                 Some(known) if known == id => {}
                 Some(known) if is_joining => {
-                    // In the classic protocol whoever comes later takes the place.
+                    // In the classic protocol the later one takes the place.
                     let gives_way = |member: &Member| member.epoch == LEAVE_STATIC || member.classic.is_some();
                     if !self.members.get(&known).is_some_and(gives_way) {
                         let sentence =

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use millstream_protocol::{Str, TopicId};
 
 use super::Consumer;
+use super::classic_side::ClassicSide;
 use super::member::{Member, MemberState};
 use super::partitions::flat;
 use super::pattern::Pattern;
 use crate::catalog::Listing;
 use crate::group::Client;
 use crate::group::assignor::Partitions;
-use crate::group::mixed::ClassicSide;
 use crate::group::record::{ConsumerMemberValue, PartitionsValue, SinceValue};
 
 impl Consumer {

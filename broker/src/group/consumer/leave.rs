@@ -7,11 +7,15 @@ use millstream_protocol::{ErrorCode, Str};
 
 use super::member::{Member, MemberState};
 use super::partitions::flat;
-use super::{Changes, Consumer, LEAVE_STATIC, Refused, refused};
+use super::{Changes, Consumer, LEAVE_STATIC, RefusedHeartbeat, refused};
 
 impl Consumer {
     /// A member goes: for good, or, a static one, for a while.
-    pub(in crate::group) fn leave(&mut self, request: &ConsumerGroupHeartbeatRequest, changes: &mut Changes) -> Result<(), Refused> {
+    pub(in crate::group) fn leave(
+        &mut self,
+        request: &ConsumerGroupHeartbeatRequest,
+        changes: &mut Changes,
+    ) -> Result<(), RefusedHeartbeat> {
         let id = match &request.instance_id {
             None => request.member_id.clone(),
             Some(instance_id) => match self.by_instance.get(instance_id) {
@@ -33,7 +37,7 @@ impl Consumer {
             flat(&given_up).for_each(|partition| {
                 self.owners.remove(&partition);
             });
-            // Whoever takes its place may still know an older epoch.
+            // The member that takes its place may still know an older epoch.
             member.since = flat(&member.assigned).map(|partition| (partition, 0)).collect();
             changes.members.insert(id);
         } else {
@@ -73,7 +77,7 @@ impl Consumer {
         self.soonest_ms = self.members.values().flat_map(Member::due_ms).min();
     }
 
-    /// Time has passed: who was silent, or did not give up in time, is out.
+    /// Time has passed: members that missed a deadline, of their session or of a revocation, are removed.
     pub(in crate::group) fn tick(&mut self, now_ms: i64, changes: &mut Changes) {
         let is_over = |member: &Member| member.due_ms().any(|due_ms| due_ms <= now_ms);
         let gone: Vec<Str> = self.members.iter().filter(|(_, member)| is_over(member)).map(|(id, _)| id.clone()).collect();

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use millstream_protocol::{ErrorCode, Str, TopicId};
 
+use super::classic_side::ClassicSide;
 use super::pattern::Pattern;
 use crate::catalog::Topics;
 use crate::group::Client;
 use crate::group::assignor::Partitions;
-use crate::group::mixed::ClassicSide;
 
 /// Where a member is on its way to its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

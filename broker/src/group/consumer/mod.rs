@@ -4,10 +4,12 @@
 //!
 //! The rules are those of Kafka's `GroupMetadataManager` and `CurrentAssignmentBuilder`.
 
+mod classic_side;
 mod identity;
 mod kept;
 mod leave;
 mod member;
+mod pace;
 mod partitions;
 mod pattern;
 mod reconcile;
@@ -20,13 +22,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use millstream_protocol::message::consumer_group_heartbeat::{Assignment, ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
 use millstream_protocol::{ErrorCode, Str, TopicId};
 
+use self::pace::Pace;
 use self::request::{to_partitions, update};
 use super::Client;
 use super::assignor::Partitions;
-use super::pace::Pace;
 use crate::catalog::Listing;
 use crate::config::group::ConsumerSettings;
 
+pub(super) use classic_side::ClassicSide;
 pub(super) use member::{Member, MemberState};
 pub(super) use partitions::{flat, union, without};
 pub(super) use request::{check, from_partitions};
@@ -49,7 +52,7 @@ pub(super) struct Consumer {
     pub by_instance: HashMap<Str, Str>,
     /// Nothing is due before this; it may be less than what is due first.
     soonest_ms: Option<i64>,
-    /// Who has a partition or has not given it up yet.
+    /// The member that owns each partition, or has not revoked it yet.
     pub owners: HashMap<(TopicId, i32), Str>,
     /// The topics as they were when the epoch rose for them, or the target was computed.
     topics: BTreeMap<TopicId, i32>,
@@ -59,7 +62,7 @@ pub(super) struct Consumer {
 }
 
 /// What the group does not know by itself.
-pub(super) struct World<'a> {
+pub(super) struct Surroundings<'a> {
     pub now_ms: i64,
     pub listing: &'a Listing,
     pub settings: ConsumerSettings,
@@ -68,9 +71,9 @@ pub(super) struct World<'a> {
 }
 
 /// Why a heartbeat is refused: a code and a sentence.
-pub(super) type Refused = (ErrorCode, String);
+pub(super) type RefusedHeartbeat = (ErrorCode, String);
 
-fn refused(code: ErrorCode, sentence: impl Into<String>) -> Refused {
+fn refused(code: ErrorCode, sentence: impl Into<String>) -> RefusedHeartbeat {
     (code, sentence.into())
 }
 
@@ -122,9 +125,9 @@ impl Consumer {
         request: &ConsumerGroupHeartbeatRequest,
         member_id: &Str,
         client: Client,
-        world: &World<'_>,
+        world: &Surroundings<'_>,
         changes: &mut Changes,
-    ) -> Result<ConsumerGroupHeartbeatResponse, Refused> {
+    ) -> Result<ConsumerGroupHeartbeatResponse, RefusedHeartbeat> {
         let id = self.identify(request, member_id, world, changes)?;
         let is_joining = request.member_epoch == 0;
         let before = self.members.get(&id).cloned();
@@ -132,7 +135,7 @@ impl Consumer {
         update(&mut member, request, client);
         member.session_ends_ms = world.now_ms + world.settings.session_timeout_ms;
         let is_changed = match &before {
-            // Who wants nothing changes nothing for the others.
+            // A member without a subscription changes nothing for the others.
             None => {
                 let matched = member.subscribed_regex.as_ref().and_then(|pattern| pattern.matches(&world.listing.topics).next());
                 !member.subscribed_names.is_empty() || matched.is_some()
@@ -166,7 +169,7 @@ impl Consumer {
         member: Member,
         before: Option<&Member>,
         is_changed: bool,
-        world: &World<'_>,
+        world: &Surroundings<'_>,
         changes: &mut Changes,
     ) {
         member.due_ms().min().into_iter().for_each(|due_ms| self.expect(due_ms));

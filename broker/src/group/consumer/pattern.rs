@@ -3,7 +3,7 @@
 use millstream_protocol::{ErrorCode, Str};
 use regex::Regex;
 
-use super::{Refused, refused};
+use super::{RefusedHeartbeat, refused};
 use crate::catalog::Topics;
 
 /// A subscription to all topics with such names.
@@ -21,7 +21,7 @@ impl PartialEq for Pattern {
 
 impl Pattern {
     /// Kafka uses RE2J and matches whole names, as here.
-    pub(super) fn new(text: &Str) -> Result<Self, Refused> {
+    pub(super) fn new(text: &Str) -> Result<Self, RefusedHeartbeat> {
         let invalid = |error: String| {
             let sentence = format!("SubscribedTopicRegex `{text}` is not a valid regular expression: {error}.");
             refused(ErrorCode::INVALID_REGULAR_EXPRESSION, sentence)

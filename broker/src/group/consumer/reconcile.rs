@@ -4,7 +4,7 @@ use millstream_protocol::Str;
 
 use super::member::{Member, MemberState};
 use super::partitions::{both, flat, has, intersects, union, without};
-use super::{Changes, Consumer, World};
+use super::{Changes, Consumer, Surroundings};
 use crate::group::assignor::Partitions;
 
 impl Consumer {
@@ -14,7 +14,7 @@ impl Consumer {
         id: &Str,
         owned: Option<&Partitions>,
         is_changed: bool,
-        world: &World<'_>,
+        world: &Surroundings<'_>,
         changes: &mut Changes,
     ) {
         let Some(mut member) = self.members.remove(id) else { return };
@@ -41,7 +41,7 @@ impl Consumer {
     }
 
     /// What a member is to have; of a target that is too old, what it is still subscribed to.
-    fn target_of(&self, id: &Str, member: &Member, world: &World<'_>) -> Partitions {
+    fn target_of(&self, id: &Str, member: &Member, world: &Surroundings<'_>) -> Partitions {
         let mut target = self.targets.get(id).cloned().unwrap_or_default();
         if self.target_epoch < self.epoch {
             let subscribed = member.subscribed(&world.listing.topics);
@@ -51,7 +51,7 @@ impl Consumer {
     }
 
     /// What a member is subscribed to no more it gives up at once, whatever its target says.
-    fn unsubscribe(&mut self, member: &mut Member, owned: Option<&Partitions>, world: &World<'_>) {
+    fn unsubscribe(&mut self, member: &mut Member, owned: Option<&Partitions>, world: &Surroundings<'_>) {
         let subscribed = member.subscribed(&world.listing.topics);
         let (kept, given_up): (Partitions, Partitions) =
             std::mem::take(&mut member.assigned).into_iter().partition(|(topic, _)| subscribed.contains(topic));
@@ -68,7 +68,7 @@ impl Consumer {
     }
 
     /// A member has to give partitions up, and to say that it did.
-    fn revoke(&mut self, member: &mut Member, revoking: Partitions, world: &World<'_>) {
+    fn revoke(&mut self, member: &mut Member, revoking: Partitions, world: &Surroundings<'_>) {
         member.revoking = revoking;
         member.state = MemberState::Revoking;
         // One of the classic protocol has other ways to be late.
@@ -86,7 +86,7 @@ impl Consumer {
         member.since.retain(|partition, _| has(&member.assigned, partition));
     }
 
-    fn step(&mut self, id: &Str, member: &mut Member, target: &Partitions, owned: Option<&Partitions>, world: &World<'_>) {
+    fn step(&mut self, id: &Str, member: &mut Member, target: &Partitions, owned: Option<&Partitions>, world: &Surroundings<'_>) {
         for partition in flat(&member.revoking) {
             self.owners.remove(&partition);
         }

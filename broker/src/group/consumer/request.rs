@@ -7,12 +7,12 @@ use millstream_protocol::{ErrorCode, Str, TopicId};
 
 use super::member::Member;
 use super::pattern::Pattern;
-use super::{LEAVE_STATIC, Refused, refused};
+use super::{LEAVE_STATIC, RefusedHeartbeat, refused};
 use crate::group::Client;
 use crate::group::assignor::Partitions;
 
 /// Checks what does not depend on the group.
-pub(in crate::group) fn check(request: &ConsumerGroupHeartbeatRequest, version: i16, assignors: &[String]) -> Result<(), Refused> {
+pub(in crate::group) fn check(request: &ConsumerGroupHeartbeatRequest, version: i16, assignors: &[String]) -> Result<(), RefusedHeartbeat> {
     let invalid = |sentence: &str| Err(refused(ErrorCode::INVALID_REQUEST, sentence));
     if request.group_id.trim().is_empty() {
         return invalid("GroupId can't be empty.");

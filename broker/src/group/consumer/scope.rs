@@ -38,7 +38,7 @@ impl Consumer {
         }
     }
 
-    /// Whether offsets may be asked for: by who says nothing of itself, or by a member that knows its epoch.
+    /// Whether offsets may be asked for: by a client that names no member, or by a member that knows its epoch.
     pub(in crate::group) fn check_reader(&self, member_id: Option<&Str>, epoch: i32) -> Result<(), ErrorCode> {
         if member_id.is_none() && epoch < 0 {
             return Ok(());

@@ -1,11 +1,11 @@
-//! Who is to have what: computed for all members at once when something changed.
+//! The target assignment: computed for all members at once when something changed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use millstream_protocol::{Str, TopicId};
 
 use super::member::Member;
-use super::{Changes, Consumer, World};
+use super::{Changes, Consumer, Surroundings};
 use crate::catalog::Topics;
 use crate::group::assignor::{Assignor, Candidate, Partitions};
 
@@ -50,9 +50,9 @@ impl Consumer {
         Assignor::by_name(name).unwrap_or(Assignor::Uniform)
     }
 
-    /// Computes who is to have what, when something changed since it was computed, and not too soon after that. Until then
+    /// Computes the target assignment, when something changed since it was computed, and not too soon after that. Until then
     /// members go on towards the last target, and the first heartbeat after it computes one for all that has changed.
-    pub(in crate::group) fn compute_target(&mut self, world: &World<'_>, changes: &mut Changes) {
+    pub(in crate::group) fn compute_target(&mut self, world: &Surroundings<'_>, changes: &mut Changes) {
         if self.target_epoch >= self.epoch {
             return;
         }

@@ -24,12 +24,12 @@ use crate::topic_partition::TopicPartition;
 
 const PROTOCOL_TYPE: &str = "consumer";
 
-struct Member {
+struct ClassicMember {
     shared: Arc<Shared>,
     assignment: Assignment,
     member_id: Str,
     generation: i32,
-    /// What the leader assigned by: how many partitions each topic has. `None` for who is not the leader.
+    /// What the leader assigned by: how many partitions each topic has. `None` in a member that is not the leader.
     assigned_by: Option<BTreeMap<Str, i32>>,
 }
 
@@ -42,7 +42,7 @@ enum Unsettled {
 }
 
 pub(super) async fn run(shared: Arc<Shared>, assignment: Assignment, mut leaving: mpsc::Receiver<Leave>) {
-    let mut member = Member { shared, assignment: assignment.clone(), member_id: Str::default(), generation: -1, assigned_by: None };
+    let mut member = ClassicMember { shared, assignment: assignment.clone(), member_id: Str::default(), generation: -1, assigned_by: None };
     let stop = loop {
         // Whatever the member waits for, the consumer may be closed meanwhile.
         let unsettled = tokio::select! {
@@ -76,14 +76,14 @@ pub(super) async fn run(shared: Arc<Shared>, assignment: Assignment, mut leaving
             }
             let left = tokio::time::timeout(CLOSE_PATIENCE, member.leave()).await.unwrap_or(Ok(()));
             if let Some(reply) = reply {
-                // Who closes may have given up waiting.
+                // The caller of close may have given up waiting.
                 let _ = reply.send(left);
             }
         }
     }
 }
 
-impl Member {
+impl ClassicMember {
     fn is_cooperative(&self) -> bool {
         self.shared.options.assignors.iter().all(|assignor| assignor.is_cooperative())
     }
@@ -104,7 +104,7 @@ impl Member {
         let target = self.sync(joined).await?;
         let has_given_up = !self.assignment.owned().is_subset(&target);
         self.change_to(target).await?;
-        // What was given up is for others, who get it when all join again.
+        // Other members get revoked partitions when all join again.
         if has_given_up { Err(Unsettled::Rebalance) } else { Ok(()) }
     }
 

@@ -29,7 +29,7 @@ const LEAVE: i32 = -1;
 /// The epoch with which a member with a lasting name goes for a while.
 const LEAVE_FOR_A_WHILE: i32 = -2;
 
-struct Member {
+struct ConsumerMember {
     shared: Arc<Shared>,
     assignment: Assignment,
     member_id: Str,
@@ -42,8 +42,15 @@ struct Member {
 
 pub(super) async fn run(shared: Arc<Shared>, assignment: Assignment, mut leaving: mpsc::Receiver<Leave>) {
     let member_id = TopicId(rand::random()).to_string().into();
-    let mut member =
-        Member { shared, assignment: assignment.clone(), member_id, epoch: JOIN, reported: None, target: None, topics: HashMap::new() };
+    let mut member = ConsumerMember {
+        shared,
+        assignment: assignment.clone(),
+        member_id,
+        epoch: JOIN,
+        reported: None,
+        target: None,
+        topics: HashMap::new(),
+    };
     match member.live(&mut leaving).await {
         Stop::Refused(error) => {
             // If that cannot be told, the session ends by itself.
@@ -59,14 +66,14 @@ pub(super) async fn run(shared: Arc<Shared>, assignment: Assignment, mut leaving
                 Err(_) => Ok(()),
             };
             if let Some(reply) = reply {
-                // Who closes may have given up waiting.
+                // The caller of close may have given up waiting.
                 let _ = reply.send(left);
             }
         }
     }
 }
 
-impl Member {
+impl ConsumerMember {
     async fn live(&mut self, leaving: &mut mpsc::Receiver<Leave>) -> Stop {
         let mut next = Instant::now();
         let mut changing: Option<BoxFuture<'static, Result<(), Error>>> = None;

@@ -7,9 +7,9 @@ use futures::future::{BoxFuture, ready};
 use millstream_protocol::message::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use millstream_protocol::{ErrorCode, Response};
 
-use super::{Context, read_error};
+use crate::api::{Context, read_error};
 use crate::broker::Broker;
-use crate::transaction::Identity;
+use crate::transaction::ProducerIdentity;
 
 fn failed(error_code: ErrorCode) -> InitProducerIdResponse {
     InitProducerIdResponse { error_code, producer_epoch: -1, ..Default::default() }
@@ -30,7 +30,7 @@ pub(crate) fn init_producer_id(broker: &Arc<Broker>, context: &Context, request:
         };
         return ready(given.into()).boxed();
     };
-    let known = (request.producer_id != -1).then_some(Identity { producer_id: request.producer_id, epoch: request.producer_epoch });
+    let known = (request.producer_id != -1).then_some(ProducerIdentity { producer_id: request.producer_id, epoch: request.producer_epoch });
     let (transactions, timeout_ms, version) = (broker.transactions.clone(), request.transaction_timeout_ms, context.version);
     async move {
         if let Err(code) = transactions.prepare() {

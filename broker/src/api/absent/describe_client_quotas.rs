@@ -1,13 +1,14 @@
-//! Client quotas: there are none yet. Whoever asks is told so, and whoever sets one is told that it does not hold.
+//! DescribeClientQuotas: there are none, and that is what is told.
 
-use millstream_protocol::message::alter_client_quotas::{AlterClientQuotasRequest, AlterClientQuotasResponse, AlteredQuota};
 use millstream_protocol::message::describe_client_quotas::{DescribeClientQuotasRequest, DescribeClientQuotasResponse, QuotaFilter};
 use millstream_protocol::{ErrorCode, Str};
 
 const ENTITY_TYPES: [&str; 3] = ["user", "client-id", "ip"];
 
 const EXACT: i8 = 0;
+
 const DEFAULT: i8 = 1;
+
 const SPECIFIED: i8 = 2;
 
 /// Kafka's answer of a broker on which no quota is set.
@@ -48,13 +49,4 @@ fn check(components: &[QuotaFilter]) -> Result<(), (ErrorCode, String)> {
         return invalid(sentence.into());
     }
     Ok(())
-}
-
-pub(crate) fn alter_client_quotas(request: AlterClientQuotasRequest) -> AlterClientQuotasResponse {
-    let refused = |entity| AlteredQuota {
-        error_code: ErrorCode::UNSUPPORTED_VERSION,
-        error_message: Some(Str::from_static("Quotas are not supported yet: nothing was changed.")),
-        entity,
-    };
-    AlterClientQuotasResponse { entries: request.entries.into_iter().map(|entry| refused(entry.entity)).collect(), ..Default::default() }
 }

@@ -1,8 +1,8 @@
-//! How soon a member of a consumer group is to come again. A member hears of what changed with its next heartbeat: so members come
+//! The heartbeat interval of consumer groups. A member hears of what changed with its next heartbeat: so heartbeats come
 //! often, and more often while the group is changing, which is settled in a fraction of a second. Kafka tells the same interval
 //! always, by default 5 s.
 
-use super::consumer::World;
+use super::Surroundings;
 
 /// For how long a group counts as changing after it changed.
 const CHANGING_MS: i64 = 1000;
@@ -16,7 +16,7 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) fn interval_ms(&mut self, epoch: i32, has_moved: bool, members: usize, world: &World<'_>) -> i32 {
+    pub(super) fn interval_ms(&mut self, epoch: i32, has_moved: bool, members: usize, world: &Surroundings<'_>) -> i32 {
         if has_moved || epoch != self.epoch {
             self.epoch = epoch;
             self.changed_ms = Some(world.now_ms);

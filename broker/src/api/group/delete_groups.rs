@@ -1,0 +1,29 @@
+//! DeleteGroups: groups without members, and their offsets.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use millstream_protocol::message::delete_groups::{DeleteGroupsRequest, DeleteGroupsResponse, DeletedGroup};
+use millstream_protocol::{Response, Str};
+
+use crate::broker::Broker;
+use crate::journal::durable;
+
+pub(crate) fn delete_groups(broker: &Arc<Broker>, request: DeleteGroupsRequest) -> BoxFuture<'static, Response> {
+    let delete = |group_id| {
+        let error_code = broker.groups.delete(&group_id);
+        DeletedGroup { group_id, error_code }
+    };
+    let names: BTreeSet<Str> = request.groups_names.into_iter().collect();
+    let mut results: Vec<DeletedGroup> = names.into_iter().map(delete).collect();
+    let broker = broker.clone();
+    async move {
+        if let Err(code) = durable(broker.groups.settled()).await {
+            results.iter_mut().for_each(|result| result.error_code = code);
+        }
+        DeleteGroupsResponse { results, ..Default::default() }.into()
+    }
+    .boxed()
+}

@@ -1,0 +1,35 @@
+//! JoinGroup: a member joins a classic group. The answer comes when the group has settled.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use millstream_protocol::message::join_group::{JoinGroupRequest, JoinGroupResponse};
+use millstream_protocol::{ErrorCode, Response};
+
+use crate::api::Context;
+use crate::broker::Broker;
+use crate::journal::durable;
+
+pub(crate) fn join_group(broker: &Arc<Broker>, context: &Context, request: &JoinGroupRequest) -> BoxFuture<'static, Response> {
+    let answer = broker.groups.join(request, context.version, context.client());
+    let (broker, member_id, version) = (broker.clone(), request.member_id.clone(), context.version);
+    async move {
+        let mut response = answer.await.unwrap_or_else(|_| JoinGroupResponse {
+            error_code: ErrorCode::UNKNOWN_MEMBER_ID,
+            member_id,
+            ..Default::default()
+        });
+        if let Err(code) = durable(broker.groups.settled()).await {
+            response.error_code = code;
+        }
+        // An answer without a protocol has a null only where the version knows one.
+        if version < 7 {
+            response.protocol_name.get_or_insert_default();
+        } else if !response.error_code.is_none() || response.protocol_name.as_deref() == Some("") {
+            response.protocol_name = None;
+        }
+        response.into()
+    }
+    .boxed()
+}
