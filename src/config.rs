@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use millstream_broker::{BrokerSettings, Properties};
 use serde::Deserialize;
 
-use crate::cli::Failure;
+use crate::failure::Failure;
 
 /// What a configuration file may hold.
 #[derive(Debug, Default, Deserialize)]

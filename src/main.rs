@@ -5,6 +5,7 @@
 mod cli;
 mod config;
 mod embedded;
+mod failure;
 mod serve;
 
 use std::process::ExitCode;

@@ -15,8 +15,8 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use crate::cli::Failure;
 use crate::config::{ConfigFile, broker_settings};
+use crate::failure::Failure;
 
 /// How long queries and connections may take to finish.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);

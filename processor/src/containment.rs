@@ -1,7 +1,7 @@
 //! A panic in a query ends the query, not the process.
 //!
 //! Whose panic it is, a mark on the thread says: it is set while the engine runs there, and taken back while the engine waits for
-//! somebody else, for instance for the broker in this process. Whoever sets the panic hook asks [`is_contained`]. What a panic left half
+//! somebody else, for instance for the broker in this process. The program's panic hook asks [`is_contained`]. What a panic left half
 //! changed goes with the query; its checkpoint is what counts.
 
 use std::any::Any;
@@ -26,7 +26,7 @@ pub fn is_contained() -> bool {
     IS_CONTAINED.get()
 }
 
-/// Asks somebody who is not the engine. A panic in the call, and in the future that it gives, is not the query's that asks.
+/// Calls something that is not the engine. A panic in the call, or in the future that it gives, is not the query's.
 pub fn outside<F, C: FnOnce() -> F>(call: C) -> Marked<F> {
     Marked { is_contained: false, future: Some(under(false, call)) }
 }
@@ -85,7 +85,7 @@ fn panicked(panic: &(dyn Any + Send)) -> QueryError {
     QueryError::Panic(text.unwrap_or("without a message").to_owned())
 }
 
-/// The mark for tasks that DataFusion starts by itself; their panics come back to whoever waits for them.
+/// The mark for tasks that DataFusion starts by itself; their panics come back to the code that waits for them.
 struct Tasks;
 
 impl JoinSetTracer for Tasks {

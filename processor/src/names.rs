@@ -1,4 +1,4 @@
-//! A lock for every name: who creates, replaces or drops a table waits for others who do so with this table, and for nobody else.
+//! A lock for every name: statements that create, replace or drop a table wait for others on the same table, and for nobody else.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};

@@ -12,7 +12,7 @@ use uuid::Uuid;
 /// How many reports are kept (`spark.sql.streaming.numRecentProgressUpdates`).
 const PROGRESS_KEPT: usize = 100;
 
-/// Rows of one batch, for whoever watches.
+/// Rows of one batch, for the watcher.
 #[derive(Debug, Clone)]
 pub struct Rows {
     /// The batch.

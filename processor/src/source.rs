@@ -12,7 +12,7 @@ use arrow::array::RecordBatch;
 use millstream_client::{Client, Error, ErrorCode, PartitionBatches, Record, TopicReader};
 
 use crate::error::QueryError;
-use crate::format::rows::{CHUNK_ROWS, RowMaker, Rows};
+use crate::format::rows::{CHUNK_ROWS, MadeRows, RowMaker};
 use crate::table::{StartingOffsets, Table};
 use way::{Way, limit};
 
@@ -233,7 +233,7 @@ impl TopicSource {
     }
 
     fn append_rows(&mut self, input: &mut Input, partition: i32, records: &[Record]) -> Result<(), QueryError> {
-        let Rows { batch, malformed } = self.maker.rows(&self.table, partition, records)?;
+        let MadeRows { batch, malformed } = self.maker.rows(&self.table, partition, records)?;
         input.records += records.len();
         input.malformed += malformed;
         input.batches.push(batch);

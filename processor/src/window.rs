@@ -1,4 +1,4 @@
-//! Spark's `window(time, size[, slide[, start]])` as a function of DataFusion. For planning and for whoever selects it, it
+//! Spark's `window(time, size[, slide[, start]])` as a function of DataFusion. For planning, and where a query selects it, it
 //! is a struct of start and end; as a grouping key the engine uses the start alone.
 
 use std::sync::Arc;

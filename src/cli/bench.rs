@@ -7,8 +7,9 @@ use clap::{Args, Subcommand};
 use millstream_client::{NewRecord, Start, TopicReader};
 use serde_json::json;
 
+use super::Bootstrap;
 use super::produce::AcksArgument;
-use super::{Bootstrap, Failure};
+use crate::failure::Failure;
 
 #[derive(Debug, Args)]
 pub(crate) struct BenchArguments {

@@ -9,7 +9,8 @@ use millstream_client::{Client, Error, ErrorKind, Isolation, PartitionBatches, R
 use super::record::encoding::Encoding;
 use super::record::json;
 use super::record::template::Template;
-use super::{Bootstrap, Failure, start};
+use super::{Bootstrap, start};
+use crate::failure::Failure;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RecordFormat {

@@ -5,7 +5,8 @@ use millstream_client::{GroupDescription, GroupListing};
 use serde_json::json;
 
 use super::output::{self, Format};
-use super::{Bootstrap, Failure, confirm, count, start};
+use super::{Bootstrap, confirm, count, start};
+use crate::failure::Failure;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum GroupCommand {

@@ -9,7 +9,7 @@ use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpStream;
 
-use super::Failure;
+use crate::failure::Failure;
 
 /// Which server to ask.
 #[derive(Debug, Clone, Args)]

@@ -7,7 +7,7 @@ use std::future::Future;
 
 use millstream_processor::STACK_BYTES;
 
-use super::Failure;
+use crate::failure::Failure;
 
 /// Runs a command to its end; Ctrl-C before that is a failure.
 pub(crate) fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {

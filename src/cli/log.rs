@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::{Failure, count};
+use super::count;
+use crate::failure::Failure;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LogCommand {

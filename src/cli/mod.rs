@@ -2,12 +2,11 @@
 //!
 //! * `output` prints tables and documents, `record` has records as text, `start` places in a topic
 //! * `http` asks the admin API; everything else speaks the Kafka protocol through the client
-//! * `failure` is why a command failed, and its exit code; `interrupt` is Ctrl-C
+//! * `interrupt` is Ctrl-C
 
 pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod consume;
-mod failure;
 pub(crate) mod group;
 pub(crate) mod http;
 mod interrupt;
@@ -26,7 +25,7 @@ use std::io::{IsTerminal, Write};
 use clap::Args;
 use millstream_client::{Client, ErrorKind};
 
-pub(crate) use failure::Failure;
+use crate::failure::Failure;
 pub(crate) use interrupt::{block_on, run, until_interrupted};
 
 /// The port of a broker whose address names none.

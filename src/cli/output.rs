@@ -2,7 +2,7 @@
 
 use clap::ValueEnum;
 
-use super::Failure;
+use crate::failure::Failure;
 
 /// The form of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

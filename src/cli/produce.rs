@@ -11,7 +11,8 @@ use tokio::sync::mpsc;
 
 use super::record::encoding::{Encoding, unescape};
 use super::record::json;
-use super::{Bootstrap, Failure, count, interrupt};
+use super::{Bootstrap, count, interrupt};
+use crate::failure::Failure;
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum AcksArgument {
@@ -81,7 +82,7 @@ pub(crate) struct ProduceArguments {
 const UNDER_WAY_MAX: usize = 10_000;
 
 /// What the options say of every record.
-struct Lines {
+struct InputLines {
     topic: String,
     format: LineFormat,
     key_separator: Option<Vec<u8>>,
@@ -94,7 +95,7 @@ struct Lines {
 pub(crate) async fn run(arguments: ProduceArguments) -> Result<(), Failure> {
     let codec = Codec::from_name(&arguments.compression)
         .ok_or_else(|| Failure::usage(format!("--compression {} is none of none, gzip, snappy, lz4, zstd", arguments.compression)))?;
-    let lines = Lines::new(&arguments)?;
+    let lines = InputLines::new(&arguments)?;
     let client = arguments.bootstrap.connect().await?;
     let topic = client.topic(&arguments.topic).await?;
     if let Some(partition) = arguments.partition.filter(|partition| !(0..topic.partitions).contains(partition)) {
@@ -151,7 +152,7 @@ fn open(arguments: &ProduceArguments) -> Result<Box<dyn BufRead + Send>, Failure
     }
 }
 
-impl Lines {
+impl InputLines {
     fn new(arguments: &ProduceArguments) -> Result<Self, Failure> {
         let (format, encoding) = (arguments.input, arguments.encoding);
         if format == LineFormat::Json && (arguments.key_separator.is_some() || encoding != Encoding::Raw || arguments.json) {
@@ -166,7 +167,7 @@ impl Lines {
         }
         let header = |text: &String| text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
         let headers = arguments.header.iter().map(header).collect::<Option<_>>();
-        Ok(Lines {
+        Ok(InputLines {
             topic: arguments.topic.clone(),
             format,
             key_separator,

@@ -3,9 +3,10 @@
 use clap::Subcommand;
 use serde_json::Value;
 
+use super::confirm;
 use super::http::{ServerUrl, path_segment};
 use super::output::{self, Format};
-use super::{Failure, confirm};
+use crate::failure::Failure;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum QueryCommand {

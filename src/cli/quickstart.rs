@@ -12,7 +12,8 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::{Value, json};
 
-use super::{Failure, count};
+use super::count;
+use crate::failure::Failure;
 use crate::serve::{Running, ServerConfig};
 
 #[derive(Debug, Args)]

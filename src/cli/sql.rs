@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 
 use super::http::{ServerUrl, document};
 use super::output::{self, Format};
-use super::{Failure, connect, count, interrupt};
+use super::{connect, count, interrupt};
+use crate::failure::Failure;
 
 #[derive(Debug, Args)]
 pub(crate) struct SqlArguments {

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use chrono::{DateTime, NaiveDate, NaiveDateTime};
 use millstream_client::Start;
 
-use super::Failure;
+use crate::failure::Failure;
 
 /// What the options take, for their help.
 pub(crate) const FORMS: &str = "beginning, end, an offset, a time ago such as -10m (s, m, h, d), a time in UTC such as 2026-01-01T08:00, or @TIMESTAMP in ms since 1970";

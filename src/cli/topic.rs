@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::http::ServerUrl;
 use super::output::{self, Format};
-use super::{Bootstrap, Failure, confirm, count};
+use super::{Bootstrap, confirm, count};
+use crate::failure::Failure;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TopicCommand {

@@ -16,7 +16,7 @@ use crate::error::QueryError;
 use crate::table::{ParseMode, Table};
 
 /// Rows, and how many values were malformed.
-pub(crate) struct Rows {
+pub(crate) struct MadeRows {
     pub batch: RecordBatch,
     pub malformed: usize,
 }
@@ -45,7 +45,7 @@ impl RowMaker {
     }
 
     /// Makes rows of at most [`CHUNK_ROWS`] records of one partition.
-    pub(crate) fn rows(&mut self, table: &Table, partition: i32, records: &[Record]) -> Result<Rows, QueryError> {
+    pub(crate) fn rows(&mut self, table: &Table, partition: i32, records: &[Record]) -> Result<MadeRows, QueryError> {
         let mut malformed = Vec::new();
         let mut decoded = None;
         if let Some(decoder) = self.decoder.get_mut() {
@@ -79,7 +79,7 @@ impl RowMaker {
             let kept = (0..records.len()).filter(|row| !bad.contains(row)).map(|row| row as u64);
             batch = arrow::compute::take_record_batch(&batch, &UInt64Array::from_iter_values(kept))?;
         }
-        Ok(Rows { batch, malformed: malformed.len() })
+        Ok(MadeRows { batch, malformed: malformed.len() })
     }
 }
 

@@ -105,7 +105,7 @@ impl Execution {
             Trigger::Default | Trigger::ProcessingTime(_) => None,
         };
         let mut discovered = Instant::now();
-        // Who could ask it to stop may also just be gone.
+        // The holder of its handle may also just be gone.
         while !*stop.borrow() && stop.has_changed().is_ok() {
             if let Some(next_ms) = self.trigger.next_ms(now_ms()) {
                 let pause = Duration::from_millis((next_ms - now_ms()).max(0) as u64);

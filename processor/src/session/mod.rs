@@ -19,6 +19,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use millstream_client::Client;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
@@ -36,6 +38,9 @@ use catalog::{Catalog, CatalogFile};
 use scratch::Scratch;
 
 /// Tables, queries, and a client. Clones are of the same one.
+///
+/// Its futures are boxed: the code behind them, with all of the engine that it draws in, is then compiled here, once, and not in every
+/// crate that waits for one.
 #[derive(Debug, Clone)]
 pub struct Session {
     client: Client,
@@ -76,7 +81,11 @@ impl Session {
     /// # Errors
     /// When the folder cannot be read. A query that cannot go on, and a statement that cannot be read any more, are no error: they are
     /// listed as failed, and stay in the catalog until they are dropped.
-    pub async fn open(client: Client, dir: &Path) -> Result<Self, QueryError> {
+    pub fn open(client: Client, dir: &Path) -> BoxFuture<'_, Result<Self, QueryError>> {
+        Self::open_kept(client, dir).boxed()
+    }
+
+    async fn open_kept(client: Client, dir: &Path) -> Result<Self, QueryError> {
         let files = Files { is_synced: true };
         files.create_dir(dir)?;
         let path = dir.join("catalog.json");
@@ -126,16 +135,16 @@ impl Session {
     ///
     /// # Errors
     /// With the first statement that fails; those before it have taken effect.
-    pub async fn execute(&self, script: &str) -> Result<Outcome, QueryError> {
-        contain(self.script(script)).await
+    pub fn execute<'a>(&'a self, script: &'a str) -> BoxFuture<'a, Result<Outcome, QueryError>> {
+        contain(self.script(script)).boxed()
     }
 
     /// Runs one statement that must be a CREATE STREAMING TABLE; a sentence says what became of it.
     ///
     /// # Errors
     /// When it is another statement, or several, or fails.
-    pub async fn start_query(&self, text: &str) -> Result<String, QueryError> {
-        contain(self.start_text(text)).await
+    pub fn start_query<'a>(&'a self, text: &'a str) -> BoxFuture<'a, Result<String, QueryError>> {
+        contain(self.start_text(text)).boxed()
     }
 
     /// The streaming tables' queries, by name.

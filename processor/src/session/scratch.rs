@@ -24,7 +24,7 @@ impl Scratch {
         Scratch { root: dir.join("temporary") }
     }
 
-    /// A folder that nobody else has; who uses it makes it.
+    /// A folder that nobody else has; the caller makes it.
     pub(super) fn folder(&self) -> PathBuf {
         self.root.join(Uuid::new_v4().to_string())
     }

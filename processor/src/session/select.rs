@@ -16,7 +16,7 @@ use crate::source::TopicSource;
 use crate::sql::rewrite::rewrite;
 use crate::trigger::Trigger;
 
-/// Batches that wait for whoever watches a streaming SELECT.
+/// Batches that wait for the watcher of a streaming SELECT.
 const ROWS_UNDER_WAY: usize = 4;
 
 impl Session {

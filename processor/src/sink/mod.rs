@@ -1,7 +1,7 @@
 //! Where results go. A sink may be given a batch twice, after a crash; what it makes of that is its guarantee:
 //!
 //! * [`topic`]: exactly once, a batch that is there already is recognised and not written again
-//! * [`rows`]: for whoever watches; at least once
+//! * [`rows`]: for a watcher; at least once
 
 pub(crate) mod rows;
 pub(crate) mod topic;

@@ -1,4 +1,4 @@
-//! The sink for whoever watches: a terminal, an HTTP response, a test. Bounded: a slow reader slows the query.
+//! The sink for a watcher: a terminal, an HTTP response, a test. Bounded: a slow reader slows the query.
 
 use tokio::sync::mpsc;
 

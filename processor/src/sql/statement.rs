@@ -21,7 +21,7 @@ pub(crate) enum Statement {
     CreateStreamingTable { name: String, if_not_exists: bool, options: Options, select: String },
     /// Forgets a table, or stops and forgets a streaming one.
     DropTable { name: String, if_exists: bool },
-    /// A query: of the present, or of a stream to the one who asks.
+    /// A query: of the present, or of a stream, for the caller.
     Select(String),
     /// The tables that there are.
     ShowTables,

@@ -27,7 +27,7 @@ pub(crate) enum Delivery {
 }
 
 #[derive(Debug)]
-enum Way {
+enum DeliveryWay {
     Transactions(Box<Transactions>),
     Headers(Box<Headers>),
 }
@@ -35,15 +35,15 @@ enum Way {
 #[derive(Debug)]
 pub(crate) struct TopicSink {
     topic: String,
-    way: Way,
+    way: DeliveryWay,
 }
 
 impl TopicSink {
     /// Opens a topic that is there.
     pub(crate) async fn open(client: &Client, topic: &str, query: (&str, Uuid), delivery: Delivery) -> Result<Self, QueryError> {
         let way = match delivery {
-            Delivery::Transactions => Way::Transactions(Box::new(Transactions::open(client, topic, query).await?)),
-            Delivery::Headers => Way::Headers(Box::new(Headers::open(client, topic).await?)),
+            Delivery::Transactions => DeliveryWay::Transactions(Box::new(Transactions::open(client, topic, query).await?)),
+            Delivery::Headers => DeliveryWay::Headers(Box::new(Headers::open(client, topic).await?)),
         };
         Ok(TopicSink { topic: topic.to_owned(), way })
     }
@@ -51,15 +51,15 @@ impl TopicSink {
     /// The query runs for the first time, from here on.
     pub(crate) async fn begin(&mut self, source: &str, positions: &[i64]) -> Result<(), QueryError> {
         match &mut self.way {
-            Way::Transactions(transactions) => transactions.begin(source, positions).await,
-            Way::Headers(_) => Ok(()),
+            DeliveryWay::Transactions(transactions) => transactions.begin(source, positions).await,
+            DeliveryWay::Headers(_) => Ok(()),
         }
     }
 
     pub(crate) fn mark(&self) -> Option<String> {
         match &self.way {
-            Way::Transactions(_) => None,
-            Way::Headers(headers) => Some(headers.mark()),
+            DeliveryWay::Transactions(_) => None,
+            DeliveryWay::Headers(headers) => Some(headers.mark()),
         }
     }
 
@@ -67,8 +67,8 @@ impl TopicSink {
         let records: Vec<KeyValue> = output.rows.iter().map(records).collect::<Result<Vec<_>, _>>()?.concat();
         let total = records.len();
         match &mut self.way {
-            Way::Transactions(transactions) => transactions.write(output, records).await?,
-            Way::Headers(headers) => headers.write(output, records).await?,
+            DeliveryWay::Transactions(transactions) => transactions.write(output, records).await?,
+            DeliveryWay::Headers(headers) => headers.write(output, records).await?,
         }
         Ok(total)
     }
@@ -76,8 +76,8 @@ impl TopicSink {
     /// Without transactions what was written stays, and is recognised when the batch runs again.
     pub(crate) async fn abandon(&mut self) {
         match &mut self.way {
-            Way::Transactions(transactions) => transactions.abandon().await,
-            Way::Headers(_) => {}
+            DeliveryWay::Transactions(transactions) => transactions.abandon().await,
+            DeliveryWay::Headers(_) => {}
         }
     }
 

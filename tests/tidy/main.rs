@@ -1,12 +1,12 @@
-//! Reads our own manifests and sources: dependencies point one way, and the list of what is served is true.
+//! Reads our own manifests and sources: dependencies point one way, the list of what is served is true, one API is one file with the same
+//! name on both sides, and the house keeps its shape (`shape`).
+
+mod shape;
+mod sources;
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
-#[expect(clippy::disallowed_methods, reason = "this test reads the sources")]
-fn read(path: &str) -> String {
-    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
+use sources::{read, sources};
 
 /// The part of a manifest from `[dependencies]` to the next table.
 fn dependencies(manifest: &str) -> Vec<&str> {
@@ -55,4 +55,30 @@ fn every_served_api_has_its_files_and_its_row() {
     assert!(names.len() >= 18);
     let rows = support.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| API")).count();
     assert_eq!(rows, names.len(), "SUPPORT.md lists something that is not served");
+}
+
+/// `ApiKey::AddPartitionsToTxn` is `add_partitions_to_txn.rs`.
+fn file_name(api: &str) -> String {
+    let mut name = String::new();
+    for letter in api.chars() {
+        if letter.is_uppercase() && !name.is_empty() {
+            name.push('_');
+        }
+        name.extend(letter.to_lowercase());
+    }
+    name + ".rs"
+}
+
+#[test]
+fn one_api_is_one_file_with_the_same_name_on_both_sides() {
+    let names = |folder: &str| -> BTreeSet<String> {
+        sources(folder).into_keys().filter_map(|path| path.rsplit('/').next().map(str::to_owned)).collect()
+    };
+    let (messages, handlers) = (names("protocol/src/message"), names("broker/src/api"));
+    let api = read("protocol/src/api.rs");
+    for line in api.lines().filter(|line| line.contains(", advertised ") && !line.contains('$')) {
+        let file = file_name(line.split('=').next().unwrap_or_default().trim());
+        assert!(messages.contains(&file), "protocol/src/message has no {file}");
+        assert!(handlers.contains(&file), "broker/src/api has no {file}");
+    }
 }

@@ -25,7 +25,7 @@ impl Failure {
 
     /// A topic does not have this partition.
     pub(crate) fn no_partition(topic: &str, partitions: i32, partition: i32) -> Self {
-        let has = super::count(partitions, "partition");
+        let has = if partitions == 1 { "1 partition".to_owned() } else { format!("{partitions} partitions") };
         Failure::not_found(format!("topic {topic} has {has}, counted from 0; there is no {partition}"))
     }
 
