@@ -16,7 +16,7 @@ pub(crate) async fn live() -> &'static str {
     "ok\n"
 }
 
-/// Ready is who still acknowledges: a broker whose disk failed is not.
+/// A broker is ready while it acknowledges: one whose disk failed is not.
 pub(crate) async fn ready(State(admin): State<Admin>) -> Result<&'static str, Problem> {
     match &*admin.broker.failure().borrow() {
         None => Ok("ok\n"),

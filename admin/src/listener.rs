@@ -19,7 +19,7 @@ impl Listener for Sparing {
         loop {
             match open_files::accept(&self.0).await {
                 Ok(accepted) => return accepted,
-                // Either the peer has gone, or there are too many: whoever comes next waits in the kernel's queue.
+                // Either the peer has gone, or there are too many: the next connection waits in the kernel's queue.
                 Err(_) => tokio::time::sleep(open_files::ACCEPT_PAUSE).await,
             }
         }
