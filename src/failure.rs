@@ -5,6 +5,9 @@ use std::process::ExitCode;
 
 use millstream_client::{Error, ErrorCode, ErrorKind};
 
+/// What shells give for a program that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+
 /// Why a command failed; the number is the exit code.
 #[derive(Debug)]
 pub(crate) struct Failure {
@@ -41,7 +44,12 @@ impl Failure {
 
     /// Ctrl-C came before it was done.
     pub(crate) fn interrupted() -> Self {
-        Failure { code: 130, message: "interrupted".into() }
+        Failure { code: INTERRUPTED, message: "interrupted".into() }
+    }
+
+    /// Whether it was Ctrl-C.
+    pub(crate) fn is_interruption(&self) -> bool {
+        self.code == INTERRUPTED
     }
 
     /// Anything else.

@@ -12,7 +12,7 @@ use crate::Admin;
 use crate::problem::{Named, Problem};
 
 pub(crate) async fn list(State(admin): State<Admin>) -> Result<Json<Value>, Problem> {
-    Ok(Json(json!({ "groups": admin.client.admin().groups().await? })))
+    Ok(Json(json!({ "groups": admin.client.admin().list_groups().await? })))
 }
 
 pub(crate) async fn describe(State(admin): State<Admin>, Named(group): Named) -> Result<Json<Value>, Problem> {

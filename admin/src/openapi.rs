@@ -23,7 +23,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     read("/readyz", "Whether it serves and acknowledges; 503 once a disk has failed."),
     read("/metrics", "Counters and gauges in Prometheus's text format."),
     read("/api/v1/cluster", "The cluster's id and how much it holds."),
-    read("/api/v1/topics", "All topics."),
+    read("/api/v1/topics", "All topics with partitions, records and bytes."),
     Operation {
         method: "post",
         path: "/api/v1/topics",
@@ -39,7 +39,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         success: 204,
         body: None,
     },
-    read("/api/v1/groups", "All groups."),
+    read("/api/v1/groups", "All groups with members and lag."),
     read("/api/v1/groups/{group}", "A group with its members, committed offsets and lag."),
     Operation {
         method: "delete",

@@ -6,7 +6,6 @@ use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
-use millstream_client::TopicInfo;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -24,27 +23,11 @@ pub(crate) struct NewTopic {
 }
 
 pub(crate) async fn list(State(admin): State<Admin>) -> Result<Json<Value>, Problem> {
-    let topics = admin.client.admin().topics().await?;
-    let shown = |topic: &TopicInfo| {
-        let TopicInfo { name, id, partitions, is_internal } = topic;
-        json!({"name": name, "id": id.to_string(), "partitions": partitions, "is_internal": is_internal})
-    };
-    let topics: Vec<Value> = topics.iter().map(shown).collect();
-    Ok(Json(json!({ "topics": topics })))
+    Ok(Json(json!({ "topics": admin.client.admin().list_topics().await? })))
 }
 
 pub(crate) async fn describe(State(admin): State<Admin>, Named(name): Named) -> Result<Json<Value>, Problem> {
-    let found = admin.client.admin().describe_topic(&name).await?;
-    let partitions: Vec<Value> = found
-        .offsets
-        .iter()
-        .enumerate()
-        .map(|(index, (start, end))| json!({"partition": index, "start_offset": start, "end_offset": end}))
-        .collect();
-    let configs: serde_json::Map<String, Value> =
-        found.configs.iter().map(|config| (config.name.to_string(), config.value.as_deref().into())).collect();
-    let topic = found.topic;
-    Ok(Json(json!({"name": topic.name, "id": topic.id.to_string(), "partitions": partitions, "configs": configs})))
+    Ok(Json(json!(admin.client.admin().describe_topic(&name).await?)))
 }
 
 pub(crate) async fn create(

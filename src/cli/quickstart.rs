@@ -63,7 +63,7 @@ pub(crate) fn run(arguments: QuickstartArguments) -> Result<(), Failure> {
     // On the runtime of `block_on`, as any other client: over a socket.
     let address = kafka.clone();
     let session = running.session.clone();
-    super::block_on(async move {
+    let shown = super::block_on(async move {
         let client = Client::connect(&address).await?;
         client.admin().create_topic("orders", 3, &[]).await?;
         client.admin().create_topic("part_counts", 1, &[]).await?;
@@ -72,7 +72,11 @@ pub(crate) fn run(arguments: QuickstartArguments) -> Result<(), Failure> {
         let shown = show(&client, arguments.seconds).await;
         publishing.abort();
         shown
-    })?;
+    });
+    match shown {
+        Err(failure) if failure.is_interruption() => return running.shut_down(),
+        shown => shown?,
+    }
     let query = running.session.query("part_counts").and_then(|query| query.last_progress());
     if let Some(progress) = query {
         println!(

@@ -282,7 +282,7 @@ def test_ctrl_c_ends_a_command(daemon, make_topic):
     assert subprocess.run([BINARY, "topic", "describe", topic, *at], capture_output=True, timeout=60).returncode == 0
 
 
-def test_lists_say_how_much_there_is(run, broker, make_topic):
+def test_lists_say_how_much_there_is(run, daemon, broker, make_topic):
     group = topic = make_topic(2)
     write(broker, topic, 3)
     commit(broker, group, topic, 1)
@@ -290,6 +290,10 @@ def test_lists_say_how_much_there_is(run, broker, make_topic):
     assert (found["partitions"], found["records"]) == (2, 3) and found["bytes"] > 50
     found = next(found for found in json.loads(run("group", "list", "-o", "json")[1])["groups"] if found["id"] == group)
     assert (found["members"], found["lag"]) == (0, 2)
+    for kind in ["topics", "groups"]:
+        with urllib.request.urlopen(f"http://{daemon.http}/api/v1/{kind}", timeout=30) as answer:
+            listed = json.load(answer)[kind]
+        assert listed == json.loads(run(kind[:-1], "list", "-o", "json")[1])[kind]
 
 
 def server(daemon, *arguments):
@@ -374,6 +378,10 @@ def test_the_quickstart_shows_results_and_ends(tmp_path):
     assert done.returncode == 0 and "each written exactly once" in done.stdout.decode(), done
     done = subprocess.run([*command, "1"], env=environment, capture_output=True, timeout=20)
     assert done.returncode == 0 and "No window has closed yet" in done.stdout.decode(), done
+    running = subprocess.Popen([*command, "30"], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    time.sleep(4)
+    running.send_signal(signal.SIGINT)
+    assert running.communicate(timeout=15)[1] == b"" and running.returncode == 0
     assert not list(tmp_path.iterdir())
 
 

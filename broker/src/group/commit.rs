@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use millstream_protocol::{ErrorCode, Str, TopicId};
 
-use super::classic::{Classic, Now, ClassicState};
+use super::classic::{Classic, ClassicState, Now};
 use super::consumer::Scope;
 use super::record::{Key, OffsetValue};
 use super::shelf::{Group, GroupKind};
