@@ -9,6 +9,7 @@ use millstream_broker::disk::{Disk, Mode};
 use millstream_broker::{Broker, BrokerHandle, BrokerSettings, Clock, Properties};
 use millstream_protocol::message::create_topics::{CreatableTopic, CreateTopicsRequest};
 use millstream_protocol::message::fetch::{FetchPartition, FetchRequest, FetchTopic};
+use millstream_protocol::message::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
 use millstream_protocol::message::metadata::MetadataRequest;
 use millstream_protocol::message::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use millstream_protocol::record::{BatchBuilder, Codec, NewRecord, Records};
@@ -28,7 +29,11 @@ async fn ask(broker: &Arc<Broker>, call: Call) -> Response {
 }
 
 async fn create(broker: &Arc<Broker>) {
-    let topic = CreatableTopic { name: TOPIC.into(), num_partitions: 1, replication_factor: 1, ..Default::default() };
+    create_with(broker, 1).await;
+}
+
+async fn create_with(broker: &Arc<Broker>, num_partitions: i32) {
+    let topic = CreatableTopic { name: TOPIC.into(), num_partitions, replication_factor: 1, ..Default::default() };
     ask(broker, Call::local(CreateTopicsRequest { topics: vec![topic], ..Default::default() })).await;
 }
 
@@ -329,4 +334,42 @@ fn log_bytes(disk: &SimulatedDisk) -> u64 {
     let topic = disk.list(topics).expect("is there").remove(0).name;
     let path = topics.join(topic).join("0").join("00000000000000000000.log");
     disk.open(&path, Mode::Existing).expect("is there").len().expect("has a length")
+}
+
+/// One record in each of many partitions, at the level of the operating system.
+async fn produce_to_each(broker: &Arc<Broker>, partitions: i32) {
+    let data = |index| {
+        let mut builder = BatchBuilder::new(Codec::None);
+        builder.push(NewRecord { timestamp: NOW_MS, value: Some(b"v"), ..Default::default() });
+        PartitionProduceData { index, records: Some(Records::from(builder.build().expect("builds").to_bytes())) }
+    };
+    let topic = TopicProduceData { name: TOPIC.into(), partition_data: (0..partitions).map(data).collect(), ..Default::default() };
+    let request = ProduceRequest { acks: 1, timeout_ms: 60_000, topic_data: vec![topic], ..Default::default() };
+    ask(broker, Call { version: 9, ..Call::local(request) }).await;
+}
+
+/// The end of each partition, as a client is told it.
+async fn ends(broker: &Arc<Broker>, partitions: i32) -> Vec<i64> {
+    let partitions = (0..partitions).map(|partition_index| ListOffsetsPartition { partition_index, timestamp: -1, ..Default::default() });
+    let topic = ListOffsetsTopic { name: TOPIC.into(), partitions: partitions.collect() };
+    let request = ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..Default::default() };
+    let Response::ListOffsets(answer) = ask(broker, Call { version: 5, ..Call::local(request) }).await else { panic!() };
+    answer.topics[0].partitions.iter().map(|partition| partition.offset).collect()
+}
+
+/// The process dies, and what no sync had covered is still there; a start shows it, and then the power goes. What was shown once stays:
+/// synced one by one where there are few partitions, and all at once where there are many.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_start_has_shown_is_there_after_a_power_cut() {
+    for (seed, partitions) in [(1, 3), (2, 64), (3, 65), (4, 200)] {
+        let disk = SimulatedDisk::new();
+        let broker = open(&disk);
+        create_with(&broker, partitions).await;
+        produce_to_each(&broker, partitions).await;
+        drop(broker);
+        let shown = ends(&open(&disk), partitions).await;
+        assert_eq!(shown, vec![1; partitions as usize]);
+        disk.crash(seed);
+        assert_eq!(ends(&open(&disk), partitions).await, shown, "{partitions} partitions, seed {seed}");
+    }
 }

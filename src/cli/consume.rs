@@ -4,7 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
-use millstream_client::{Client, Error, ErrorKind, Isolation, PartitionBatches, Record, TopicReader};
+use millstream_client::{Client, Error, ErrorCode, Isolation, PartitionBatches, Record, TopicReader};
 
 use super::record::encoding::Encoding;
 use super::record::json;
@@ -126,7 +126,8 @@ async fn positions(client: &Client, topic: &str, partitions: &[i32], from: mills
 
 /// Whether a broker that starts again makes it good.
 fn is_passing(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Disconnected | ErrorKind::TimedOut) || error.is_retriable() && error.code().is_some()
+    let is_gone = matches!(error.code(), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION | ErrorCode::UNKNOWN_TOPIC_ID));
+    error.is_retriable() && !is_gone
 }
 
 /// What came of showing records.

@@ -5,6 +5,7 @@ import json
 import os
 import pty
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -259,6 +260,28 @@ def test_consume_follows_a_broker_that_starts_again(make_daemon):
     printed, said = reading.communicate(timeout=60)
     assert (reading.returncode, printed) == (0, b"after\n"), said
     assert b"the broker is back" in said
+
+
+def test_consume_ends_when_its_topic_is_deleted(run, daemon, make_topic):
+    topic = make_topic()
+    run("produce", topic, stdin=b"a\n")
+    following = begin("consume", topic, "-f", "--bootstrap-servers", daemon.kafka)
+    assert following.stdout.readline() == b"a\n"
+    assert run("topic", "delete", topic, "--yes")[0] == 0
+    _, said = following.communicate(timeout=30)
+    assert following.returncode == 3 and b"waiting" not in said, said
+
+
+def test_templates_are_those_of_kcat(run, broker, make_topic):
+    if not shutil.which("kcat"):
+        pytest.skip("kcat is not installed")
+    topic = make_topic()
+    records = [{"key": "k", "value": "v", "headers": [{"key": "a", "value": "1"}, {"key": "b", "value": None}], "timestamp": 5},
+               {"key": None, "value": None}, {"key": "", "value": ""}]
+    run("produce", topic, "--input", "json", stdin="\n".join(map(json.dumps, records)).encode())
+    template = "%t %p %o %k %K %s %S %h %%"
+    theirs = subprocess.run(["kcat", "-b", broker, "-t", topic, "-C", "-e", "-q", "-f", template + "\\n"], capture_output=True, timeout=60)
+    assert run("consume", topic, "--template", template)[1] == theirs.stdout.decode()
 
 
 def begin(*command, **streams):

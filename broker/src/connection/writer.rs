@@ -83,3 +83,100 @@ fn advance(parts: &mut VecDeque<Part>, mut sent: usize) -> usize {
     }
     0
 }
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::BorrowedFd;
+    use std::sync::Arc;
+
+    use bytes::Bytes;
+    use rand::rngs::StdRng;
+    use rand::{Rng, SeedableRng};
+
+    use super::*;
+
+    /// What lies elsewhere, here in memory.
+    #[derive(Debug)]
+    struct Elsewhere(Bytes);
+
+    impl Stored for Elsewhere {
+        fn len(&self) -> usize {
+            self.0.len()
+        }
+
+        fn read(&self) -> io::Result<Bytes> {
+            Ok(self.0.clone())
+        }
+
+        fn send(&self, _socket: BorrowedFd<'_>, _from: usize) -> io::Result<usize> {
+            unreachable!("the outlet takes it")
+        }
+    }
+
+    /// Takes any number of bytes at a time, and keeps them.
+    struct Choosy {
+        random: StdRng,
+        taken: Vec<u8>,
+        last_said_more: bool,
+    }
+
+    impl Choosy {
+        fn take(&mut self, offered: &[u8]) -> usize {
+            let count = self.random.random_range(1..=offered.len());
+            self.taken.extend_from_slice(&offered[..count]);
+            count
+        }
+    }
+
+    impl Outlet for Choosy {
+        async fn send(&mut self, slices: &[IoSlice<'_>], is_more: bool) -> io::Result<usize> {
+            self.last_said_more = is_more;
+            let offered = slices.iter().flat_map(|slice| slice.iter().copied()).collect::<Vec<u8>>();
+            Ok(self.take(&offered))
+        }
+
+        async fn send_stored(&mut self, stored: &dyn Stored, from: usize) -> io::Result<usize> {
+            self.last_said_more = false;
+            Ok(self.take(&stored.read()?[from..]))
+        }
+    }
+
+    /// Parts of both kinds in any order, taken in any cuts: every byte leaves, once, in its place.
+    #[tokio::test]
+    async fn parts_leave_whole_and_in_order_whatever_is_taken_at_once() {
+        for seed in 0..500 {
+            let mut random = StdRng::seed_from_u64(seed);
+            let (mut parts, mut expected) = (VecDeque::new(), Vec::new());
+            for _ in 0..random.random_range(1..100) {
+                let bytes: Vec<u8> = (0..random.random_range(1..30)).map(|_| random.random()).collect();
+                expected.extend_from_slice(&bytes);
+                let bytes = Bytes::from(bytes);
+                parts.push_back(if random.random_bool(0.3) { Part::Stored(Arc::new(Elsewhere(bytes))) } else { Part::Bytes(bytes) });
+            }
+            let mut outlet = Choosy { random, taken: Vec::new(), last_said_more: false };
+            write_all(&mut outlet, parts, Duration::from_secs(60)).await.unwrap();
+            assert_eq!(outlet.taken, expected, "seed {seed}");
+            assert!(!outlet.last_said_more, "seed {seed}: the kernel would wait for more");
+        }
+    }
+
+    /// A file that another program has cut ends the connection, and not the loop.
+    #[tokio::test]
+    async fn nothing_taken_is_an_error() {
+        struct Full;
+        impl Outlet for Full {
+            async fn send(&mut self, _: &[IoSlice<'_>], _: bool) -> io::Result<usize> {
+                Ok(0)
+            }
+
+            async fn send_stored(&mut self, _: &dyn Stored, _: usize) -> io::Result<usize> {
+                Err(io::Error::from(io::ErrorKind::UnexpectedEof))
+            }
+        }
+        let stored = Part::Stored(Arc::new(Elsewhere(Bytes::from_static(b"x"))));
+        for (part, kind) in [(Part::Bytes(Bytes::from_static(b"x")), io::ErrorKind::WriteZero), (stored, io::ErrorKind::UnexpectedEof)] {
+            let written = write_all(&mut Full, VecDeque::from([part]), Duration::from_secs(1)).await;
+            assert_eq!(written.unwrap_err().kind(), kind);
+        }
+    }
+}

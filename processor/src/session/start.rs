@@ -99,10 +99,19 @@ impl Session {
         }
     }
 
-    /// Deletes the topic that was created for a query that did not start.
+    /// Deletes the topic that was created for a query that did not start; not when somebody has written to it meanwhile.
     pub(super) async fn take_back(&self, new_topic: Option<String>) {
         let Some(topic) = new_topic else { return };
-        if let Err(error) = self.client.admin().delete_topic(&topic).await {
+        let admin = self.client.admin();
+        let taken_back = match admin.describe_topic(&topic).await {
+            Ok(found) if found.offsets.iter().any(|(_, end)| *end > 0) => {
+                tracing::warn!("topic {topic} was created for a query that did not start, and stays: there are records in it");
+                Ok(())
+            }
+            Ok(_) => admin.delete_topic(&topic).await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = taken_back {
             tracing::warn!("topic {topic} was created for a query that did not start, and stays: {error}");
         }
     }
