@@ -117,12 +117,14 @@ mod tests {
     struct Choosy {
         random: StdRng,
         taken: Vec<u8>,
+        most: usize,
         last_said_more: bool,
     }
 
     impl Choosy {
         fn take(&mut self, offered: &[u8]) -> usize {
             let count = self.random.random_range(1..=offered.len());
+            assert!(self.taken.len() + count <= self.most, "more than there is");
             self.taken.extend_from_slice(&offered[..count]);
             count
         }
@@ -153,7 +155,7 @@ mod tests {
                 let bytes = Bytes::from(bytes);
                 parts.push_back(if random.random_bool(0.3) { Part::Stored(Arc::new(Elsewhere(bytes))) } else { Part::Bytes(bytes) });
             }
-            let mut outlet = Choosy { random, taken: Vec::new(), last_said_more: false };
+            let mut outlet = Choosy { random, taken: Vec::new(), most: expected.len(), last_said_more: false };
             write_all(&mut outlet, parts, Duration::from_secs(60)).await.unwrap();
             assert_eq!(outlet.taken, expected, "seed {seed}");
             assert!(!outlet.last_said_more, "seed {seed}: the kernel would wait for more");
