@@ -128,8 +128,7 @@ impl ReadPlan {
         let fail = |error| LogError::io(self.path(), error);
         let mut headers = Headers::of(self.file());
         let Some((start, first)) = self.first_batch(&mut headers, from).map_err(fail)? else { return Ok(None) };
-        let last = self.last_batch(&mut headers, (start, first), room, end).map_err(fail)?;
-        let Some((behind, last_offset)) = last else { return Ok(None) };
+        let (behind, last_offset) = self.last_batch(&mut headers, (start, first), room, end).map_err(fail)?;
         if !self.verified().covers(&(start..behind)) {
             return Ok(None);
         }
@@ -150,8 +149,9 @@ impl ReadPlan {
         Ok(None)
     }
 
-    /// Where the last batch ends that still fits, and its last offset; `None` when something before that was not compared.
-    fn last_batch(&self, headers: &mut Headers<'_>, first: (u64, Header), room: usize, end: i64) -> io::Result<Option<(u64, i64)>> {
+    /// Where the last batch ends that still fits, and its last offset. Headers on the way need not be believed: what they lead to is looked at
+    /// as a whole afterwards.
+    fn last_batch(&self, headers: &mut Headers<'_>, first: (u64, Header), room: usize, end: i64) -> io::Result<(u64, i64)> {
         let (start, first) = first;
         let limit = start + room as u64;
         let (mut position, mut last_offset) = (start + first.total_bytes, first.last_offset);
@@ -164,13 +164,9 @@ impl ReadPlan {
             if header.base_offset >= end || position + header.total_bytes > limit {
                 break;
             }
-            // It would belong to the answer. What says that it does not need not be believed: less is sent then.
-            if !self.is_compared(position) {
-                return Ok(None);
-            }
             (position, last_offset) = (position + header.total_bytes, header.last_offset);
         }
-        Ok(Some((position, last_offset)))
+        Ok((position, last_offset))
     }
 
     /// Whether a batch begins here whose header can be believed.
