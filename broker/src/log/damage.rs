@@ -116,13 +116,26 @@ pub(super) fn check_place(batch: &RecordBatch, content: &Bytes, end: usize, expe
 
 /// Searches for the next whole batch. Its version byte narrows the candidates down before anything is computed.
 fn next_sound_batch(content: &Bytes, from: usize, expected: Expected) -> Option<usize> {
-    let end = content.iter().rposition(|&byte| byte != 0)? + 1;
+    let end = written_bytes(content);
     (from..end.saturating_sub(HEADER_BYTES - 1)).find(|&at| {
         content[at + 16] == MAGIC as u8
             && content[at..at + 2] == [0; 2]
             && batch::total_bytes(&content[at..]).is_some_and(|total| total.is_ok_and(|total| at + total <= content.len()))
             && sound_batch(content, at, expected).is_ok()
     })
+}
+
+/// How many bytes there are up to the last one that is not zero. Preallocated room is zeros: a start after a crash looks at that of every
+/// partition, so the bytes of a block are compared at once.
+pub(super) fn written_bytes(content: &[u8]) -> usize {
+    let mut end = content.len();
+    for block in content.rchunks(BLOCK_BYTES) {
+        if block.iter().fold(0, |bits, byte| bits | byte) != 0 {
+            return end - block.iter().rev().take_while(|&&byte| byte == 0).count();
+        }
+        end -= block.len();
+    }
+    0
 }
 
 /// Whether a block, or the part of one that is in `bytes`, was never written. `at` is where they begin in the file, with a batch of

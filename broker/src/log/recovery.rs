@@ -251,15 +251,17 @@ impl Recovery<'_> {
         let fail = |error| LogError::io(&segment.path, error);
         let is_as_synced = segment.is_as_synced(next_base);
         self.found.cut_bytes = scanned.cut_bytes;
-        if segment.bytes > scanned.index.bytes {
+        let mut allocated = segment.bytes;
+        // What is not cut is preallocated room, and stays.
+        if scanned.cut_bytes > 0 {
             segment.file.truncate(scanned.index.bytes).map_err(fail)?;
+            allocated = scanned.index.bytes;
         }
         if let Some(sentence) = segment.missing() {
             self.found.damage.push(sentence);
             // No offset is given twice.
             scanned.index.next_offset = scanned.index.next_offset.max(segment.index().map_or(0, |index| index.next_offset));
         }
-        let allocated = scanned.index.bytes;
         if !is_as_synced {
             // A batch that was written but perhaps never synced becomes durable now, before anybody reads it; and so do the names.
             self.unsynced.files.push((segment.path.clone(), segment.file.clone()));

@@ -8,7 +8,7 @@ use millstream_protocol::record::RecordBatch;
 use millstream_protocol::record::batch::{self, PREFIX_BYTES};
 
 use super::LogError;
-use super::damage::{BLOCK_BYTES, Broken, Expected, sound_batch};
+use super::damage::{BLOCK_BYTES, Broken, Expected, sound_batch, written_bytes};
 use super::index::Index;
 use crate::disk::{DiskFile, read_around};
 
@@ -85,7 +85,7 @@ impl Scanned<'_> {
                 }
                 _ => {
                     let rest = &rest[lead as usize..];
-                    if rest.iter().any(|&byte| byte != 0) {
+                    if written_bytes(rest) > 0 {
                         scan.cut_bytes = rest.len() as u64;
                     }
                     return Ok(scan);

@@ -17,7 +17,7 @@ use crate::disk::{Disk, DiskFile, Mode, read_file};
 use crate::durable;
 
 /// Preallocation begins here and doubles up to [`CHUNK_BYTES_MAX`], so that many small partitions stay small.
-const CHUNK_BYTES_MIN: u64 = 256 * 1024;
+const CHUNK_BYTES_MIN: u64 = 64 * 1024;
 const CHUNK_BYTES_MAX: u64 = 32 * 1024 * 1024;
 const INDEX_FILE_BYTES_MAX: u64 = durable::RECORD_BYTES_MAX as u64;
 
