@@ -12,7 +12,7 @@ use millstream_protocol::limit::INFLATED_IN_MEMORY_BYTES_MAX;
 use millstream_protocol::record::batch::TRANSACTIONAL;
 use millstream_protocol::record::{BatchBuilder, Codec, NewRecord};
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, TopicError};
 use crate::config::Properties;
 use crate::partition::{Acknowledged, Partition};
 
@@ -60,12 +60,12 @@ impl Journal {
         if let Some(made) = journal.catalog.get(topic) {
             // Whoever made it: by age or in tiny segments, what was promised would be lost.
             if made.properties() != properties()
-                && let Err((code, sentence)) = journal.catalog.alter_properties(&made, false, |set| {
+                && let Err(error) = journal.catalog.alter_properties(&made, false, |set| {
                     *set = properties();
-                    Ok(())
+                    Ok::<_, TopicError>(())
                 })
             {
-                tracing::error!(topic, "a coordinator's journal keeps properties that are not its own: {code}: {sentence}");
+                tracing::error!(topic, "a coordinator's journal keeps properties that are not its own: {error}");
             }
             if let Some(partition) = made.partition(0) {
                 let _ = journal.partition.set(partition);
@@ -80,9 +80,9 @@ impl Journal {
             return Ok(partition);
         }
         match self.catalog.create(self.topic, 1, properties(), now_ms) {
-            Ok(_) | Err((ErrorCode::TOPIC_ALREADY_EXISTS, _)) => {}
-            Err((code, sentence)) => {
-                tracing::error!(topic = self.topic, "cannot make a coordinator's journal: {code}: {sentence}");
+            Ok(_) | Err(TopicError::Exists(_)) => {}
+            Err(error) => {
+                tracing::error!(topic = self.topic, "cannot make a coordinator's journal: {error}");
                 return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE);
             }
         }

@@ -46,6 +46,7 @@ use shelf::{Group, GroupKind, Shelf, Unkept};
 
 pub(crate) use commit::{Asked, Commit, Committer, ToldOffset, WantedOffsets};
 pub(crate) use describe::Listed;
+pub(crate) use properties::PropertiesError;
 
 /// What descriptions of a group tell of a member's client.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

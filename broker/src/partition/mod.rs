@@ -44,7 +44,7 @@ use durability::Durability;
 use facts::Facts;
 use flush::Flusher;
 use producers::{Ended, Producers};
-use tail::Tail;
+use tail::{Tail, TailBudget};
 use waiting::Waiting;
 
 #[derive(Debug)]
@@ -91,6 +91,14 @@ pub(crate) struct Partition {
     is_closed: AtomicBool,
     /// Copy of the high watermark that a waiting fetch may look at without the lock.
     readable: AtomicI64,
+}
+
+/// What all partitions of a process share.
+#[derive(Debug)]
+pub(crate) struct Env {
+    pub disk: Arc<dyn Disk>,
+    pub flusher: Arc<Flusher>,
+    pub tail_budget: Arc<TailBudget>,
 }
 
 /// How the process starts.
