@@ -95,7 +95,7 @@ fn create_journal(broker: &Broker, name: &str, partitions: i32, properties: Prop
         return Err(Refused::new(ErrorCode::POLICY_VIOLATION, "A coordinator's topic has one partition, and properties of its own."));
     }
     let prepared = if name == OFFSETS { broker.groups.prepare() } else { broker.transactions.prepare() };
-    prepared?;
+    prepared.map_err(|error| error.code())?;
     let made = broker.catalog.get(name).ok_or_else(|| Refused::new(ErrorCode::COORDINATOR_NOT_AVAILABLE, "The topic is not there yet."))?;
     Ok((made.id, partitions, made.properties()))
 }

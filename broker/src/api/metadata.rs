@@ -91,7 +91,7 @@ fn one(broker: &Arc<Broker>, asked: &MetadataRequestTopic, by_id: bool, may_crea
         let prepared = if &**name == OFFSETS { broker.groups.prepare() } else { broker.transactions.prepare() };
         return match (prepared, broker.catalog.get(name)) {
             (Ok(()), Some(topic)) => described(&topic, broker.node_id(), wants_operations),
-            (Err(code), _) => failed(code),
+            (Err(error), _) => failed(error.code()),
             (Ok(()), None) => failed(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
         };
     }

@@ -5,6 +5,7 @@ use millstream_protocol::{ErrorCode, Str};
 use crate::catalog::{NameError, TopicError};
 use crate::dynamic::DynamicError;
 use crate::group::PropertiesError;
+use crate::transaction::TransactionError;
 
 /// A refusal, by the handler itself or by what it asked.
 #[derive(Debug, Clone)]
@@ -54,6 +55,12 @@ impl From<DynamicError> for Refused {
 
 impl From<PropertiesError> for Refused {
     fn from(error: PropertiesError) -> Self {
+        Refused::new(error.code(), error.to_string())
+    }
+}
+
+impl From<TransactionError> for Refused {
+    fn from(error: TransactionError) -> Self {
         Refused::new(error.code(), error.to_string())
     }
 }

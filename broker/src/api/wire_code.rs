@@ -2,11 +2,16 @@
 //! becomes the number that a client sees. Each match names every variant: an error that is added does not compile until it has a code.
 
 use millstream_protocol::ErrorCode;
+use millstream_protocol::record::BatchError;
+use millstream_protocol::record::compression::CompressionError;
 
 use crate::catalog::{NameError, TopicError};
 use crate::dynamic::DynamicError;
 use crate::group::PropertiesError;
+use crate::journal::JournalError;
 use crate::log::LogError;
+use crate::partition::{AppendError, DeleteRecordsError, NotDurable, OffsetOutOfRange};
+use crate::transaction::TransactionError;
 
 impl NameError {
     pub(crate) fn code(&self) -> ErrorCode {
@@ -53,7 +58,96 @@ impl PropertiesError {
     pub(crate) fn code(&self) -> ErrorCode {
         match self {
             PropertiesError::Property(_) => ErrorCode::INVALID_CONFIG,
-            PropertiesError::NotKept(code) => *code,
+            PropertiesError::NotKept(error) => error.code(),
+        }
+    }
+}
+
+impl AppendError {
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            AppendError::Batch(error) => batch_code(error),
+            AppendError::NotOneBatch
+            | AppendError::CutOff
+            | AppendError::BaseOffset(_)
+            | AppendError::ControlRecords
+            | AppendError::NoProducerId
+            | AppendError::NoSequence
+            | AppendError::WithoutKey(_) => ErrorCode::INVALID_RECORD,
+            AppendError::Timestamps(_) => ErrorCode::INVALID_TIMESTAMP,
+            AppendError::TooLarge { .. } | AppendError::NoRoom => ErrorCode::MESSAGE_TOO_LARGE,
+            AppendError::LargerThanSegment => ErrorCode::RECORD_LIST_TOO_LARGE,
+            AppendError::ZstdTooEarly => ErrorCode::UNSUPPORTED_COMPRESSION_TYPE,
+            AppendError::NoTransactionalId => ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED,
+            AppendError::ProducerFenced => ErrorCode::INVALID_PRODUCER_EPOCH,
+            AppendError::CoordinatorFenced => ErrorCode::TRANSACTION_COORDINATOR_FENCED,
+            AppendError::OutOfOrder => ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
+            AppendError::NotAdded | AppendError::OutsideOfTransaction => ErrorCode::INVALID_TXN_STATE,
+            AppendError::BeingDeleted => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            AppendError::DiskFailed | AppendError::Stopping | AppendError::NotWritten(_) => ErrorCode::KAFKA_STORAGE_ERROR,
+        }
+    }
+}
+
+fn batch_code(error: &BatchError) -> ErrorCode {
+    match error {
+        BatchError::Checksum { .. } | BatchError::Length(_) | BatchError::Misplaced { .. } => ErrorCode::CORRUPT_MESSAGE,
+        BatchError::Magic(0 | 1) | BatchError::Truncated { .. } => ErrorCode::INVALID_RECORD,
+        BatchError::Magic(_) => ErrorCode::CORRUPT_MESSAGE,
+        BatchError::Record(_) => ErrorCode::INVALID_RECORD,
+        BatchError::Compression(CompressionError::TooLarge(_)) => ErrorCode::MESSAGE_TOO_LARGE,
+        BatchError::Compression(CompressionError::Unknown(_) | CompressionError::Damaged { .. }) => ErrorCode::CORRUPT_MESSAGE,
+    }
+}
+
+impl NotDurable {
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            NotDurable::DiskFailed | NotDurable::Abandoned => ErrorCode::KAFKA_STORAGE_ERROR,
+            NotDurable::BeingDeleted => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        }
+    }
+}
+
+impl OffsetOutOfRange {
+    pub(crate) fn code(&self) -> ErrorCode {
+        ErrorCode::OFFSET_OUT_OF_RANGE
+    }
+}
+
+impl DeleteRecordsError {
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            DeleteRecordsError::OutOfRange(error) => error.code(),
+            DeleteRecordsError::DiskFailed(_) => ErrorCode::KAFKA_STORAGE_ERROR,
+        }
+    }
+}
+
+/// A coordinator that cannot keep anything is not there for a client, which tries again.
+impl JournalError {
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            JournalError::NotMade | JournalError::NotAppended | JournalError::NotDurable(_) => ErrorCode::COORDINATOR_NOT_AVAILABLE,
+            JournalError::ProducerFenced => ErrorCode::INVALID_PRODUCER_EPOCH,
+            JournalError::NoBatch => ErrorCode::UNKNOWN_SERVER_ERROR,
+        }
+    }
+}
+
+impl TransactionError {
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            TransactionError::NoId | TransactionError::IdTooLong => ErrorCode::INVALID_REQUEST,
+            TransactionError::UnknownId => ErrorCode::TRANSACTIONAL_ID_NOT_FOUND,
+            TransactionError::InvalidTimeout => ErrorCode::INVALID_TRANSACTION_TIMEOUT,
+            TransactionError::OtherProducer => ErrorCode::INVALID_PRODUCER_ID_MAPPING,
+            TransactionError::Fenced => ErrorCode::PRODUCER_FENCED,
+            TransactionError::Ending => ErrorCode::CONCURRENT_TRANSACTIONS,
+            TransactionError::NotAdded => ErrorCode::TRANSACTION_ABORTABLE,
+            TransactionError::NotToBeEnded => ErrorCode::INVALID_TXN_STATE,
+            TransactionError::NoProducerId | TransactionError::NotCompleted => ErrorCode::COORDINATOR_NOT_AVAILABLE,
+            TransactionError::Journal(error) => error.code(),
         }
     }
 }

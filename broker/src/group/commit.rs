@@ -149,7 +149,7 @@ impl Groups {
         if entries.is_empty() {
             return Ok((codes, None));
         }
-        let acknowledged = self.journal.append(&entries, transaction, now.wall_ms)?;
+        let acknowledged = self.journal.append(&entries, transaction, now.wall_ms).map_err(|error| error.code())?;
         group.is_kept = true;
         for (place, value) in kept {
             match transaction {

@@ -102,8 +102,8 @@ impl Groups {
             None => return ErrorCode::GROUP_ID_NOT_FOUND,
             Some(group) if group.has_members() => return ErrorCode::NON_EMPTY_GROUP,
             Some(group) => {
-                if let Err(code) = self.take_back(&forgetting_group(id, group), self.clock.now_ms()) {
-                    return code;
+                if let Err(error) = self.take_back(&forgetting_group(id, group), self.clock.now_ms()) {
+                    return error.code();
                 }
             }
         }
@@ -139,7 +139,7 @@ impl Groups {
             let deleted = places.iter().zip(&codes).filter(|(_, code)| code.is_none());
             let deleted = deleted.map(|((topic, partition), _)| (topic.to_string(), *partition)).filter(|place| group.offsets.has(place));
             let deleted: Vec<Place> = deleted.collect();
-            self.take_back(&forgetting(id, &deleted).collect::<Vec<_>>(), now.wall_ms)?;
+            self.take_back(&forgetting(id, &deleted).collect::<Vec<_>>(), now.wall_ms).map_err(|error| error.code())?;
             deleted.iter().for_each(|place| group.offsets.forget(place));
             Ok(codes)
         });
@@ -152,9 +152,9 @@ impl Groups {
         let found = shelf.groups.iter().map(|(group_id, group)| (group_id.clone(), group.offsets.places_of(name, id)));
         let found: Vec<(Str, BTreeSet<Place>)> = found.filter(|(_, places)| !places.is_empty()).collect();
         let entries: Vec<JournalEntry> = found.iter().flat_map(|(group_id, places)| forgetting(group_id, places)).collect();
-        if let Err(code) = self.take_back(&entries, self.clock.now_ms()) {
+        if let Err(error) = self.take_back(&entries, self.clock.now_ms()) {
             // They are of no topic that exists, so nobody is told of them, and the next start removes them.
-            tracing::warn!(topic = name, "the offsets of a topic that is gone could not be removed: {code}");
+            tracing::warn!(topic = name, "the offsets of a topic that is gone could not be removed: {error}");
             return;
         }
         for (group_id, places) in found {
@@ -175,8 +175,8 @@ impl Groups {
             let old = expired(group, wall_ms, self.settings.offsets_retention_ms, &listing);
             let is_over = !group.has_members() && group.offsets.is_empty_without(old.len());
             let entries = if is_over { forgetting_group(&id, group) } else { forgetting(&id, &old).collect() };
-            if let Err(code) = self.take_back(&entries, wall_ms) {
-                tracing::warn!(group = %id, "offsets whose time is over could not be removed: {code}");
+            if let Err(error) = self.take_back(&entries, wall_ms) {
+                tracing::warn!(group = %id, "offsets whose time is over could not be removed: {error}");
                 return;
             }
             old.iter().for_each(|place| group.offsets.forget(place));

@@ -28,7 +28,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use millstream_protocol::{ErrorCode, Str};
+use millstream_protocol::Str;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -36,7 +36,7 @@ use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::GroupSettings;
 use crate::config::group::ConsumerSettings;
-use crate::journal::{Journal, JournalEntry};
+use crate::journal::{Journal, JournalEntry, JournalError};
 use crate::partition::Acknowledged;
 use classic::Now;
 use entries::classic_entry;
@@ -107,12 +107,12 @@ impl Groups {
     }
 
     /// Forgets what the journal holds; what it does not take is still there after a restart, and so it has to stay here, too.
-    fn take_back(&self, entries: &[JournalEntry], wall_ms: i64) -> Result<(), ErrorCode> {
+    fn take_back(&self, entries: &[JournalEntry], wall_ms: i64) -> Result<(), JournalError> {
         if entries.is_empty() { Ok(()) } else { self.journal.append(entries, None, wall_ms).map(drop) }
     }
 
     /// Makes the journal's topic, so that a client that looks for the coordinator finds it ready.
-    pub(crate) fn prepare(&self) -> Result<(), ErrorCode> {
+    pub(crate) fn prepare(&self) -> Result<(), JournalError> {
         self.journal.partition(self.clock.now_ms()).map(|_| ())
     }
 
@@ -201,11 +201,11 @@ impl Groups {
         if entries.is_empty() {
             return;
         }
-        let Err(code) = self.journal.append(&entries, None, now.wall_ms) else {
+        let Err(error) = self.journal.append(&entries, None, now.wall_ms) else {
             group.unkept = None;
             return;
         };
-        tracing::warn!("the members of a group could not be kept: {code}");
+        tracing::warn!("the members of a group could not be kept: {error}");
         let retry_ms = now.ms + RETRY_MS;
         match &mut group.unkept {
             Some(unkept) => unkept.retry_ms = retry_ms,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use millstream_protocol::{ErrorCode, Str};
+use millstream_protocol::Str;
 use parking_lot::RwLock;
 use thiserror::Error;
 
@@ -11,6 +11,7 @@ use super::record::{Key, Value};
 use crate::config::group::{ASSIGNMENT, ConsumerSettings};
 use crate::config::{ConfigError, GroupSettings, Properties};
 use crate::durable::DurableError;
+use crate::journal::JournalError;
 
 /// Why the properties of a group are not changed.
 #[derive(Debug, Error)]
@@ -20,7 +21,7 @@ pub(crate) enum PropertiesError {
     Property(#[from] ConfigError),
     /// The journal does not take them.
     #[error("The properties of the group could not be kept.")]
-    NotKept(ErrorCode),
+    NotKept(#[from] JournalError),
 }
 
 /// What is set on a group.

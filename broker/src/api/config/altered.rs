@@ -29,8 +29,8 @@ pub(super) fn when_durable(
     }
     let settled = broker.groups.settled();
     async move {
-        if let Err(code) = durable(settled).await {
-            responses.iter_mut().filter(|response| is_waiting(response)).for_each(|response| response.error_code = code);
+        if let Err(error) = durable(settled).await {
+            responses.iter_mut().filter(|response| is_waiting(response)).for_each(|response| response.error_code = error.code());
         }
         answer(responses)
     }

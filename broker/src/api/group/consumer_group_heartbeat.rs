@@ -20,9 +20,9 @@ pub(crate) fn consumer_group_heartbeat(
     let broker = broker.clone();
     async move {
         if response.error_code.is_none()
-            && let Err(code) = durable(broker.groups.settled()).await
+            && let Err(error) = durable(broker.groups.settled()).await
         {
-            response.error_code = code;
+            response.error_code = error.code();
         }
         response.into()
     }

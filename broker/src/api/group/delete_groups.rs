@@ -20,8 +20,8 @@ pub(crate) fn delete_groups(broker: &Arc<Broker>, request: DeleteGroupsRequest) 
     let mut results: Vec<DeletedGroup> = names.into_iter().map(delete).collect();
     let broker = broker.clone();
     async move {
-        if let Err(code) = durable(broker.groups.settled()).await {
-            results.iter_mut().for_each(|result| result.error_code = code);
+        if let Err(error) = durable(broker.groups.settled()).await {
+            results.iter_mut().for_each(|result| result.error_code = error.code());
         }
         DeleteGroupsResponse { results, ..Default::default() }.into()
     }

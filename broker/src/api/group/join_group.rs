@@ -20,8 +20,8 @@ pub(crate) fn join_group(broker: &Arc<Broker>, context: &Context, request: &Join
             member_id,
             ..Default::default()
         });
-        if let Err(code) = durable(broker.groups.settled()).await {
-            response.error_code = code;
+        if let Err(error) = durable(broker.groups.settled()).await {
+            response.error_code = error.code();
         }
         // An answer without a protocol has a null only where the version knows one.
         if version < 7 {

@@ -15,8 +15,8 @@ pub(crate) fn leave_group(broker: &Arc<Broker>, context: &Context, request: Leav
     let mut response = broker.groups.leave(request, context.version);
     let broker = broker.clone();
     async move {
-        if let Err(code) = durable(broker.groups.settled()).await {
-            response.error_code = code;
+        if let Err(error) = durable(broker.groups.settled()).await {
+            response.error_code = error.code();
         }
         response.into()
     }

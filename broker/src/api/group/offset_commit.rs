@@ -72,7 +72,7 @@ pub(crate) fn offset_commit(broker: &Arc<Broker>, context: &Context, request: Of
                     Metrics::add(&broker.metrics.offsets_committed, codes.iter().filter(|code| code.is_none()).count() as u64);
                     set(&|at| codes[at]);
                 }
-                Err(code) => set(&|_| code),
+                Err(error) => set(&|_| error.code()),
             },
         }
         OffsetCommitResponse { topics, ..Default::default() }.into()

@@ -25,8 +25,8 @@ pub(crate) fn offset_delete(broker: &Arc<Broker>, request: OffsetDeleteRequest) 
             Err(error_code) => return OffsetDeleteResponse { error_code, ..Default::default() }.into(),
             Ok(codes) => codes,
         };
-        if let Err(error_code) = durable(broker.groups.settled()).await {
-            return OffsetDeleteResponse { error_code, ..Default::default() }.into();
+        if let Err(error) = durable(broker.groups.settled()).await {
+            return OffsetDeleteResponse { error_code: error.code(), ..Default::default() }.into();
         }
         let mut codes = codes.into_iter();
         let topics = request.topics.into_iter().filter(|topic| !topic.partitions.is_empty());

@@ -37,9 +37,9 @@ pub(crate) fn offset_fetch(broker: &Arc<Broker>, context: &Context, request: Off
         // What is told is on stable storage, so that no later answer tells less.
         let settled = durable(broker.groups.settled()).await;
         let mut results = results;
-        if let Err(code) = settled {
+        if let Err(error) = settled {
             results.iter_mut().for_each(|group| {
-                group.error_code = code;
+                group.error_code = error.code();
                 group.topics.clear();
             });
         }

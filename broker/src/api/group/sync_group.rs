@@ -19,9 +19,9 @@ pub(crate) fn sync_group(broker: &Arc<Broker>, context: &Context, request: SyncG
         let mut response = answer.await.unwrap_or(unknown);
         // Nobody works with a share that the next start would not know of.
         if response.error_code.is_none()
-            && let Err(error_code) = durable(broker.groups.settled()).await
+            && let Err(error) = durable(broker.groups.settled()).await
         {
-            response = SyncGroupResponse { error_code, ..Default::default() };
+            response = SyncGroupResponse { error_code: error.code(), ..Default::default() };
         }
         response.into()
     }
