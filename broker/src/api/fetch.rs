@@ -31,7 +31,7 @@ pub(crate) fn fetch(broker: &Arc<Broker>, context: &Context, request: FetchReque
     let failed = |code| futures::future::ready(FetchResponse { error_code: code, ..Default::default() }.into()).boxed();
     let opened = match broker.sessions.open(&request) {
         Ok(opened) => opened,
-        Err(code) => return failed(code),
+        Err(error) => return failed(error.code()),
     };
     if !(0..=1).contains(&request.isolation_level) {
         return failed(ErrorCode::UNKNOWN_SERVER_ERROR);

@@ -7,7 +7,8 @@ use millstream_protocol::record::compression::CompressionError;
 
 use crate::catalog::{NameError, TopicError};
 use crate::dynamic::DynamicError;
-use crate::group::PropertiesError;
+use crate::fetch_session::FetchSessionError;
+use crate::group::{CommitError, GroupError, HeartbeatError, MemberError, OffsetError, PropertiesError};
 use crate::journal::JournalError;
 use crate::log::LogError;
 use crate::partition::{AppendError, DeleteRecordsError, NotDurable, OffsetOutOfRange};
@@ -148,6 +149,93 @@ impl TransactionError {
             TransactionError::NotToBeEnded => ErrorCode::INVALID_TXN_STATE,
             TransactionError::NoProducerId | TransactionError::NotCompleted => ErrorCode::COORDINATOR_NOT_AVAILABLE,
             TransactionError::Journal(error) => error.code(),
+        }
+    }
+}
+
+impl MemberError {
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            MemberError::InvalidGroupId => ErrorCode::INVALID_GROUP_ID,
+            MemberError::InvalidSessionTimeout => ErrorCode::INVALID_SESSION_TIMEOUT,
+            MemberError::UnknownMember => ErrorCode::UNKNOWN_MEMBER_ID,
+            MemberError::InstanceFenced => ErrorCode::FENCED_INSTANCE_ID,
+            MemberError::StaleGeneration => ErrorCode::ILLEGAL_GENERATION,
+            MemberError::StaleEpoch => ErrorCode::STALE_MEMBER_EPOCH,
+            MemberError::OtherProtocol => ErrorCode::INCONSISTENT_GROUP_PROTOCOL,
+            MemberError::Rebalancing => ErrorCode::REBALANCE_IN_PROGRESS,
+            MemberError::GroupFull => ErrorCode::GROUP_MAX_SIZE_REACHED,
+            MemberError::IdRequired => ErrorCode::MEMBER_ID_REQUIRED,
+            // Kafka has no better word for it.
+            MemberError::UnreadableSubscription => ErrorCode::UNKNOWN_SERVER_ERROR,
+        }
+    }
+}
+
+impl GroupError {
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            GroupError::NoId => ErrorCode::INVALID_GROUP_ID,
+            GroupError::NotFound(_) | GroupError::NotClassic(_) | GroupError::NotConsumer(_) => ErrorCode::GROUP_ID_NOT_FOUND,
+            GroupError::NotEmpty => ErrorCode::NON_EMPTY_GROUP,
+            GroupError::Journal(error) => error.code(),
+        }
+    }
+}
+
+impl CommitError {
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            CommitError::GroupIdTooLong => ErrorCode::INVALID_GROUP_ID,
+            CommitError::UnknownGroup => ErrorCode::GROUP_ID_NOT_FOUND,
+            CommitError::VersionTooOld => ErrorCode::UNSUPPORTED_VERSION,
+            CommitError::Member(error) => error.code(),
+            CommitError::Journal(error) => error.code(),
+        }
+    }
+}
+
+impl OffsetError {
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            OffsetError::UnknownPartition => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            OffsetError::MetadataTooLong => ErrorCode::OFFSET_METADATA_TOO_LARGE,
+            OffsetError::Unstable => ErrorCode::UNSTABLE_OFFSET_COMMIT,
+            OffsetError::Subscribed => ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC,
+        }
+    }
+}
+
+impl HeartbeatError {
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            HeartbeatError::NoGroupId
+            | HeartbeatError::EmptyInstanceId
+            | HeartbeatError::EmptyRackId
+            | HeartbeatError::NoMemberId
+            | HeartbeatError::NoRebalanceTimeout
+            | HeartbeatError::JoiningWithPartitions
+            | HeartbeatError::NoSubscription
+            | HeartbeatError::NoInstanceId
+            | HeartbeatError::ImpossibleEpoch(_) => ErrorCode::INVALID_REQUEST,
+            HeartbeatError::GroupIdTooLong => ErrorCode::INVALID_GROUP_ID,
+            HeartbeatError::UnsupportedAssignor { .. } => ErrorCode::UNSUPPORTED_ASSIGNOR,
+            HeartbeatError::InvalidPattern { .. } => ErrorCode::INVALID_REGULAR_EXPRESSION,
+            HeartbeatError::Group(error) => error.code(),
+            HeartbeatError::UnknownInstance(_) | HeartbeatError::UnknownMember(_) => ErrorCode::UNKNOWN_MEMBER_ID,
+            HeartbeatError::InstanceInUse { .. } | HeartbeatError::HasAPlace { .. } => ErrorCode::UNRELEASED_INSTANCE_ID,
+            HeartbeatError::InstanceFenced { .. } | HeartbeatError::InstanceOfAnother { .. } => ErrorCode::FENCED_INSTANCE_ID,
+            HeartbeatError::GroupFull(_) => ErrorCode::GROUP_MAX_SIZE_REACHED,
+            HeartbeatError::EpochFenced { .. } => ErrorCode::FENCED_MEMBER_EPOCH,
+        }
+    }
+}
+
+impl FetchSessionError {
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            FetchSessionError::Unknown | FetchSessionError::Outgrown => ErrorCode::FETCH_SESSION_ID_NOT_FOUND,
+            FetchSessionError::WrongEpoch => ErrorCode::INVALID_FETCH_SESSION_EPOCH,
         }
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! * [`membership`] joins, leaves and assigns; * [`mixed`] has both protocols in one group;
 //! * [`commit`] keeps offsets; * [`describe`] tells and deletes; * [`properties`] are those of single groups;
+//! * [`error`] says why not;
 //! * [`shelf`] is what there is in memory; * [`replay`] makes it from the journal
 
 mod assignor;
@@ -14,6 +15,7 @@ mod commit;
 mod consumer;
 mod describe;
 mod entries;
+mod error;
 mod member_id;
 mod membership;
 mod mixed;
@@ -46,6 +48,7 @@ use shelf::{Group, GroupKind, Shelf, Unkept};
 
 pub(crate) use commit::{Asked, Commit, Committer, ToldOffset, WantedOffsets};
 pub(crate) use describe::Listed;
+pub(crate) use error::{CommitError, GroupError, HeartbeatError, JoinRefused, MemberError, OffsetError};
 pub(crate) use properties::PropertiesError;
 
 /// What descriptions of a group tell of a member's client.

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use millstream_protocol::message::delete_groups::{DeleteGroupsRequest, DeleteGroupsResponse, DeletedGroup};
-use millstream_protocol::{Response, Str};
+use millstream_protocol::{ErrorCode, Response, Str};
 
 use crate::broker::Broker;
 use crate::journal::durable;
 
 pub(crate) fn delete_groups(broker: &Arc<Broker>, request: DeleteGroupsRequest) -> BoxFuture<'static, Response> {
     let delete = |group_id| {
-        let error_code = broker.groups.delete(&group_id);
+        let error_code = broker.groups.delete(&group_id).err().map_or(ErrorCode::NONE, |error| error.code());
         DeletedGroup { group_id, error_code }
     };
     let names: BTreeSet<Str> = request.groups_names.into_iter().collect();

@@ -11,7 +11,7 @@ use millstream_protocol::{ErrorCode, Response};
 
 use crate::api::{Context, partition};
 use crate::broker::Broker;
-use crate::group::{Commit, Committer};
+use crate::group::{Commit, Committer, OffsetError};
 use crate::journal::{self, durable};
 use crate::transaction::{ProducerIdentity, TransactionError};
 
@@ -70,14 +70,17 @@ pub(crate) fn txn_offset_commit(broker: &Arc<Broker>, context: &Context, request
     async move {
         let committed = async {
             let (committed, added) = committed?;
-            let (committed, acknowledged) = committed?;
+            let (committed, acknowledged) = committed.map_err(|error| error.code())?;
             durable(added).await.map_err(|error| error.code())?;
             durable(acknowledged).await.map_err(|error| error.code())?;
             Ok(committed)
         };
-        let committed: Result<Vec<ErrorCode>, ErrorCode> = committed.await;
+        let committed: Result<Vec<Result<(), OffsetError>>, ErrorCode> = committed.await;
         for (good, code) in codes.iter_mut().filter(|code| code.is_none()).enumerate() {
-            *code = committed.as_ref().map_or_else(|code| *code, |committed| committed[good]);
+            *code = match &committed {
+                Ok(committed) => committed[good].err().map_or(ErrorCode::NONE, |error| error.code()),
+                Err(code) => *code,
+            };
         }
         let mut codes = codes.into_iter();
         let topics = request.topics.into_iter().map(|topic| TxnOffsetCommitTopicResult {
