@@ -12,11 +12,11 @@ use parking_lot::RwLock;
 use thiserror::Error;
 use tokio::sync::{Semaphore, watch};
 
-use crate::catalog::{Catalog, Refused};
+use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::{BrokerSettings, Listener, Properties};
 use crate::disk::{Disk, RealDisk, replace_file};
-use crate::dynamic::{Dynamic, Whose};
+use crate::dynamic::{Dynamic, DynamicError, Whose};
 use crate::fetch_session::FetchSessions;
 use crate::group::Groups;
 use crate::identity::Identity;
@@ -25,7 +25,7 @@ use crate::log::LogError;
 use crate::metrics::Metrics;
 use crate::partition::flush::Flusher;
 use crate::partition::tail::TailBudget;
-use crate::partition::{Partition, ProcessStart};
+use crate::partition::{Env, Partition, ProcessStart};
 use crate::seldom::Seldom;
 use crate::side_by_side::side_by_side;
 use crate::transaction::{Around, Transactions};
@@ -105,8 +105,8 @@ impl Broker {
         let tail_budget = TailBudget::new(settings.tail_bytes_max);
         let properties = holding.properties.clone();
         let start = ProcessStart { now_ms: clock.now_ms(), is_clean: Self::take_clean_mark(&*disk, data_dir)? };
-        let catalog = Catalog::open(disk.clone(), data_dir.join("topics"), properties, flusher.clone(), tail_budget.clone(), &start)?;
-        let catalog = Arc::new(catalog);
+        let env = Env { disk: disk.clone(), flusher: flusher.clone(), tail_budget: tail_budget.clone() };
+        let catalog = Arc::new(Catalog::open(env, data_dir.join("topics"), properties, &start)?);
         if !start.is_clean {
             begin_epoch(&catalog, &identity)?;
         }
@@ -189,12 +189,12 @@ impl Broker {
     }
 
     /// Changes properties while the broker runs, all or none of them, durably. They hold at once.
-    pub(crate) fn alter_properties(
+    pub(crate) fn alter_properties<E: From<DynamicError>>(
         &self,
         whose: Whose,
         validate_only: bool,
-        alter: impl FnOnce(&mut Properties) -> Result<(), Refused>,
-    ) -> Result<(), Refused> {
+        alter: impl FnOnce(&mut Properties) -> Result<(), E>,
+    ) -> Result<(), E> {
         let before = self.dynamic.settings();
         let Some(holding) = self.dynamic.alter(whose, validate_only, alter)? else { return Ok(()) };
         self.catalog.set_broker_properties(holding.properties.clone());

@@ -1,13 +1,15 @@
 //! All topics: names, ids, partition counts and properties. The only writer of what is in a topic's folder beside
 //! the logs, and the only one that makes or removes such folders.
 
+mod error;
+mod name;
+
 use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use millstream_protocol::limit::TOPIC_NAME_BYTES_MAX;
-use millstream_protocol::{ErrorCode, Str, TopicId};
+use millstream_protocol::{Str, TopicId};
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 
@@ -15,10 +17,11 @@ use crate::config::{Properties, TopicSettings, check_topic_properties, plain};
 use crate::disk::{Disk, read_file, replace_file};
 use crate::durable;
 use crate::log::LogError;
-use crate::partition::flush::Flusher;
-use crate::partition::tail::TailBudget;
-use crate::partition::{Partition, ProcessStart};
+use crate::partition::{Env, Partition, ProcessStart};
 use crate::side_by_side::side_by_side;
+
+pub(crate) use error::TopicError;
+pub(crate) use name::{NameError, check_name};
 
 const TOPIC_VERSION: u8 = 1;
 const TOPIC_FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -86,13 +89,10 @@ pub(crate) struct Listing {
     pub topics: Topics,
 }
 
-/// Why a topic cannot be made or changed: a code and a sentence.
-pub(crate) type Refused = (ErrorCode, String);
-
 /// The catalog.
 #[derive(Debug)]
 pub(crate) struct Catalog {
-    disk: Arc<dyn Disk>,
+    env: Env,
     dir: PathBuf,
     names: RwLock<Names>,
     /// Rises with every topic that comes, grows or goes.
@@ -100,26 +100,8 @@ pub(crate) struct Catalog {
     listing: Mutex<Option<Arc<Listing>>>,
     /// Held while a topic is made, changed or removed.
     changes: Mutex<()>,
-    flusher: Arc<Flusher>,
-    tail_budget: Arc<TailBudget>,
     /// What topics fall back to.
     broker_properties: RwLock<Arc<Properties>>,
-}
-
-/// Whether a name may be a topic's; the error is Kafka's sentence.
-pub(crate) fn check_name(name: &str) -> Result<(), String> {
-    let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
-    match name {
-        "" => Err("Topic name is invalid: the empty string is not allowed".into()),
-        "." | ".." => Err(format!("Topic name is invalid: '{name}' is not allowed")),
-        _ if name.len() > TOPIC_NAME_BYTES_MAX => {
-            Err(format!("Topic name is invalid: the length of '{name}' is longer than the max allowed length {TOPIC_NAME_BYTES_MAX}"))
-        }
-        _ if !name.bytes().all(is_legal) => {
-            Err(format!("Topic name is invalid: '{name}' contains one or more characters other than ASCII alphanumerics, '.', '_' and '-'"))
-        }
-        _ => Ok(()),
-    }
 }
 
 fn folder(id: TopicId) -> String {
@@ -128,25 +110,17 @@ fn folder(id: TopicId) -> String {
 
 impl Catalog {
     /// Reads all topics and opens their partitions.
-    pub(crate) fn open(
-        disk: Arc<dyn Disk>,
-        dir: PathBuf,
-        broker_properties: Properties,
-        flusher: Arc<Flusher>,
-        tail_budget: Arc<TailBudget>,
-        start: &ProcessStart,
-    ) -> Result<Self, LogError> {
+    pub(crate) fn open(env: Env, dir: PathBuf, broker_properties: Properties, start: &ProcessStart) -> Result<Self, LogError> {
+        let disk = env.disk.clone();
         let fail = |error| LogError::io(&dir, error);
         disk.create_dir(&dir).map_err(fail)?;
         let catalog = Catalog {
-            disk: disk.clone(),
+            env,
             dir: dir.clone(),
             names: RwLock::default(),
             version: AtomicU64::new(1),
             listing: Mutex::new(None),
             changes: Mutex::new(()),
-            flusher,
-            tail_budget,
             broker_properties: RwLock::new(Arc::new(broker_properties)),
         };
         let mut found = Vec::new();
@@ -182,7 +156,7 @@ impl Catalog {
         if unsynced.len() <= SYNC_EACH_MAX {
             return side_by_side(&unsynced, |partition| partition.sync_recovered()).map(drop);
         }
-        self.disk.sync_all(&self.dir).map_err(|error| LogError::sync(&self.dir, error))?;
+        self.env.disk.sync_all(&self.dir).map_err(|error| LogError::sync(&self.dir, error))?;
         unsynced.iter().for_each(|partition| partition.is_synced_with_others());
         Ok(())
     }
@@ -217,9 +191,7 @@ impl Catalog {
         dir: &Path,
         start: &ProcessStart,
     ) -> Result<Arc<Partition>, LogError> {
-        let dir = dir.join(index.to_string());
-        let (disk, flusher, budget) = (self.disk.clone(), self.flusher.clone(), self.tail_budget.clone());
-        Partition::open(topic.to_owned(), index, settings.clone(), disk, dir, flusher, budget, start).map(Arc::new)
+        Partition::open(&self.env, topic.to_owned(), index, settings.clone(), dir.join(index.to_string()), start).map(Arc::new)
     }
 
     fn insert(&self, topic: Arc<Topic>) {
@@ -232,7 +204,7 @@ impl Catalog {
     fn save(&self, topic: &Topic, partitions: i32, properties: &Properties) -> Result<(), LogError> {
         let file = TopicFile { name: topic.name.clone(), id: topic.id.0, partitions, properties: properties.clone() };
         let path = topic.dir.join("topic");
-        replace_file(&*self.disk, &path, &durable::encode(TOPIC_VERSION, &file)).map_err(|error| LogError::io(&path, error))
+        replace_file(&*self.env.disk, &path, &durable::encode(TOPIC_VERSION, &file)).map_err(|error| LogError::io(&path, error))
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<Arc<Topic>> {
@@ -263,30 +235,29 @@ impl Catalog {
     }
 
     /// Checks everything about a new topic that does not depend on the disk.
-    pub(crate) fn check_new(&self, name: &str, partitions: i32, properties: &Properties) -> Result<(), Refused> {
-        check_name(name).map_err(|sentence| (ErrorCode::INVALID_TOPIC_EXCEPTION, sentence))?;
+    pub(crate) fn check_new(&self, name: &str, partitions: i32, properties: &Properties) -> Result<(), TopicError> {
+        check_name(name)?;
         if self.get(name).is_some() {
-            return Err((ErrorCode::TOPIC_ALREADY_EXISTS, format!("Topic '{name}' already exists.")));
+            return Err(TopicError::Exists(name.to_owned()));
         }
         // Kafka's metrics cannot tell such names apart, and a topic must be able to move there.
         let alike = |name: &str| name.replace('.', "_");
         if let Some(other) = self.names.read().by_name.keys().find(|other| alike(other) == alike(name)) {
-            let sentence = format!("Topic '{name}' collides with existing topic: {other}");
-            return Err((ErrorCode::INVALID_TOPIC_EXCEPTION, sentence));
+            return Err(TopicError::Collides { name: name.to_owned(), other: other.clone() });
         }
         if partitions < 1 {
-            return Err((ErrorCode::INVALID_PARTITIONS, "Number of partitions was set to an invalid non-positive value.".into()));
+            return Err(TopicError::NoPartitions);
         }
         self.check_properties(properties)
     }
 
     /// Whether a topic may have these properties.
-    pub(crate) fn check_properties(&self, properties: &Properties) -> Result<(), Refused> {
-        check_topic_properties(properties, &self.broker_properties.read()).map_err(|error| (ErrorCode::INVALID_CONFIG, error.to_string()))
+    pub(crate) fn check_properties(&self, properties: &Properties) -> Result<(), TopicError> {
+        Ok(check_topic_properties(properties, &self.broker_properties.read())?)
     }
 
     /// Makes a topic, durably.
-    pub(crate) fn create(&self, name: &str, partitions: i32, properties: Properties, now_ms: i64) -> Result<Arc<Topic>, Refused> {
+    pub(crate) fn create(&self, name: &str, partitions: i32, properties: Properties, now_ms: i64) -> Result<Arc<Topic>, TopicError> {
         let _changing = self.changes.lock();
         self.check_new(name, partitions, &properties)?;
         let properties = plain(properties);
@@ -294,26 +265,26 @@ impl Catalog {
         let dir = self.dir.join(folder(id));
         let file = TopicFile { name: name.to_owned(), id: id.0, partitions, properties: properties.clone() };
         let created = || -> Result<Arc<Topic>, LogError> {
-            self.disk.create_dir(&dir).map_err(|error| LogError::io(&dir, error))?;
+            self.env.disk.create_dir(&dir).map_err(|error| LogError::io(&dir, error))?;
             let topic = self.assemble(file, dir.clone(), &ProcessStart { now_ms, is_clean: true })?;
             self.save(&topic, partitions, &properties)?;
-            self.disk.sync_dir(&self.dir).map_err(|error| LogError::io(&self.dir, error))?;
+            self.env.disk.sync_dir(&self.dir).map_err(|error| LogError::io(&self.dir, error))?;
             Ok(topic)
         };
-        let topic = created().map_err(storage_error)?;
+        let topic = created().map_err(TopicError::told)?;
         self.insert(topic.clone());
         Ok(topic)
     }
 
     /// Adds partitions, durably, up to a count that `check` allows beside the present one: two that ask at once are asked one after the
     /// other.
-    pub(crate) fn grow(
+    pub(crate) fn grow<E: From<TopicError>>(
         &self,
         topic: &Topic,
         count: i32,
         now_ms: i64,
-        check: impl FnOnce(i32) -> Result<(), Refused>,
-    ) -> Result<(), Refused> {
+        check: impl FnOnce(i32) -> Result<(), E>,
+    ) -> Result<(), E> {
         let _changing = self.changes.lock();
         self.check_there(topic)?;
         let present = topic.partitions();
@@ -324,10 +295,10 @@ impl Catalog {
         for index in present.len() as i32..count {
             grown.push(
                 self.open_partition(&topic.name, index, &settings, &topic.dir, &ProcessStart { now_ms, is_clean: true })
-                    .map_err(storage_error)?,
+                    .map_err(TopicError::told)?,
             );
         }
-        self.save(topic, count, &properties).map_err(storage_error)?;
+        self.save(topic, count, &properties).map_err(TopicError::told)?;
         *topic.partitions.write() = grown.into();
         self.version.fetch_add(1, Ordering::Release);
         Ok(())
@@ -335,12 +306,12 @@ impl Catalog {
 
     /// Changes a topic's properties, durably, all or none of them; they hold from the next append on. What `alter` sees nobody else
     /// changes meanwhile.
-    pub(crate) fn alter_properties(
+    pub(crate) fn alter_properties<E: From<TopicError>>(
         &self,
         topic: &Topic,
         validate_only: bool,
-        alter: impl FnOnce(&mut Properties) -> Result<(), Refused>,
-    ) -> Result<(), Refused> {
+        alter: impl FnOnce(&mut Properties) -> Result<(), E>,
+    ) -> Result<(), E> {
         let _changing = self.changes.lock();
         self.check_there(topic)?;
         let mut properties = topic.properties();
@@ -351,7 +322,7 @@ impl Catalog {
         }
         let properties = plain(properties);
         let partitions = topic.partitions();
-        self.save(topic, partitions.len() as i32, &properties).map_err(storage_error)?;
+        self.save(topic, partitions.len() as i32, &properties).map_err(TopicError::told)?;
         let settings = self.settings(&properties);
         partitions.iter().for_each(|partition| partition.set_settings(settings.clone()));
         *topic.properties.write() = properties;
@@ -359,20 +330,17 @@ impl Catalog {
     }
 
     /// A topic that was removed while somebody waited for the lock must not get files again.
-    fn check_there(&self, topic: &Topic) -> Result<(), Refused> {
-        match self.names.read().by_id.contains_key(&topic.id) {
-            true => Ok(()),
-            false => Err((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.sentence().into())),
-        }
+    fn check_there(&self, topic: &Topic) -> Result<(), TopicError> {
+        if self.names.read().by_id.contains_key(&topic.id) { Ok(()) } else { Err(TopicError::Gone) }
     }
 
     /// Removes a topic. Once this returns it does not come back, whatever happens to its files.
-    pub(crate) fn delete(&self, topic: &Topic) -> Result<(), Refused> {
+    pub(crate) fn delete(&self, topic: &Topic) -> Result<(), TopicError> {
         let _changing = self.changes.lock();
         {
             let mut names = self.names.write();
             if names.by_id.remove(&topic.id).is_none() {
-                return Err((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, "This server does not host this topic-partition.".into()));
+                return Err(TopicError::Gone);
             }
             names.by_name.remove(&topic.name);
             self.version.fetch_add(1, Ordering::Release);
@@ -380,20 +348,15 @@ impl Catalog {
         topic.partitions().iter().for_each(|partition| partition.mark_deleted());
         let removed = || -> std::io::Result<()> {
             let grave = topic.dir.with_extension(&DELETED[1..]);
-            self.disk.rename(&topic.dir, &grave)?;
-            self.disk.sync_dir(&self.dir)?;
-            self.disk.remove_dir(&grave)
+            self.env.disk.rename(&topic.dir, &grave)?;
+            self.env.disk.sync_dir(&self.dir)?;
+            self.env.disk.remove_dir(&grave)
         };
-        removed().map_err(|error| storage_error(LogError::io(&topic.dir, error)))
+        removed().map_err(|error| TopicError::told(LogError::io(&topic.dir, error)))
     }
 }
 
 const DELETED: &str = ".deleted";
-
-fn storage_error(error: LogError) -> Refused {
-    tracing::error!("{error}");
-    (ErrorCode::KAFKA_STORAGE_ERROR, error.to_string())
-}
 
 /// The name of the topic in a folder, read without opening it; `None` if there is none.
 pub(crate) fn topic_name(disk: &dyn Disk, dir: &Path) -> Result<Option<String>, LogError> {

@@ -4,12 +4,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use millstream_protocol::ErrorCode;
 use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 
-use crate::catalog::Refused;
-use crate::config::{BrokerSettings, Properties, Source, Update, broker_property, check_broker_property};
+use crate::config::{BrokerSettings, ConfigError, Properties, Source, Update, broker_property, check_broker_property};
 use crate::disk::{Disk, read_file, replace_file};
 use crate::durable;
 use crate::log::LogError;
@@ -17,6 +16,23 @@ use crate::log::LogError;
 const VERSION: u8 = 1;
 const FILE: &str = "properties";
 const BYTES_MAX: u64 = 1024 * 1024;
+
+/// Why a property of the broker is not changed. The sentences are Kafka's.
+#[derive(Debug, Error)]
+pub(crate) enum DynamicError {
+    /// It cannot have that value, by itself or beside those of others.
+    #[error(transparent)]
+    Property(#[from] ConfigError),
+    /// It is only read when the broker starts.
+    #[error("Cannot update these configs dynamically: [{0}]")]
+    ReadOnly(String),
+    /// It can only be changed of one broker by its id.
+    #[error("Cannot update these configs at default cluster level, broker id must be specified: [{0}]")]
+    OfOneBroker(String),
+    /// The change could not be kept.
+    #[error(transparent)]
+    DiskFailed(LogError),
+}
 
 /// Whose properties are changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,12 +120,12 @@ impl Dynamic {
     }
 
     /// Changes properties, all or none of them, durably. The answer is what holds from now on, unless it was only to be checked.
-    pub(crate) fn alter(
+    pub(crate) fn alter<E: From<DynamicError>>(
         &self,
         whose: Whose,
         validate_only: bool,
-        alter: impl FnOnce(&mut Properties) -> Result<(), Refused>,
-    ) -> Result<Option<Arc<BrokerSettings>>, Refused> {
+        alter: impl FnOnce(&mut Properties) -> Result<(), E>,
+    ) -> Result<Option<Arc<BrokerSettings>>, E> {
         let mut changed = self.changed.write();
         let mut next = changed.clone();
         let properties = match whose {
@@ -123,15 +139,14 @@ impl Dynamic {
                 *value = property.kind.plain(value);
             }
         }
-        let refused = |error: crate::config::ConfigError| (ErrorCode::INVALID_REQUEST, error.to_string());
-        let holding = Arc::new(BrokerSettings::new(next.over(&self.started)).map_err(refused)?);
+        let holding = Arc::new(BrokerSettings::new(next.over(&self.started)).map_err(DynamicError::from)?);
         if validate_only || next == *changed {
             return Ok(None);
         }
         replace_file(&*self.disk, &self.path, &durable::encode(VERSION, &next)).map_err(|error| {
             let error = LogError::io(&self.path, error);
             tracing::error!("{error}");
-            (ErrorCode::KAFKA_STORAGE_ERROR, error.to_string())
+            DynamicError::DiskFailed(error)
         })?;
         *changed = next;
         *self.holding.write() = holding.clone();
@@ -139,18 +154,15 @@ impl Dynamic {
     }
 }
 
-/// Whether a value may be set now; the errors are Kafka's.
-fn check_change(whose: Whose, name: &str, value: &str, before: &Properties) -> Result<(), Refused> {
+/// Whether a value may be set now.
+fn check_change(whose: Whose, name: &str, value: &str, before: &Properties) -> Result<(), DynamicError> {
     if before.get(name).is_some_and(|before| before == value) {
         return Ok(());
     }
-    let invalid = |sentence: String| Err((ErrorCode::INVALID_REQUEST, sentence));
-    check_broker_property(name, value).map_err(|error| (ErrorCode::INVALID_REQUEST, error.to_string()))?;
+    check_broker_property(name, value)?;
     match broker_property(name).map_or(Update::ReadOnly, |property| property.update) {
-        Update::ReadOnly => invalid(format!("Cannot update these configs dynamically: [{name}]")),
-        Update::PerBroker if whose == Whose::AllBrokers => {
-            invalid(format!("Cannot update these configs at default cluster level, broker id must be specified: [{name}]"))
-        }
+        Update::ReadOnly => Err(DynamicError::ReadOnly(name.to_owned())),
+        Update::PerBroker if whose == Whose::AllBrokers => Err(DynamicError::OfOneBroker(name.to_owned())),
         Update::PerBroker | Update::Cluster => Ok(()),
     }
 }

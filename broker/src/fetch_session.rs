@@ -6,12 +6,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use millstream_protocol::message::fetch::FetchRequest;
-use millstream_protocol::{ErrorCode, Str, TopicId};
+use millstream_protocol::{Str, TopicId};
 use parking_lot::Mutex;
+use thiserror::Error;
 use tokio::time::Instant;
 
 /// A session that was quiet for this long gives way to a new one.
 const EVICTABLE_AFTER: Duration = Duration::from_secs(120);
+
+/// Why a fetch does not go on with its session. The client begins another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(crate) enum FetchSessionError {
+    #[error("there is no such session")]
+    Unknown,
+    /// It has more partitions than are kept, and is over.
+    #[error("the session has grown too large")]
+    Outgrown,
+    /// A fetch of the session was lost, or came twice.
+    #[error("the fetch is not the next one of its session")]
+    WrongEpoch,
+}
 
 /// One partition that a fetch reads.
 #[derive(Debug, Clone, PartialEq)]
@@ -116,7 +130,7 @@ impl FetchSessions {
     }
 
     /// Applies a request to its session.
-    pub(crate) fn open(&self, request: &FetchRequest) -> Result<Opened, ErrorCode> {
+    pub(crate) fn open(&self, request: &FetchRequest) -> Result<Opened, FetchSessionError> {
         let wanted = wanted(request);
         match (request.session_id, request.session_epoch) {
             (id, FINAL_EPOCH) => {
@@ -129,15 +143,15 @@ impl FetchSessions {
                 Ok(Opened { session_id, is_incremental: false, wanted: fresh(wanted) })
             }
             (id, epoch) => {
-                let session = self.sessions.lock().get(&id).cloned().ok_or(ErrorCode::FETCH_SESSION_ID_NOT_FOUND)?;
+                let session = self.sessions.lock().get(&id).cloned().ok_or(FetchSessionError::Unknown)?;
                 let mut session = session.lock();
                 if epoch != session.epoch {
-                    return Err(ErrorCode::INVALID_FETCH_SESSION_EPOCH);
+                    return Err(FetchSessionError::WrongEpoch);
                 }
                 if session.partitions.len() + wanted.len() > 2 * PARTITIONS_MAX {
                     drop(session);
                     self.sessions.lock().remove(&id);
-                    return Err(ErrorCode::FETCH_SESSION_ID_NOT_FOUND);
+                    return Err(FetchSessionError::Outgrown);
                 }
                 session.epoch = if epoch == i32::MAX { 1 } else { epoch + 1 };
                 session.used = Instant::now();
@@ -251,6 +265,6 @@ mod tests {
         assert_eq!(next.wanted[1].1, Some(told));
         let again = sessions.open(&request((id, 2), &[(3, 1)], &[])).unwrap();
         assert_eq!(offsets(&again), [(1, 6), (2, 7), (3, 1)]);
-        assert_eq!(sessions.open(&request((id, 2), &[], &[])).unwrap_err(), ErrorCode::INVALID_FETCH_SESSION_EPOCH);
+        assert_eq!(sessions.open(&request((id, 2), &[], &[])).unwrap_err(), FetchSessionError::WrongEpoch);
     }
 }

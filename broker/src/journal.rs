@@ -7,14 +7,14 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use millstream_protocol::ErrorCode;
 use millstream_protocol::limit::INFLATED_IN_MEMORY_BYTES_MAX;
 use millstream_protocol::record::batch::TRANSACTIONAL;
 use millstream_protocol::record::{BatchBuilder, Codec, NewRecord};
+use thiserror::Error;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, TopicError};
 use crate::config::Properties;
-use crate::partition::{Acknowledged, Partition};
+use crate::partition::{Acknowledged, AppendError, NotDurable, Partition};
 
 /// The journal of groups and their offsets.
 pub(crate) const OFFSETS: &str = "__consumer_offsets";
@@ -29,6 +29,23 @@ pub(crate) fn is_internal(topic: &str) -> bool {
 /// More goes into a further batch.
 const BATCH_BYTES_MAX: usize = 512 * 1024;
 const SEGMENT_BYTES: &str = "104857600";
+
+/// Why something is not kept. The server's log has what exactly went wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(crate) enum JournalError {
+    #[error("the journal's topic is not there and cannot be made")]
+    NotMade,
+    #[error("the entries make no batch")]
+    NoBatch,
+    /// The entries are part of a transaction of a producer that is not the newest.
+    #[error("a newer producer has the transaction")]
+    ProducerFenced,
+    #[error("the journal refuses entries")]
+    NotAppended,
+    /// Entries were appended, or markers to other partitions, and may be lost.
+    #[error(transparent)]
+    NotDurable(#[from] NotDurable),
+}
 
 /// A key with its newest value; null takes it back.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,12 +77,12 @@ impl Journal {
         if let Some(made) = journal.catalog.get(topic) {
             // Whoever made it: by age or in tiny segments, what was promised would be lost.
             if made.properties() != properties()
-                && let Err((code, sentence)) = journal.catalog.alter_properties(&made, false, |set| {
+                && let Err(error) = journal.catalog.alter_properties(&made, false, |set| {
                     *set = properties();
-                    Ok(())
+                    Ok::<_, TopicError>(())
                 })
             {
-                tracing::error!(topic, "a coordinator's journal keeps properties that are not its own: {code}: {sentence}");
+                tracing::error!(topic, "a coordinator's journal keeps properties that are not its own: {error}");
             }
             if let Some(partition) = made.partition(0) {
                 let _ = journal.partition.set(partition);
@@ -75,23 +92,28 @@ impl Journal {
     }
 
     /// The partition, made if need be.
-    pub(crate) fn partition(&self, now_ms: i64) -> Result<&Arc<Partition>, ErrorCode> {
+    pub(crate) fn partition(&self, now_ms: i64) -> Result<&Arc<Partition>, JournalError> {
         if let Some(partition) = self.partition.get() {
             return Ok(partition);
         }
         match self.catalog.create(self.topic, 1, properties(), now_ms) {
-            Ok(_) | Err((ErrorCode::TOPIC_ALREADY_EXISTS, _)) => {}
-            Err((code, sentence)) => {
-                tracing::error!(topic = self.topic, "cannot make a coordinator's journal: {code}: {sentence}");
-                return Err(ErrorCode::COORDINATOR_NOT_AVAILABLE);
+            Ok(_) | Err(TopicError::Exists(_)) => {}
+            Err(error) => {
+                tracing::error!(topic = self.topic, "cannot make a coordinator's journal: {error}");
+                return Err(JournalError::NotMade);
             }
         }
-        let made = self.catalog.get(self.topic).and_then(|topic| topic.partition(0)).ok_or(ErrorCode::COORDINATOR_NOT_AVAILABLE)?;
+        let made = self.catalog.get(self.topic).and_then(|topic| topic.partition(0)).ok_or(JournalError::NotMade)?;
         Ok(self.partition.get_or_init(|| made))
     }
 
     /// Appends entries, as a part of a producer's transaction if one is given. Resolves when they are durable.
-    pub(crate) fn append(&self, entries: &[JournalEntry], transaction: Option<(i64, i16)>, now_ms: i64) -> Result<Acknowledged, ErrorCode> {
+    pub(crate) fn append(
+        &self,
+        entries: &[JournalEntry],
+        transaction: Option<(i64, i16)>,
+        now_ms: i64,
+    ) -> Result<Acknowledged, JournalError> {
         let partition = self.partition(now_ms)?;
         let mut acknowledged = None;
         let mut rest = entries;
@@ -109,12 +131,12 @@ impl Journal {
             for entry in now {
                 builder.push(NewRecord { timestamp: now_ms, key: Some(&entry.key), value: entry.value.as_deref(), headers: &[] });
             }
-            let batch = builder.build().map_err(|_| ErrorCode::UNKNOWN_SERVER_ERROR)?;
-            let appended = partition.append(batch, -1, now_ms, true).map_err(|refusal| {
-                tracing::error!(topic = self.topic, "a coordinator's journal refused an entry: {}", refusal.code);
-                match refusal.code {
-                    ErrorCode::INVALID_PRODUCER_EPOCH => ErrorCode::INVALID_PRODUCER_EPOCH,
-                    _ => ErrorCode::COORDINATOR_NOT_AVAILABLE,
+            let batch = builder.build().map_err(|_| JournalError::NoBatch)?;
+            let appended = partition.append(batch, -1, now_ms, true).map_err(|error| {
+                tracing::error!(topic = self.topic, "a coordinator's journal refused an entry: {error}");
+                match error {
+                    AppendError::ProducerFenced => JournalError::ProducerFenced,
+                    _ => JournalError::NotAppended,
                 }
             })?;
             // The last one is durable after those before it.
@@ -155,12 +177,9 @@ fn properties() -> Properties {
 }
 
 /// Waits until something is durable.
-pub(crate) async fn durable(acknowledged: Acknowledged) -> Result<(), ErrorCode> {
+pub(crate) async fn durable(acknowledged: Acknowledged) -> Result<(), JournalError> {
     match acknowledged {
         None => Ok(()),
-        Some(receiver) => match receiver.await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(ErrorCode::COORDINATOR_NOT_AVAILABLE),
-        },
+        Some(receiver) => Ok(receiver.await.unwrap_or(Err(NotDurable::Abandoned))?),
     }
 }

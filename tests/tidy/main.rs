@@ -1,12 +1,12 @@
 //! Reads our own manifests and sources: dependencies point one way, the list of what is served is true, one API is one file with the same
-//! name on both sides, and the house keeps its shape (`shape`).
+//! name on both sides, Kafka's error codes stay with the handlers, and the house keeps its shape (`shape`).
 
 mod shape;
 mod sources;
 
 use std::collections::BTreeSet;
 
-use sources::{read, sources};
+use sources::{module, production, read, sources};
 
 /// The part of a manifest from `[dependencies]` to the next table.
 fn dependencies(manifest: &str) -> Vec<&str> {
@@ -81,4 +81,26 @@ fn one_api_is_one_file_with_the_same_name_on_both_sides() {
         assert!(messages.contains(&file), "protocol/src/message has no {file}");
         assert!(handlers.contains(&file), "broker/src/api has no {file}");
     }
+}
+
+/// The parts of the broker that say what went wrong in their own words.
+const WITHOUT_CODES: [&str; 8] = ["catalog", "dynamic", "fetch_session", "group", "journal", "log", "partition", "transaction"];
+
+/// `broker/src/api/wire_code.rs` alone has the code for each of their errors.
+#[test]
+fn only_handlers_speak_kafkas_error_codes() {
+    let (mut seen, mut speaking) = (BTreeSet::new(), Vec::new());
+    for (file, source) in sources("broker/src") {
+        let path = module(&file);
+        let Some(part) = WITHOUT_CODES.into_iter().find(|part| path.first().is_some_and(|first| first == part)) else { continue };
+        seen.insert(part);
+        if path.last().is_some_and(|name| name == "tests") {
+            continue;
+        }
+        let lines = (1..).zip(production(&source).lines());
+        let named = lines.filter(|(_, line)| line.contains("ErrorCode") || line.contains(".code()"));
+        speaking.extend(named.map(|(at, line)| format!("broker/src/{file}:{at}: {}", line.trim())));
+    }
+    assert_eq!(seen.len(), WITHOUT_CODES.len(), "a part of the broker has another name: {seen:?}");
+    assert!(speaking.is_empty(), "{}", speaking.join("\n"));
 }

@@ -8,8 +8,9 @@ use millstream_protocol::message::create_partitions::{
     CreatePartitionsRequest, CreatePartitionsResponse, CreatePartitionsTopic, CreatePartitionsTopicResult,
 };
 
+use super::Refused;
 use crate::broker::Broker;
-use crate::catalog::{PARTITIONS_PER_REQUEST_MAX, Refused};
+use crate::catalog::PARTITIONS_PER_REQUEST_MAX;
 use crate::journal::is_internal;
 
 pub(crate) fn create_partitions(broker: &Arc<Broker>, request: CreatePartitionsRequest) -> CreatePartitionsResponse {
@@ -20,14 +21,11 @@ pub(crate) fn create_partitions(broker: &Arc<Broker>, request: CreatePartitionsR
     for topic in &request.topics {
         let Some(count) = times.remove(topic.name.as_str()) else { continue };
         let grown = if count > 1 {
-            Err((ErrorCode::INVALID_REQUEST, "Duplicate topic name.".to_owned()))
+            Err(Refused::new(ErrorCode::INVALID_REQUEST, "Duplicate topic name."))
         } else {
             grow(broker, topic, request.validate_only, &mut left)
         };
-        let (error_code, error_message) = match grown {
-            Ok(()) => (ErrorCode::NONE, None),
-            Err((code, sentence)) => (code, Some(sentence.into())),
-        };
+        let (error_code, error_message) = Refused::told(grown);
         results.push(CreatePartitionsTopicResult { name: topic.name.clone(), error_code, error_message });
     }
     CreatePartitionsResponse { results, ..Default::default() }
@@ -35,9 +33,9 @@ pub(crate) fn create_partitions(broker: &Arc<Broker>, request: CreatePartitionsR
 
 /// `left`: how many partitions the request may still add.
 fn grow(broker: &Broker, asked: &CreatePartitionsTopic, validate_only: bool, left: &mut i64) -> Result<(), Refused> {
-    let topic = broker.catalog.get(&asked.name).ok_or((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, String::new()))?;
+    let topic = broker.catalog.get(&asked.name).ok_or_else(|| Refused::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, ""))?;
     if is_internal(&topic.name) {
-        return Err((ErrorCode::POLICY_VIOLATION, "The coordinators need this topic as it is.".into()));
+        return Err(Refused::new(ErrorCode::POLICY_VIOLATION, "The coordinators need this topic as it is."));
     }
     let mut check = |present: i32| check(broker.node_id(), asked, present, left);
     if validate_only {
@@ -54,11 +52,11 @@ fn check(node_id: i32, asked: &CreatePartitionsTopic, present: i32, left: &mut i
         } else {
             format!("The topic {} currently has {present} partition(s); {} would not be an increase.", asked.name, asked.count)
         };
-        return Err((ErrorCode::INVALID_PARTITIONS, sentence));
+        return Err(Refused::new(ErrorCode::INVALID_PARTITIONS, sentence));
     }
     let added = asked.count - present;
     if i64::from(added) > *left {
-        return Err((ErrorCode::POLICY_VIOLATION, "Excessively large number of partitions per request.".into()));
+        return Err(Refused::new(ErrorCode::POLICY_VIOLATION, "Excessively large number of partitions per request."));
     }
     if let Some(assignments) = &asked.assignments {
         let fitting = assignments.iter().filter(|assignment| assignment.broker_ids == [node_id]).count();
@@ -66,7 +64,7 @@ fn check(node_id: i32, asked: &CreatePartitionsTopic, present: i32, left: &mut i
             let sentence = format!(
                 "Attempted to add {added} additional partition(s), but only {fitting} assignment(s) that name the one broker were specified."
             );
-            return Err((ErrorCode::INVALID_REPLICA_ASSIGNMENT, sentence));
+            return Err(Refused::new(ErrorCode::INVALID_REPLICA_ASSIGNMENT, sentence));
         }
     }
     *left -= i64::from(added);

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use millstream_protocol::message::create_topics::{CreatableTopic, CreatableTopicResult, CreateTopicsRequest, CreateTopicsResponse};
 use millstream_protocol::{ErrorCode, TopicId};
 
+use super::Refused;
 use super::config::describe_configs;
 use crate::broker::Broker;
-use crate::catalog::{PARTITIONS_PER_REQUEST_MAX, Refused};
+use crate::catalog::{PARTITIONS_PER_REQUEST_MAX, check_name};
 use crate::config::Properties;
 use crate::journal::{OFFSETS, is_internal};
 
@@ -26,9 +27,9 @@ pub(crate) fn create_topics(broker: &Arc<Broker>, request: &CreateTopicsRequest)
     for topic in &request.topics {
         let Some(count) = times.remove(topic.name.as_str()) else { continue };
         let created = if is_excessive {
-            Err((ErrorCode::POLICY_VIOLATION, "Excessively large number of partitions per request.".to_owned()))
+            Err(Refused::new(ErrorCode::POLICY_VIOLATION, "Excessively large number of partitions per request."))
         } else if count > 1 {
-            Err((ErrorCode::INVALID_REQUEST, "Duplicate topic name.".to_owned()))
+            Err(Refused::new(ErrorCode::INVALID_REQUEST, "Duplicate topic name."))
         } else {
             create(broker, topic, request.validate_only)
         };
@@ -41,7 +42,7 @@ pub(crate) fn create_topics(broker: &Arc<Broker>, request: &CreateTopicsRequest)
                 configs: Some(describe_configs::created(broker, &properties)),
                 ..Default::default()
             },
-            Err((error_code, sentence)) => {
+            Err(Refused { code: error_code, sentence }) => {
                 CreatableTopicResult { name: topic.name.clone(), error_code, error_message: Some(sentence.into()), ..Default::default() }
             }
         });
@@ -53,14 +54,14 @@ fn create(broker: &Broker, topic: &CreatableTopic, validate_only: bool) -> Resul
     let mut properties = Properties::new();
     for config in &topic.configs {
         let Some(value) = &config.value else {
-            return Err((ErrorCode::INVALID_CONFIG, format!("Null value not supported for topic configs: {}", config.name)));
+            return Err(Refused::new(ErrorCode::INVALID_CONFIG, format!("Null value not supported for topic configs: {}", config.name)));
         };
         properties.insert(config.name.to_string(), value.to_string());
     }
     let has_assignments = !topic.assignments.is_empty();
     if has_assignments && (topic.num_partitions != -1 || topic.replication_factor != -1) {
         let sentence = "A manual partition assignment was specified, but numPartitions or replicationFactor was not set to -1.";
-        return Err((ErrorCode::INVALID_REQUEST, sentence.into()));
+        return Err(Refused::new(ErrorCode::INVALID_REQUEST, sentence));
     }
     let partitions = match topic.num_partitions {
         -1 if has_assignments => assigned_partitions(topic, broker.node_id())?,
@@ -68,13 +69,13 @@ fn create(broker: &Broker, topic: &CreatableTopic, validate_only: bool) -> Resul
         count => count,
     };
     // Kafka looks at the name first and at the counts before the properties.
-    crate::catalog::check_name(&topic.name).map_err(|sentence| (ErrorCode::INVALID_TOPIC_EXCEPTION, sentence))?;
+    check_name(&topic.name)?;
     if broker.catalog.get(&topic.name).is_none() && topic.replication_factor != -1 && topic.replication_factor != 1 && partitions > 0 {
         let sentence = match topic.replication_factor {
             ..=0 => "Replication factor must be larger than 0, or -1 to use the default value.".to_owned(),
             asked => format!("Unable to replicate the partition {asked} time(s): only 1 broker is registered."),
         };
-        return Err((ErrorCode::INVALID_REPLICATION_FACTOR, sentence));
+        return Err(Refused::new(ErrorCode::INVALID_REPLICATION_FACTOR, sentence));
     }
     if validate_only {
         broker.catalog.check_new(&topic.name, partitions, &properties)?;
@@ -91,16 +92,16 @@ fn create(broker: &Broker, topic: &CreatableTopic, validate_only: bool) -> Resul
 fn create_journal(broker: &Broker, name: &str, partitions: i32, properties: Properties) -> Result<(TopicId, i32, Properties), Refused> {
     broker.catalog.check_new(name, partitions, &properties)?;
     if partitions != 1 || !properties.is_empty() {
-        return Err((ErrorCode::POLICY_VIOLATION, "A coordinator's topic has one partition, and properties of its own.".into()));
+        return Err(Refused::new(ErrorCode::POLICY_VIOLATION, "A coordinator's topic has one partition, and properties of its own."));
     }
     let prepared = if name == OFFSETS { broker.groups.prepare() } else { broker.transactions.prepare() };
-    prepared.map_err(|code| (code, code.sentence().to_owned()))?;
-    let made = broker.catalog.get(name).ok_or((ErrorCode::COORDINATOR_NOT_AVAILABLE, "The topic is not there yet.".to_owned()))?;
+    prepared.map_err(|error| error.code())?;
+    let made = broker.catalog.get(name).ok_or_else(|| Refused::new(ErrorCode::COORDINATOR_NOT_AVAILABLE, "The topic is not there yet."))?;
     Ok((made.id, partitions, made.properties()))
 }
 
 fn assigned_partitions(topic: &CreatableTopic, node_id: i32) -> Result<i32, Refused> {
-    let refused = |sentence: &str| Err((ErrorCode::INVALID_REPLICA_ASSIGNMENT, sentence.to_owned()));
+    let refused = |sentence: &str| Err(Refused::new(ErrorCode::INVALID_REPLICA_ASSIGNMENT, sentence));
     let mut indexes: Vec<i32> = topic.assignments.iter().map(|assignment| assignment.partition_index).collect();
     indexes.sort_unstable();
     if indexes.iter().enumerate().any(|(place, &index)| index != place as i32) {

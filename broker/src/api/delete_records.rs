@@ -28,7 +28,7 @@ fn delete(broker: &Broker, request: DeleteRecordsRequest) -> DeleteRecordsRespon
                 if !partition.settings().is_deleted_by_age {
                     return Err(ErrorCode::POLICY_VIOLATION);
                 }
-                partition.delete_records(asked.offset)
+                partition.delete_records(asked.offset).map_err(|error| error.code())
             });
             let (low_watermark, error_code) = match deleted {
                 Ok(low_watermark) => (low_watermark, ErrorCode::NONE),

@@ -31,7 +31,7 @@ pub(crate) fn describe_topic_partitions(broker: &Arc<Broker>, request: DescribeT
             let code = match crate::catalog::check_name(&name) {
                 _ if name.is_empty() => ErrorCode::UNKNOWN_SERVER_ERROR,
                 Ok(()) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
-                Err(_) => ErrorCode::INVALID_TOPIC_EXCEPTION,
+                Err(error) => error.code(),
             };
             response.topics.push(failed(name, code));
             continue;

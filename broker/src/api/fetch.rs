@@ -31,7 +31,7 @@ pub(crate) fn fetch(broker: &Arc<Broker>, context: &Context, request: FetchReque
     let failed = |code| futures::future::ready(FetchResponse { error_code: code, ..Default::default() }.into()).boxed();
     let opened = match broker.sessions.open(&request) {
         Ok(opened) => opened,
-        Err(code) => return failed(code),
+        Err(error) => return failed(error.code()),
     };
     if !(0..=1).contains(&request.isolation_level) {
         return failed(ErrorCode::UNKNOWN_SERVER_ERROR);
@@ -199,7 +199,7 @@ impl Fetch {
             return Ok(found);
         }
         let room = left.min(wanted.bytes_max.max(0) as usize);
-        let read = partition.read(wanted.offset, room, self.is_committed)?;
+        let read = partition.read(wanted.offset, room, self.is_committed).map_err(|error| error.code())?;
         let (positions, end, is_in_old_segment) = (read.positions, read.end, read.is_in_old_segment);
         let mut taken = if room == 0 && !is_first { Taken::default() } else { self.take(&partition, read, room).await? };
         // The very first batch of an answer is sent whatever its size (KIP-74); any other one has to fit.
@@ -232,7 +232,9 @@ impl Fetch {
             match found.map_err(|error| read_error(&self.broker, &error))? {
                 Cold::Sendable(part) => return Ok(Taken::part(part, read.aborted)),
                 Cold::Batches(batches) => match behind {
-                    Some(behind) if batches.is_empty() && behind < end => read = partition.read(behind, room, self.is_committed)?,
+                    Some(behind) if batches.is_empty() && behind < end => {
+                        read = partition.read(behind, room, self.is_committed).map_err(|error| error.code())?;
+                    }
                     _ => return Ok(Taken::batches(batches, read.aborted)),
                 },
             }

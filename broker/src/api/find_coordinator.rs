@@ -20,8 +20,8 @@ pub(crate) fn is_prepared(broker: &Broker) -> bool {
 pub(crate) fn find_coordinator(broker: &Arc<Broker>, context: &Context, request: FindCoordinatorRequest) -> FindCoordinatorResponse {
     let find = |key: Str| {
         let found = match request.key_type {
-            GROUP => broker.groups.prepare(),
-            TRANSACTION => broker.transactions.prepare(),
+            GROUP => broker.groups.prepare().map_err(|error| error.code()),
+            TRANSACTION => broker.transactions.prepare().map_err(|error| error.code()),
             _ => Err(ErrorCode::INVALID_REQUEST),
         };
         let Endpoint { host, port } = context.endpoint.clone();

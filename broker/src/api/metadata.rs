@@ -10,7 +10,7 @@ use millstream_protocol::{Endpoint, ErrorCode, Str, TopicId};
 
 use super::{CLUSTER_OPERATIONS, Context, TOPIC_OPERATIONS};
 use crate::broker::Broker;
-use crate::catalog::{Topic, check_name};
+use crate::catalog::{Topic, TopicError, check_name};
 use crate::config::Properties;
 use crate::journal::{OFFSETS, is_internal};
 
@@ -81,8 +81,8 @@ fn one(broker: &Arc<Broker>, asked: &MetadataRequestTopic, by_id: bool, may_crea
     if let Some(topic) = broker.catalog.get(name) {
         return described(&topic, broker.node_id(), wants_operations);
     }
-    if check_name(name).is_err() {
-        return failed(ErrorCode::INVALID_TOPIC_EXCEPTION);
+    if let Err(error) = check_name(name) {
+        return failed(error.code());
     }
     if !(may_create && broker.settings.is_auto_create_enabled) {
         return failed(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
@@ -91,18 +91,18 @@ fn one(broker: &Arc<Broker>, asked: &MetadataRequestTopic, by_id: bool, may_crea
         let prepared = if &**name == OFFSETS { broker.groups.prepare() } else { broker.transactions.prepare() };
         return match (prepared, broker.catalog.get(name)) {
             (Ok(()), Some(topic)) => described(&topic, broker.node_id(), wants_operations),
-            (Err(code), _) => failed(code),
+            (Err(error), _) => failed(error.code()),
             (Ok(()), None) => failed(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
         };
     }
     // Kafka creates in the background and has the client ask again; here the topic is there at once.
     match broker.catalog.create(name, broker.settings.num_partitions, Properties::new(), broker.clock.now_ms()) {
         Ok(topic) => described(&topic, broker.node_id(), wants_operations),
-        Err((ErrorCode::TOPIC_ALREADY_EXISTS, _)) => broker
+        Err(TopicError::Exists(_)) => broker
             .catalog
             .get(name)
             .map_or_else(|| failed(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION), |topic| described(&topic, broker.node_id(), wants_operations)),
-        Err((code, _)) => failed(code),
+        Err(error) => failed(error.code()),
     }
 }
 

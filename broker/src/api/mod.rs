@@ -3,6 +3,7 @@
 //!
 //! * records and topics are here; `group`, `transaction` and `config` have theirs in folders
 //! * `absent` answers for what there is not here
+//! * `refused` is how they say no; `wire_code` has the code for every error of what they ask
 
 pub(crate) mod absent;
 pub(crate) mod api_versions;
@@ -21,7 +22,9 @@ pub(crate) mod list_offsets;
 pub(crate) mod metadata;
 pub(crate) mod offset_for_leader_epoch;
 pub(crate) mod produce;
+mod refused;
 pub(crate) mod transaction;
+mod wire_code;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -31,8 +34,11 @@ use futures::future::{BoxFuture, ready};
 use millstream_protocol::{Endpoint, ErrorCode, Response, Str};
 
 use crate::broker::Broker;
+use crate::log::LogError;
 use crate::partition::Partition;
 use crate::served::Served;
+
+pub(crate) use refused::Refused;
 
 /// What a handler knows beside the request.
 #[derive(Debug, Clone)]
@@ -110,13 +116,10 @@ pub(crate) fn administer_until(
 }
 
 /// The error of a log as a client sees it. Clients try again and again: the log has it once a minute.
-pub(crate) fn read_error(broker: &Broker, error: &crate::log::LogError) -> ErrorCode {
+pub(crate) fn read_error(broker: &Broker, error: &LogError) -> ErrorCode {
     let sentence = error.to_string();
     if broker.seldom.is_due(&sentence, std::time::Instant::now()) {
         tracing::error!("read failed: {sentence}");
     }
-    match error {
-        crate::log::LogError::Damaged { .. } => ErrorCode::CORRUPT_MESSAGE,
-        crate::log::LogError::Io { .. } | crate::log::LogError::NoRoom { .. } => ErrorCode::KAFKA_STORAGE_ERROR,
-    }
+    error.code()
 }

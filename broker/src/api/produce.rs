@@ -8,24 +8,25 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use millstream_protocol::message::produce::{
-    PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceData, TopicProduceResponse,
+    BatchIndexAndErrorMessage, PartitionProduceData, PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceData,
+    TopicProduceResponse,
 };
 use millstream_protocol::record::RecordBatch;
 use millstream_protocol::{ErrorCode, Response, Str};
 use tokio::sync::oneshot;
 
-use super::Context;
+use super::{Context, Refused};
 use crate::broker::Broker;
 use crate::catalog::Topic;
 use crate::journal::is_internal;
 use crate::metrics::Metrics;
 use crate::partition::append::AppendOutcome;
-use crate::partition::check::{self, Refusal, Room, Target};
-use crate::partition::{Acknowledged, Partition};
+use crate::partition::check::{self, Room, Target};
+use crate::partition::{Acknowledged, AppendError, NotDurable, Partition, RefusedRecord};
 use crate::served::Served;
-use crate::transaction::ProducerIdentity;
+use crate::transaction::{ProducerIdentity, TransactionError};
 
-type Acknowledgement = oneshot::Receiver<Result<(), ErrorCode>>;
+type Acknowledgement = oneshot::Receiver<Result<(), NotDurable>>;
 
 /// What the batches of one request may inflate to on an I/O thread, together; with more they are checked elsewhere.
 const INFLATED_HERE_BYTES_MAX: usize = 1024 * 1024;
@@ -71,8 +72,28 @@ struct Producing {
     is_alone: bool,
 }
 
+/// Why a batch is not appended.
+enum NotAppended {
+    /// For what stands beside it in the request.
+    Refused(Refused),
+    /// For its own sake or the partition's.
+    Append(AppendError),
+}
+
+impl From<Refused> for NotAppended {
+    fn from(refused: Refused) -> Self {
+        NotAppended::Refused(refused)
+    }
+}
+
+impl From<AppendError> for NotAppended {
+    fn from(error: AppendError) -> Self {
+        NotAppended::Append(error)
+    }
+}
+
 /// Batches that are fit to be appended, or why not: for each topic, for each partition.
-type Checked = Vec<Vec<Result<RecordBatch, Refusal>>>;
+type Checked = Vec<Vec<Result<RecordBatch, NotAppended>>>;
 
 impl Producing {
     fn new(broker: Arc<Broker>, context: Context, request: ProduceRequest) -> Self {
@@ -95,14 +116,19 @@ impl Producing {
         (!room.is_exceeded()).then_some(checked)
     }
 
-    fn check_one(&self, found: Result<&Arc<Topic>, &Refusal>, data: &PartitionProduceData, room: &Room) -> Result<RecordBatch, Refusal> {
-        let topic = found.map_err(Refusal::clone)?;
+    fn check_one(
+        &self,
+        found: Result<&Arc<Topic>, &Refused>,
+        data: &PartitionProduceData,
+        room: &Room,
+    ) -> Result<RecordBatch, NotAppended> {
+        let topic = found.map_err(Refused::clone)?;
         let partition = topic.partition(data.index).ok_or_else(unknown_partition)?;
         if !(-1..=1).contains(&self.acks) {
-            return Err(Refusal::new(ErrorCode::INVALID_REQUIRED_ACKS, "acks must be -1, 0 or 1"));
+            return Err(Refused::new(ErrorCode::INVALID_REQUIRED_ACKS, "acks must be -1, 0 or 1").into());
         }
         if is_internal(&topic.name) {
-            return Err(Refusal::new(ErrorCode::INVALID_TOPIC_EXCEPTION, "the coordinators alone write to this topic"));
+            return Err(Refused::new(ErrorCode::INVALID_TOPIC_EXCEPTION, "the coordinators alone write to this topic").into());
         }
         let settings = partition.settings();
         let target = Target {
@@ -126,8 +152,8 @@ impl Producing {
             let found = find(&self.broker, &self.context, topic);
             for (data, batch) in topic.partition_data.iter().zip(checked) {
                 let partition =
-                    found.as_ref().map_err(Refusal::clone).and_then(|topic| topic.partition(data.index).ok_or_else(unknown_partition));
-                let appended = batch.and_then(|batch| append(&self, partition.as_ref().map_err(Refusal::clone)?, batch));
+                    found.as_ref().map_err(Refused::clone).and_then(|topic| topic.partition(data.index).ok_or_else(unknown_partition));
+                let appended = batch.and_then(|batch| append(&self, partition.as_ref().map_err(Refused::clone)?, batch));
                 let start_offset = || partition.as_ref().map_or(-1, |partition| partition.positions().start_offset);
                 let (answer, acknowledgements) = answer(&self.broker, data, appended, start_offset);
                 for acknowledgement in acknowledgements.into_iter().flatten() {
@@ -148,13 +174,10 @@ impl Producing {
 /// here, and an error for records that are written would have them sent again.
 async fn acknowledged(mut response: ProduceResponse, pending: Vec<(usize, usize, Acknowledgement)>) -> Response {
     for (topic, partition, acknowledgement) in pending {
-        let code = match acknowledgement.await {
-            Ok(Ok(())) => continue,
-            Ok(Err(code)) => code,
-            Err(_) => ErrorCode::KAFKA_STORAGE_ERROR,
-        };
-        let answer = &mut response.responses[topic].partition_responses[partition];
-        (answer.error_code, answer.base_offset) = (code, -1);
+        if let Err(error) = acknowledgement.await.unwrap_or(Err(NotDurable::Abandoned)) {
+            let answer = &mut response.responses[topic].partition_responses[partition];
+            (answer.error_code, answer.base_offset) = (error.code(), -1);
+        }
     }
     response.into()
 }
@@ -169,16 +192,15 @@ fn last_of_each<T, K: Hash + Eq>(items: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T>
     places.filter(|(place, item)| last.get(&key(item)) == Some(place)).map(|(_, item)| item).collect()
 }
 
-fn find(broker: &Broker, context: &Context, topic: &TopicProduceData) -> Result<Arc<Topic>, Refusal> {
+fn find(broker: &Broker, context: &Context, topic: &TopicProduceData) -> Result<Arc<Topic>, Refused> {
     if context.version >= 13 {
-        let unknown = || Refusal::new(ErrorCode::UNKNOWN_TOPIC_ID, ErrorCode::UNKNOWN_TOPIC_ID.sentence());
-        return broker.catalog.get_by_id(topic.topic_id).ok_or_else(unknown);
+        return broker.catalog.get_by_id(topic.topic_id).ok_or_else(|| ErrorCode::UNKNOWN_TOPIC_ID.into());
     }
     broker.catalog.get(&topic.name).ok_or_else(unknown_partition)
 }
 
-fn unknown_partition() -> Refusal {
-    Refusal::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.sentence())
+fn unknown_partition() -> Refused {
+    ErrorCode::UNKNOWN_TOPIC_OR_PARTITION.into()
 }
 
 /// A batch that was appended, and what its answer waits for.
@@ -187,14 +209,14 @@ type AppendedTo = (AppendOutcome, Acknowledged);
 /// From this version on a batch adds its partition to the transaction by itself (KIP-890).
 const PRODUCE_ADDS_SINCE: i16 = 12;
 
-fn append(producing: &Producing, partition: &Arc<Partition>, batch: RecordBatch) -> Result<AppendedTo, Refusal> {
+fn append(producing: &Producing, partition: &Arc<Partition>, batch: RecordBatch) -> Result<AppendedTo, NotAppended> {
     let metrics = &producing.broker.metrics;
     let now_ms = producing.broker.clock.now_ms();
     let (records, bytes) = (batch.record_count() as u64, batch.total_bytes() as u64);
     let appended = if batch.is_transactional() {
         append_to_transaction(producing, partition, batch, now_ms)?
     } else {
-        (partition.append(batch, producing.acks, now_ms, false).map_err(Refusal::by_partition)?, None)
+        (partition.append(batch, producing.acks, now_ms, false)?, None)
     };
     Metrics::add(&metrics.batches_appended, 1);
     Metrics::add(&metrics.records_appended, records);
@@ -208,38 +230,37 @@ fn append_to_transaction(
     partition: &Arc<Partition>,
     batch: RecordBatch,
     now_ms: i64,
-) -> Result<AppendedTo, Refusal> {
+) -> Result<AppendedTo, NotAppended> {
     let Producing { broker, acks, .. } = producing;
     let version = producing.context.version;
     let Some(id) = producing.transactional_id.as_ref().filter(|id| !id.is_empty()) else {
-        return Err(Refusal::new(ErrorCode::INVALID_REQUEST, "the transactional id is empty"));
+        return Err(Refused::from(TransactionError::NoId).into());
     };
     let who = ProducerIdentity { producer_id: batch.producer_id(), epoch: batch.producer_epoch() };
     if partition.is_in_transaction(who.producer_id, who.epoch) {
         // The entry of the first batch may be on its way to the disk still.
         let added = broker.transactions.settled();
-        return Ok((partition.append(batch, *acks, now_ms, false).map_err(Refusal::by_partition)?, added));
+        return Ok((partition.append(batch, *acks, now_ms, false)?, added));
     }
     let is_adding = version >= PRODUCE_ADDS_SINCE;
     let place = (partition.topic.clone(), partition.index);
     let written = broker.transactions.write(id, who, place, is_adding, || partition.append(batch, *acks, now_ms, true));
-    let (outcome, added) = written.map_err(|code| {
-        let code = match code {
+    let (outcome, added) = written.map_err(|error| {
+        Refused::from(match error.code() {
             ErrorCode::PRODUCER_FENCED => ErrorCode::INVALID_PRODUCER_EPOCH,
             // Producers of old versions know no better reason to try again.
             ErrorCode::CONCURRENT_TRANSACTIONS | ErrorCode::COORDINATOR_NOT_AVAILABLE if !is_adding => ErrorCode::NOT_ENOUGH_REPLICAS,
             ErrorCode::TRANSACTION_ABORTABLE if version < 11 => ErrorCode::INVALID_TXN_STATE,
             code => code,
-        };
-        Refusal::new(code, code.sentence())
+        })
     })?;
-    Ok((outcome.map_err(Refusal::by_partition)?, added))
+    Ok((outcome?, added))
 }
 
 fn answer(
     broker: &Broker,
     data: &PartitionProduceData,
-    appended: Result<AppendedTo, Refusal>,
+    appended: Result<AppendedTo, NotAppended>,
     start_offset: impl Fn() -> i64,
 ) -> (PartitionProduceResponse, [Option<Acknowledgement>; 2]) {
     let index = data.index;
@@ -254,17 +275,29 @@ fn answer(
             };
             (answer, [outcome.acknowledged, added])
         }
-        Err(refusal) => {
+        Err(error) => {
             Metrics::add(&broker.metrics.batches_refused, 1);
-            let answer = PartitionProduceResponse {
-                index,
-                error_code: refusal.code,
-                log_start_offset: if refusal.is_by_partition { start_offset() } else { -1 },
-                record_errors: refusal.records,
-                error_message: refusal.message.map(Into::into),
-                ..Default::default()
-            };
-            (answer, [None, None])
+            (refused(index, error, start_offset), [None, None])
         }
+    }
+}
+
+fn refused(index: i32, error: NotAppended, start_offset: impl Fn() -> i64) -> PartitionProduceResponse {
+    let named = |RefusedRecord { index, sentence }| BatchIndexAndErrorMessage {
+        batch_index: index,
+        batch_index_error_message: Some(sentence.into()),
+    };
+    match error {
+        NotAppended::Refused(Refused { code: error_code, sentence }) => {
+            PartitionProduceResponse { index, error_code, error_message: Some(sentence.into()), ..Default::default() }
+        }
+        NotAppended::Append(error) => PartitionProduceResponse {
+            index,
+            error_code: error.code(),
+            log_start_offset: if error.is_by_partition() { start_offset() } else { -1 },
+            error_message: Some(error.to_string().into()),
+            record_errors: error.into_records().into_iter().map(named).collect(),
+            ..Default::default()
+        },
     }
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use millstream_protocol::{ErrorCode, Str, TopicId};
+use millstream_protocol::{Str, TopicId};
 
 use super::classic::{Classic, ClassicState, Now};
 use super::consumer::Scope;
+use super::error::{CommitError, MemberError, OffsetError};
 use super::record::{Key, OffsetValue};
 use super::shelf::{Group, GroupKind};
 use super::{GROUP_ID_BYTES_MAX, Groups};
@@ -36,8 +37,8 @@ pub(crate) struct Commit {
     pub metadata: Option<Str>,
 }
 
-/// What became of commits: a code for each, and when they are durable.
-pub(crate) type Committed = Result<(Vec<ErrorCode>, Acknowledged), ErrorCode>;
+/// What became of commits, of each by itself, and when they are durable.
+pub(crate) type Committed = Result<(Vec<Result<(), OffsetError>>, Acknowledged), CommitError>;
 
 /// The transaction that commits belong to: its producer id and epoch.
 type TransactionOf = (i64, i16);
@@ -66,7 +67,8 @@ pub(crate) struct ToldOffset {
     pub offset: i64,
     pub leader_epoch: i32,
     pub metadata: String,
-    pub error_code: ErrorCode,
+    /// What is told instead.
+    pub error: Option<OffsetError>,
 }
 
 impl Groups {
@@ -79,7 +81,7 @@ impl Groups {
         transaction: Option<TransactionOf>,
     ) -> Committed {
         if who.group_id.len() > GROUP_ID_BYTES_MAX {
-            return Err(ErrorCode::INVALID_GROUP_ID);
+            return Err(CommitError::GroupIdTooLong);
         }
         let act = |group: &mut Group, now: &Now| self.append_commits(group, who, commits, retention_ms, transaction, now);
         let mut shelf = self.shelf.lock();
@@ -89,7 +91,7 @@ impl Groups {
             self.with_new_locked(&mut shelf, &who.group_id, kind, |group, now, _: &mut Vec<JournalEntry>| act(group, now))
         } else {
             let is_told = transaction.is_none() && who.version >= 9;
-            let unknown = if is_told { ErrorCode::GROUP_ID_NOT_FOUND } else { ErrorCode::ILLEGAL_GENERATION };
+            let unknown = if is_told { CommitError::UnknownGroup } else { MemberError::StaleGeneration.into() };
             self.look_locked(&mut shelf, &who.group_id, act).unwrap_or(Err(unknown))
         };
         if let (Some((producer_id, _)), Ok(_)) = (transaction, &committed) {
@@ -108,7 +110,7 @@ impl Groups {
         now: &Now,
     ) -> Committed {
         let scope = check_committer(group, who, transaction.is_some(), now)?;
-        let mut codes = Vec::with_capacity(commits.len());
+        let mut results = Vec::with_capacity(commits.len());
         let mut entries = Vec::with_capacity(commits.len());
         let mut kept = Vec::with_capacity(commits.len());
         let mut found: Option<(&Str, Option<Arc<Topic>>)> = None;
@@ -119,21 +121,21 @@ impl Groups {
             }
             let topic = found.as_ref().and_then(|(_, topic)| topic.as_ref());
             let Some(topic) = topic.filter(|topic| commit.topic_id.is_none_or(|asked| asked == topic.id)) else {
-                codes.push(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+                results.push(Err(OffsetError::UnknownPartition));
                 continue;
             };
             let metadata = commit.metadata.as_deref().unwrap_or_default();
             // Counted in letters, as Kafka does.
             let is_long = |text: &str| text.len() > self.settings.metadata_max && text.encode_utf16().count() > self.settings.metadata_max;
             if is_long(metadata) {
-                codes.push(ErrorCode::OFFSET_METADATA_TOO_LARGE);
+                results.push(Err(OffsetError::MetadataTooLong));
                 continue;
             }
             // One is enough, and nothing is committed.
             scope
                 .check(topic.id, commit.partition)
-                .map_err(|code| if transaction.is_some() { ErrorCode::ILLEGAL_GENERATION } else { code })?;
-            codes.push(ErrorCode::NONE);
+                .map_err(|error| if transaction.is_some() { MemberError::StaleGeneration } else { error })?;
+            results.push(Ok(()));
             let value = OffsetValue {
                 offset: commit.offset,
                 leader_epoch: commit.leader_epoch.max(-1),
@@ -147,7 +149,7 @@ impl Groups {
             kept.push(((topic, partition), value));
         }
         if entries.is_empty() {
-            return Ok((codes, None));
+            return Ok((results, None));
         }
         let acknowledged = self.journal.append(&entries, transaction, now.wall_ms)?;
         group.is_kept = true;
@@ -157,7 +159,7 @@ impl Groups {
                 Some((producer_id, _)) => group.offsets.hold(producer_id, place, value),
             }
         }
-        Ok((codes, acknowledged))
+        Ok((results, acknowledged))
     }
 
     /// A transaction has ended, and its marker is in the journal: what it committed counts, or is dropped.
@@ -166,7 +168,7 @@ impl Groups {
     }
 
     /// The offsets of a group, by topic. One that was never committed is told as -1, never as 0.
-    pub(crate) fn offsets(&self, asked: &Asked) -> Result<Vec<(Str, Vec<ToldOffset>)>, ErrorCode> {
+    pub(crate) fn offsets(&self, asked: &Asked) -> Result<Vec<(Str, Vec<ToldOffset>)>, MemberError> {
         let found = self.look(&asked.group_id, |group, _| {
             if let GroupKind::Consumer(consumer) = &group.kind {
                 consumer.check_reader(asked.member_id.as_ref(), asked.epoch)?;
@@ -185,7 +187,7 @@ impl Groups {
                     offset: value.map_or(-1, |value| value.offset),
                     leader_epoch: value.map_or(-1, |value| value.leader_epoch),
                     metadata: value.map(|value| value.metadata.clone()).unwrap_or_default(),
-                    error_code: if held { ErrorCode::UNSTABLE_OFFSET_COMMIT } else { ErrorCode::NONE },
+                    error: held.then_some(OffsetError::Unstable),
                 }
             };
             let topics = wanted.into_iter().map(|(topic, partitions)| {
@@ -204,7 +206,7 @@ impl Groups {
                     offset: -1,
                     leader_epoch: -1,
                     metadata: String::new(),
-                    error_code: ErrorCode::NONE,
+                    error: None,
                 };
                 Ok(topics.iter().map(|(topic, partitions)| (topic.clone(), partitions.iter().map(unknown).collect())).collect())
             }
@@ -229,7 +231,7 @@ fn all_places(group: &Group, id_of: impl Fn(&str) -> Option<TopicId>) -> Vec<(St
 }
 
 /// Whether somebody may commit, and what, as Kafka decides it.
-fn check_committer(group: &mut Group, who: &Committer, is_transactional: bool, now: &Now) -> Result<Scope, ErrorCode> {
+fn check_committer(group: &mut Group, who: &Committer, is_transactional: bool, now: &Now) -> Result<Scope, CommitError> {
     match &mut group.kind {
         GroupKind::Consumer(consumer) => {
             if is_transactional && who.epoch < 0 && who.member_id.is_empty() && who.instance_id.is_none() {
@@ -237,15 +239,15 @@ fn check_committer(group: &mut Group, who: &Committer, is_transactional: bool, n
             }
             let checked = consumer.check_committer(&who.member_id, who.epoch);
             match checked {
-                Err(ErrorCode::STALE_MEMBER_EPOCH) if is_transactional => Err(ErrorCode::ILLEGAL_GENERATION),
+                Err(MemberError::StaleEpoch) if is_transactional => Err(MemberError::StaleGeneration.into()),
                 // Old requests cannot say which epoch they mean.
                 _ if !is_transactional
                     && who.version < 9
                     && consumer.members.get(&who.member_id).is_some_and(|member| member.classic.is_none()) =>
                 {
-                    Err(ErrorCode::UNSUPPORTED_VERSION)
+                    Err(CommitError::VersionTooOld)
                 }
-                checked => checked,
+                checked => Ok(checked?),
             }
         }
         GroupKind::Classic(classic) => {
@@ -255,13 +257,13 @@ fn check_committer(group: &mut Group, who: &Committer, is_transactional: bool, n
             if who.epoch >= 0 || !who.member_id.is_empty() || who.instance_id.is_some() {
                 classic.check_member(&who.member_id, who.instance_id.as_ref())?;
                 if who.epoch != classic.generation {
-                    return Err(ErrorCode::ILLEGAL_GENERATION);
+                    return Err(MemberError::StaleGeneration.into());
                 }
             } else if !is_transactional {
-                return Err(ErrorCode::UNKNOWN_MEMBER_ID);
+                return Err(MemberError::UnknownMember.into());
             }
             if !is_transactional && classic.state == ClassicState::Completing {
-                return Err(ErrorCode::REBALANCE_IN_PROGRESS);
+                return Err(MemberError::Rebalancing.into());
             }
             if !is_transactional {
                 classic.touch(&who.member_id, now);

@@ -7,13 +7,14 @@ use millstream_protocol::message::consumer_group_describe::{
 };
 use millstream_protocol::message::consumer_protocol::Subscription;
 use millstream_protocol::message::describe_groups::{DescribedGroup, DescribedMember};
-use millstream_protocol::{ErrorCode, Str, TopicId};
+use millstream_protocol::{Str, TopicId};
 
 use super::Groups;
 use super::assignor::Partitions;
 use super::classic::{Classic, ClassicState};
 use super::consumer::{Consumer, union};
 use super::entries::forgetting;
+use super::error::{GroupError, OffsetError};
 use super::mixed::CONSUMER;
 use super::offsets::Place;
 use super::record::Key;
@@ -58,63 +59,44 @@ impl Groups {
         (shelf.groups.len() as u64, members as u64)
     }
 
-    /// A classic group. One that is not known is dead, and from version 6 on an error.
-    pub(crate) fn describe_classic(&self, id: &Str, version: i16) -> DescribedGroup {
+    /// A classic group.
+    pub(crate) fn describe_classic(&self, id: &Str) -> Result<DescribedGroup, GroupError> {
         let described = self.look(id, |group, _| match &group.kind {
             GroupKind::Classic(classic) => Ok(described_classic(id, classic)),
-            GroupKind::Consumer(_) => Err("is not a classic group"),
+            GroupKind::Consumer(_) => Err(GroupError::NotClassic(id.clone())),
         });
-        described.unwrap_or(Err("not found")).unwrap_or_else(|sentence| {
-            let is_error = version >= 6;
-            DescribedGroup {
-                error_code: if is_error { ErrorCode::GROUP_ID_NOT_FOUND } else { ErrorCode::NONE },
-                error_message: is_error.then(|| format!("Group {id} {sentence}.").into()),
-                group_id: id.clone(),
-                group_state: Str::from_static("Dead"),
-                ..Default::default()
-            }
-        })
+        described.unwrap_or_else(|| Err(GroupError::NotFound(id.clone())))
     }
 
     /// A consumer group.
-    pub(crate) fn describe_consumer(&self, id: &Str) -> DescribedConsumerGroup {
+    pub(crate) fn describe_consumer(&self, id: &Str) -> Result<DescribedConsumerGroup, GroupError> {
         if id.is_empty() {
-            return DescribedConsumerGroup { error_code: ErrorCode::INVALID_GROUP_ID, ..Default::default() };
+            return Err(GroupError::NoId);
         }
         let name_of = |topic_id: &TopicId| self.catalog.get_by_id(*topic_id).map(|topic| Str::from(&topic.name));
-        let failed = |sentence: String| DescribedConsumerGroup {
-            error_code: ErrorCode::GROUP_ID_NOT_FOUND,
-            error_message: Some(sentence.into()),
-            group_id: id.clone(),
-            ..Default::default()
-        };
         let described = self.look(id, |group, _| match &group.kind {
-            GroupKind::Consumer(consumer) => described_consumer(id, consumer, name_of, &self.settings.assignors),
-            GroupKind::Classic(_) => failed(format!("Group {id} is not a consumer group.")),
+            GroupKind::Consumer(consumer) => Ok(described_consumer(id, consumer, name_of, &self.settings.assignors)),
+            GroupKind::Classic(_) => Err(GroupError::NotConsumer(id.clone())),
         });
-        described.unwrap_or_else(|| failed(format!("Group {id} not found.")))
+        described.unwrap_or_else(|| Err(GroupError::NotFound(id.clone())))
     }
 
     /// Forgets a group without members, and its offsets.
-    pub(crate) fn delete(&self, id: &Str) -> ErrorCode {
+    pub(crate) fn delete(&self, id: &Str) -> Result<(), GroupError> {
         let mut shelf = self.shelf.lock();
-        match shelf.groups.get(id) {
-            None => return ErrorCode::GROUP_ID_NOT_FOUND,
-            Some(group) if group.has_members() => return ErrorCode::NON_EMPTY_GROUP,
-            Some(group) => {
-                if let Err(code) = self.take_back(&forgetting_group(id, group), self.clock.now_ms()) {
-                    return code;
-                }
-            }
+        let group = shelf.groups.get(id).ok_or_else(|| GroupError::NotFound(id.clone()))?;
+        if group.has_members() {
+            return Err(GroupError::NotEmpty);
         }
+        self.take_back(&forgetting_group(id, group), self.clock.now_ms())?;
         shelf.remove(id);
-        ErrorCode::NONE
+        Ok(())
     }
 
-    /// Forgets offsets of partitions; a code for each.
-    pub(crate) fn delete_offsets(&self, id: &Str, places: &[(Str, i32)]) -> Result<Vec<ErrorCode>, ErrorCode> {
+    /// Forgets offsets of partitions; says of each whether it did.
+    pub(crate) fn delete_offsets(&self, id: &Str, places: &[(Str, i32)]) -> Result<Vec<Result<(), OffsetError>>, GroupError> {
         if id.is_empty() {
-            return Err(ErrorCode::INVALID_GROUP_ID);
+            return Err(GroupError::NoId);
         }
         let listing = self.catalog.listing();
         let deleted = self.with(id, |group, now, _| {
@@ -122,28 +104,28 @@ impl Groups {
                 && classic.state != ClassicState::Empty
                 && classic.protocol_type.as_deref() != Some(CONSUMER)
             {
-                return Err(ErrorCode::NON_EMPTY_GROUP);
+                return Err(GroupError::NotEmpty);
             }
             let subscribed = subscriptions(group, &listing);
-            let code = |(topic, partition): &(Str, i32)| {
+            let check = |(topic, partition): &(Str, i32)| {
                 let is_known = listing.topics.get(topic).is_some_and(|(_, count)| (0..*count).contains(partition));
                 if !is_known {
-                    ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+                    Err(OffsetError::UnknownPartition)
                 } else if subscribed.as_ref().is_none_or(|topics| topics.contains(topic)) {
-                    ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC
+                    Err(OffsetError::Subscribed)
                 } else {
-                    ErrorCode::NONE
+                    Ok(())
                 }
             };
-            let codes: Vec<ErrorCode> = places.iter().map(code).collect();
-            let deleted = places.iter().zip(&codes).filter(|(_, code)| code.is_none());
+            let results: Vec<Result<(), OffsetError>> = places.iter().map(check).collect();
+            let deleted = places.iter().zip(&results).filter(|(_, result)| result.is_ok());
             let deleted = deleted.map(|((topic, partition), _)| (topic.to_string(), *partition)).filter(|place| group.offsets.has(place));
             let deleted: Vec<Place> = deleted.collect();
             self.take_back(&forgetting(id, &deleted).collect::<Vec<_>>(), now.wall_ms)?;
             deleted.iter().for_each(|place| group.offsets.forget(place));
-            Ok(codes)
+            Ok(results)
         });
-        deleted.unwrap_or(Err(ErrorCode::GROUP_ID_NOT_FOUND))
+        deleted.unwrap_or_else(|| Err(GroupError::NotFound(id.clone())))
     }
 
     /// A topic is gone, and with it how far anybody had come.
@@ -152,9 +134,9 @@ impl Groups {
         let found = shelf.groups.iter().map(|(group_id, group)| (group_id.clone(), group.offsets.places_of(name, id)));
         let found: Vec<(Str, BTreeSet<Place>)> = found.filter(|(_, places)| !places.is_empty()).collect();
         let entries: Vec<JournalEntry> = found.iter().flat_map(|(group_id, places)| forgetting(group_id, places)).collect();
-        if let Err(code) = self.take_back(&entries, self.clock.now_ms()) {
+        if let Err(error) = self.take_back(&entries, self.clock.now_ms()) {
             // They are of no topic that exists, so nobody is told of them, and the next start removes them.
-            tracing::warn!(topic = name, "the offsets of a topic that is gone could not be removed: {code}");
+            tracing::warn!(topic = name, "the offsets of a topic that is gone could not be removed: {error}");
             return;
         }
         for (group_id, places) in found {
@@ -175,8 +157,8 @@ impl Groups {
             let old = expired(group, wall_ms, self.settings.offsets_retention_ms, &listing);
             let is_over = !group.has_members() && group.offsets.is_empty_without(old.len());
             let entries = if is_over { forgetting_group(&id, group) } else { forgetting(&id, &old).collect() };
-            if let Err(code) = self.take_back(&entries, wall_ms) {
-                tracing::warn!(group = %id, "offsets whose time is over could not be removed: {code}");
+            if let Err(error) = self.take_back(&entries, wall_ms) {
+                tracing::warn!(group = %id, "offsets whose time is over could not be removed: {error}");
                 return;
             }
             old.iter().for_each(|place| group.offsets.forget(place));

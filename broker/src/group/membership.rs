@@ -2,15 +2,17 @@
 
 use millstream_protocol::message::consumer_group_heartbeat::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
 use millstream_protocol::message::heartbeat::HeartbeatRequest;
-use millstream_protocol::message::join_group::{JoinGroupRequest, JoinGroupResponse};
-use millstream_protocol::message::leave_group::{LeaveGroupRequest, LeaveGroupResponse, LeavingMember, LeftMember};
-use millstream_protocol::message::sync_group::{SyncGroupRequest, SyncGroupResponse};
-use millstream_protocol::{ErrorCode, Str, TopicId};
+use millstream_protocol::message::join_group::JoinGroupRequest;
+use millstream_protocol::message::leave_group::LeavingMember;
+use millstream_protocol::message::sync_group::SyncGroupRequest;
+use millstream_protocol::{Str, TopicId};
 use tokio::sync::oneshot;
 
-use super::classic::{Classic, Joining, Now, join_failed, sync_failed};
-use super::consumer::{Changes, Consumer, LEAVE, LEAVE_STATIC, RefusedHeartbeat, Surroundings};
+use super::classic::{Classic, Joining, Now};
+use super::consumer::{Changes, Consumer, LEAVE, LEAVE_STATIC, Surroundings};
 use super::entries::{classic_entry, consumer_entries};
+use super::error::{GroupError, HeartbeatError, JoinAnswer, JoinRefused, MemberError, SyncAnswer};
+use super::mixed::Downgrade;
 use super::record::Key;
 use super::shelf::{Group, GroupKind};
 use super::{Client, Groups, consumer, is_group_id};
@@ -19,18 +21,18 @@ use crate::journal::JournalEntry;
 
 impl Groups {
     /// A member joins a classic group. The answer comes when the group has settled.
-    pub(crate) fn join(&self, request: &JoinGroupRequest, version: i16, client: Client) -> oneshot::Receiver<JoinGroupResponse> {
+    pub(crate) fn join(&self, request: &JoinGroupRequest, version: i16, client: Client) -> oneshot::Receiver<JoinAnswer> {
         let (sender, receiver) = oneshot::channel();
-        let fail = |sender: oneshot::Sender<JoinGroupResponse>, code| {
+        let fail = |sender: oneshot::Sender<JoinAnswer>, error: MemberError| {
             // The other end is right here.
-            let _ = sender.send(join_failed(&request.member_id, code));
+            let _ = sender.send(Err(JoinRefused { member_id: request.member_id.clone(), error }));
         };
         if !is_group_id(&request.group_id) {
-            fail(sender, ErrorCode::INVALID_GROUP_ID);
+            fail(sender, MemberError::InvalidGroupId);
         } else if !self.settings.session_timeout_ms.contains(&request.session_timeout_ms.into()) {
-            fail(sender, ErrorCode::INVALID_SESSION_TIMEOUT);
+            fail(sender, MemberError::InvalidSessionTimeout);
         } else if !request.member_id.is_empty() && !self.shelf.lock().groups.contains_key(&request.group_id) {
-            fail(sender, ErrorCode::UNKNOWN_MEMBER_ID);
+            fail(sender, MemberError::UnknownMember);
         } else {
             let id = &request.group_id;
             self.with_new(
@@ -43,11 +45,8 @@ impl Groups {
                             let change = classic.join(joining, sender, now);
                             entries.extend(classic_entry(id, classic, change));
                         }
-                        None => match self.join_consumers(joining, group, now, entries) {
-                            // The other end is right here.
-                            Ok(response) => drop(sender.send(response)),
-                            Err(code) => fail(sender, code),
-                        },
+                        // The other end is right here.
+                        None => drop(sender.send(self.join_consumers(joining, group, now, entries))),
                     }
                 },
             );
@@ -56,22 +55,18 @@ impl Groups {
     }
 
     /// A member of the classic protocol joins a group that has consumers.
-    fn join_consumers(
-        &self,
-        joining: Joining<'_>,
-        group: &mut Group,
-        now: &Now,
-        entries: &mut Vec<JournalEntry>,
-    ) -> Result<JoinGroupResponse, ErrorCode> {
-        let id = &joining.request.group_id;
-        let GroupKind::Consumer(consumer) = &mut group.kind else { return Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL) };
+    fn join_consumers(&self, joining: Joining<'_>, group: &mut Group, now: &Now, entries: &mut Vec<JournalEntry>) -> JoinAnswer {
+        let JoinGroupRequest { group_id: id, member_id, .. } = joining.request;
+        let GroupKind::Consumer(consumer) = &mut group.kind else {
+            return Err(JoinRefused { member_id: member_id.clone(), error: MemberError::OtherProtocol });
+        };
         let listing = self.catalog.listing();
         let (epoch, mut changes) = (consumer.epoch, Changes::default());
         let downgrade = (self.settings.is_downgrade_allowed, self.settings.size_max);
         let joined = consumer.join(joining, downgrade, &self.world(id, &listing, now), &mut changes)?;
         match joined.replaced_the_last {
             None => entries.extend(consumer_entries(id, consumer, changes)),
-            Some(is_rebalancing) => self.downgrade(id, group, epoch, is_rebalancing, changes, now, entries),
+            Some(is_rebalancing) => self.downgrade(id, group, &Downgrade { generation: epoch, is_rebalancing, changes }, now, entries),
         }
         Ok(joined.response)
     }
@@ -88,14 +83,14 @@ impl Groups {
     }
 
     /// A member asks for its share, which may have to wait for the leader.
-    pub(crate) fn sync(&self, request: SyncGroupRequest, version: i16) -> oneshot::Receiver<SyncGroupResponse> {
+    pub(crate) fn sync(&self, request: SyncGroupRequest, version: i16) -> oneshot::Receiver<SyncAnswer> {
         let (sender, receiver) = oneshot::channel();
         if !is_group_id(&request.group_id) {
-            let _ = sender.send(sync_failed(ErrorCode::INVALID_GROUP_ID));
+            let _ = sender.send(Err(MemberError::InvalidGroupId));
             return receiver;
         }
         if version >= 5 && (request.protocol_type.is_none() || request.protocol_name.is_none()) {
-            let _ = sender.send(sync_failed(ErrorCode::INCONSISTENT_GROUP_PROTOCOL));
+            let _ = sender.send(Err(MemberError::OtherProtocol));
             return receiver;
         }
         let id = request.group_id.clone();
@@ -106,17 +101,16 @@ impl Groups {
                 entries.extend(classic_entry(&id, classic, change));
             }
             GroupKind::Consumer(consumer) => {
-                let synced = consumer.sync(&request, &self.catalog.listing(), now.ms);
-                let _ = sender.send(synced.unwrap_or_else(sync_failed));
+                let _ = sender.send(consumer.sync(&request, &self.catalog.listing(), now.ms));
             }
         });
         receiver
     }
 
     /// A member of a classic group shows that it is there.
-    pub(crate) fn heartbeat(&self, request: &HeartbeatRequest) -> ErrorCode {
+    pub(crate) fn heartbeat(&self, request: &HeartbeatRequest) -> Result<(), MemberError> {
         if !is_group_id(&request.group_id) {
-            return ErrorCode::INVALID_GROUP_ID;
+            return Err(MemberError::InvalidGroupId);
         }
         let act = |group: &mut Group, now: &Now| match &mut group.kind {
             GroupKind::Classic(classic) => {
@@ -127,54 +121,36 @@ impl Groups {
         let mut shelf = self.shelf.lock();
         // A member that has to join a consumer group again has a deadline for it.
         let is_due_sooner = shelf.groups.get(&request.group_id).is_some_and(|group| matches!(group.kind, GroupKind::Consumer(_)));
-        let code = if is_due_sooner {
+        let shown = if is_due_sooner {
             self.with_locked(&mut shelf, &request.group_id, |group, now, _| act(group, now))
         } else {
             self.look_locked(&mut shelf, &request.group_id, act)
         };
-        code.unwrap_or(ErrorCode::UNKNOWN_MEMBER_ID)
+        shown.unwrap_or(Err(MemberError::UnknownMember))
     }
 
-    /// Members leave a classic group, or are removed from a group of any kind by their lasting names.
-    pub(crate) fn leave(&self, request: LeaveGroupRequest, version: i16) -> LeaveGroupResponse {
-        if !is_group_id(&request.group_id) {
-            return LeaveGroupResponse { error_code: ErrorCode::INVALID_GROUP_ID, ..Default::default() };
+    /// Members leave a classic group, or are removed from a group of any kind by their lasting names. Says of each whether it did.
+    pub(crate) fn leave(&self, id: &Str, leaving: &[LeavingMember]) -> Result<Vec<Result<(), MemberError>>, MemberError> {
+        if !is_group_id(id) {
+            return Err(MemberError::InvalidGroupId);
         }
-        let id = &request.group_id;
-        let leaving =
-            if version >= 3 { request.members } else { vec![LeavingMember { member_id: request.member_id, ..Default::default() }] };
-        let code = |result: Result<(), ErrorCode>| result.err().unwrap_or(ErrorCode::NONE);
         let left = self.with(id, |group, now, entries| match &mut group.kind {
             GroupKind::Classic(classic) => {
-                let mut leave = |member: &LeavingMember| {
+                let leave = |member: &LeavingMember| {
                     let change = classic.leave(&member.member_id, member.group_instance_id.as_ref(), now)?;
                     entries.extend(classic_entry(id, classic, change));
                     Ok(())
                 };
-                leaving.iter().map(|member| code(leave(member))).collect()
+                leaving.iter().map(leave).collect()
             }
             GroupKind::Consumer(_) => self.take_members(id, group, now, entries, |consumer, changes| {
                 let found = leaving.iter().map(|member| consumer.find(&member.member_id, member.group_instance_id.as_ref()));
-                let found: Vec<Result<Str, ErrorCode>> = found.collect();
+                let found: Vec<Result<Str, MemberError>> = found.collect();
                 consumer.remove_all(&found.iter().flatten().cloned().collect(), changes);
-                found.into_iter().map(|found| code(found.map(drop))).collect()
+                found.into_iter().map(|found| found.map(drop)).collect()
             }),
         });
-        let left = left.unwrap_or_else(|| vec![ErrorCode::UNKNOWN_MEMBER_ID; leaving.len()]);
-        if version < 3 {
-            return LeaveGroupResponse { error_code: left[0], ..Default::default() };
-        }
-        let members = leaving.into_iter().zip(left);
-        LeaveGroupResponse {
-            members: members
-                .map(|(member, error_code)| LeftMember {
-                    member_id: member.member_id,
-                    group_instance_id: member.group_instance_id,
-                    error_code,
-                })
-                .collect(),
-            ..Default::default()
-        }
+        Ok(left.unwrap_or_else(|| vec![Err(MemberError::UnknownMember); leaving.len()]))
     }
 
     /// A member of a consumer group: joins, goes on, or leaves.
@@ -183,31 +159,18 @@ impl Groups {
         request: &ConsumerGroupHeartbeatRequest,
         version: i16,
         client: Client,
-    ) -> ConsumerGroupHeartbeatResponse {
-        self.try_consumer_heartbeat(request, version, client).unwrap_or_else(|(error_code, sentence)| ConsumerGroupHeartbeatResponse {
-            error_code,
-            error_message: Some(sentence.into()),
-            ..Default::default()
-        })
-    }
-
-    fn try_consumer_heartbeat(
-        &self,
-        request: &ConsumerGroupHeartbeatRequest,
-        version: i16,
-        client: Client,
-    ) -> Result<ConsumerGroupHeartbeatResponse, RefusedHeartbeat> {
+    ) -> Result<ConsumerGroupHeartbeatResponse, HeartbeatError> {
         consumer::check(request, version, &self.settings.assignors)?;
         if !is_group_id(&request.group_id) {
-            return Err((ErrorCode::INVALID_GROUP_ID, "The group id is too long.".into()));
+            return Err(HeartbeatError::GroupIdTooLong);
         }
         let id = &request.group_id;
         if matches!(request.member_epoch, LEAVE | LEAVE_STATIC) {
             let left = self.with(id, |group, now, entries| match &group.kind {
-                GroupKind::Classic(_) => Err(not_a_consumer_group(id)),
+                GroupKind::Classic(_) => Err(GroupError::NotConsumer(id.clone()).into()),
                 GroupKind::Consumer(_) => self.take_members(id, group, now, entries, |consumer, changes| consumer.leave(request, changes)),
             });
-            left.unwrap_or_else(|| Err((ErrorCode::GROUP_ID_NOT_FOUND, format!("Group {id} not found."))))?;
+            left.unwrap_or_else(|| Err(GroupError::NotFound(id.clone()).into()))?;
             return Ok(ConsumerGroupHeartbeatResponse {
                 member_id: Some(request.member_id.clone()),
                 member_epoch: request.member_epoch,
@@ -222,17 +185,17 @@ impl Groups {
             let mut changes = Changes::default();
             if let GroupKind::Classic(classic) = &mut group.kind {
                 let upgraded = if request.member_epoch == 0 { self.upgraded(classic, &listing, now) } else { None };
-                let mut consumer = upgraded.ok_or_else(|| not_a_consumer_group(id))?;
+                let mut consumer = upgraded.ok_or_else(|| GroupError::NotConsumer(id.clone()))?;
                 // A refused member changes nothing.
                 let answer = consumer.heartbeat(request, &member_id, client, &world, &mut changes)?;
                 changes.is_group_changed = true;
                 changes.members.extend(consumer.members.keys().cloned());
-                classic.refuse_waiting(ErrorCode::REBALANCE_IN_PROGRESS);
+                classic.refuse_waiting(MemberError::Rebalancing);
                 entries.extend(consumer_entries(id, &consumer, changes));
                 group.kind = GroupKind::Consumer(consumer);
                 return Ok(answer);
             }
-            let GroupKind::Consumer(consumer) = &mut group.kind else { return Err(not_a_consumer_group(id)) };
+            let GroupKind::Consumer(consumer) = &mut group.kind else { return Err(GroupError::NotConsumer(id.clone()).into()) };
             let answer = consumer.heartbeat(request, &member_id, client, &world, &mut changes);
             entries.extend(consumer_entries(id, consumer, changes));
             answer
@@ -240,12 +203,8 @@ impl Groups {
         if request.member_epoch == 0 {
             return self.with_new(id, |_| GroupKind::Consumer(Consumer::new()), act);
         }
-        self.with(id, act).unwrap_or_else(|| Err((ErrorCode::GROUP_ID_NOT_FOUND, format!("Group {id} not found."))))
+        self.with(id, act).unwrap_or_else(|| Err(GroupError::NotFound(id.clone()).into()))
     }
-}
-
-fn not_a_consumer_group(id: &str) -> RefusedHeartbeat {
-    (ErrorCode::GROUP_ID_NOT_FOUND, format!("Group {id} is not a consumer group."))
 }
 
 /// The group as a classic one; an empty consumer group becomes one.

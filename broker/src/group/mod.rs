@@ -6,6 +6,7 @@
 //!
 //! * [`membership`] joins, leaves and assigns; * [`mixed`] has both protocols in one group;
 //! * [`commit`] keeps offsets; * [`describe`] tells and deletes; * [`properties`] are those of single groups;
+//! * [`error`] says why not;
 //! * [`shelf`] is what there is in memory; * [`replay`] makes it from the journal
 
 mod assignor;
@@ -14,6 +15,7 @@ mod commit;
 mod consumer;
 mod describe;
 mod entries;
+mod error;
 mod member_id;
 mod membership;
 mod mixed;
@@ -28,7 +30,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use millstream_protocol::{ErrorCode, Str};
+use millstream_protocol::Str;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -36,7 +38,7 @@ use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::GroupSettings;
 use crate::config::group::ConsumerSettings;
-use crate::journal::{Journal, JournalEntry};
+use crate::journal::{Journal, JournalEntry, JournalError};
 use crate::partition::Acknowledged;
 use classic::Now;
 use entries::classic_entry;
@@ -46,6 +48,8 @@ use shelf::{Group, GroupKind, Shelf, Unkept};
 
 pub(crate) use commit::{Asked, Commit, Committer, ToldOffset, WantedOffsets};
 pub(crate) use describe::Listed;
+pub(crate) use error::{CommitError, GroupError, HeartbeatError, JoinRefused, MemberError, OffsetError};
+pub(crate) use properties::PropertiesError;
 
 /// What descriptions of a group tell of a member's client.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -106,12 +110,12 @@ impl Groups {
     }
 
     /// Forgets what the journal holds; what it does not take is still there after a restart, and so it has to stay here, too.
-    fn take_back(&self, entries: &[JournalEntry], wall_ms: i64) -> Result<(), ErrorCode> {
+    fn take_back(&self, entries: &[JournalEntry], wall_ms: i64) -> Result<(), JournalError> {
         if entries.is_empty() { Ok(()) } else { self.journal.append(entries, None, wall_ms).map(drop) }
     }
 
     /// Makes the journal's topic, so that a client that looks for the coordinator finds it ready.
-    pub(crate) fn prepare(&self) -> Result<(), ErrorCode> {
+    pub(crate) fn prepare(&self) -> Result<(), JournalError> {
         self.journal.partition(self.clock.now_ms()).map(|_| ())
     }
 
@@ -200,11 +204,11 @@ impl Groups {
         if entries.is_empty() {
             return;
         }
-        let Err(code) = self.journal.append(&entries, None, now.wall_ms) else {
+        let Err(error) = self.journal.append(&entries, None, now.wall_ms) else {
             group.unkept = None;
             return;
         };
-        tracing::warn!("the members of a group could not be kept: {code}");
+        tracing::warn!("the members of a group could not be kept: {error}");
         let retry_ms = now.ms + RETRY_MS;
         match &mut group.unkept {
             Some(unkept) => unkept.retry_ms = retry_ms,

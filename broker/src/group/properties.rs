@@ -2,15 +2,27 @@
 
 use std::collections::BTreeMap;
 
-use millstream_protocol::{ErrorCode, Str};
+use millstream_protocol::Str;
 use parking_lot::RwLock;
+use thiserror::Error;
 
 use super::Groups;
 use super::record::{Key, Value};
-use crate::catalog::Refused;
 use crate::config::group::{ASSIGNMENT, ConsumerSettings};
-use crate::config::{GroupSettings, Properties};
+use crate::config::{ConfigError, GroupSettings, Properties};
 use crate::durable::DurableError;
+use crate::journal::JournalError;
+
+/// Why the properties of a group are not changed.
+#[derive(Debug, Error)]
+pub(crate) enum PropertiesError {
+    /// A group cannot have them.
+    #[error(transparent)]
+    Property(#[from] ConfigError),
+    /// The journal does not take them.
+    #[error("The properties of the group could not be kept.")]
+    NotKept(#[from] JournalError),
+}
 
 /// What is set on a group.
 #[derive(Debug, Clone)]
@@ -62,17 +74,17 @@ impl Groups {
     }
 
     /// Changes what is set on a group, all of it or nothing. It holds from the members' next heartbeats on.
-    pub(crate) fn alter_properties(
+    pub(crate) fn alter_properties<E: From<PropertiesError>>(
         &self,
         id: &str,
         validate_only: bool,
-        alter: impl FnOnce(&mut Properties) -> Result<(), Refused>,
-    ) -> Result<(), Refused> {
+        alter: impl FnOnce(&mut Properties) -> Result<(), E>,
+    ) -> Result<(), E> {
         let mut owns = self.owns.0.write();
         let before = owns.get(id.as_bytes()).map(|own| own.set.clone()).unwrap_or_default();
         let mut set = before.clone();
         alter(&mut set)?;
-        self.settings.check_group(&set).map_err(|error| (ErrorCode::INVALID_CONFIG, error.to_string()))?;
+        self.settings.check_group(&set).map_err(PropertiesError::from)?;
         // All of them are numbers, and told as such, however somebody wrote them.
         for value in set.values_mut() {
             *value = value.trim().parse::<i64>().map_or_else(|_| value.clone(), |number| number.to_string());
@@ -83,8 +95,7 @@ impl Groups {
         let key = Key::Properties { group: id.to_owned() };
         let entry = if set.is_empty() { key.forget() } else { key.set(&set) };
         // What the journal does not take would be gone after a restart.
-        let kept = self.journal.append(&[entry], None, self.clock.now_ms());
-        kept.map_err(|code| (code, "The properties of the group could not be kept.".to_owned()))?;
+        self.journal.append(&[entry], None, self.clock.now_ms()).map_err(PropertiesError::NotKept)?;
         self.owns.put(&mut owns, id, set, &self.settings);
         Ok(())
     }

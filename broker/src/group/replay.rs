@@ -56,9 +56,9 @@ impl Groups {
             !group.is_unused()
         });
         if !orphans.is_empty()
-            && let Err(code) = journal.append(&orphans, None, wall_ms)
+            && let Err(error) = journal.append(&orphans, None, wall_ms)
         {
-            tracing::warn!("the offsets of topics that are gone could not be removed, and are left for the next start: {code}");
+            tracing::warn!("the offsets of topics that are gone could not be removed, and are left for the next start: {error}");
         }
         let ids: Vec<Str> = shelf.groups.keys().cloned().collect();
         ids.iter().for_each(|id| shelf.note_deadline(id));

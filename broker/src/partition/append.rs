@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use millstream_protocol::ErrorCode;
 use millstream_protocol::record::RecordBatch;
 
-use super::check::Refusal;
 use super::durability::Acknowledged;
+use super::error::AppendError;
 use super::producers::{Producers, Verdict};
 use super::{Partition, State};
 use crate::config::TopicSettings;
@@ -33,22 +32,15 @@ impl Partition {
         acks: i16,
         now_ms: i64,
         is_verified: bool,
-    ) -> Result<AppendOutcome, Refusal> {
+    ) -> Result<AppendOutcome, AppendError> {
         let settings = self.settings();
         let mut state = self.state.lock();
         self.check_writable()?;
-        let refused = |code, sentence| Err(Refusal::new(code, sentence));
         let (base_offset, last_offset, append_time) = match state.producers.check(&batch, is_verified) {
-            Verdict::Fenced => {
-                return refused(ErrorCode::INVALID_PRODUCER_EPOCH, "the producer's epoch is older than the newest one seen");
-            }
-            Verdict::OutOfOrder => {
-                return refused(ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER, "the sequence number does not follow the last one");
-            }
-            Verdict::Unverified => return refused(ErrorCode::INVALID_TXN_STATE, "the partition was not added to the transaction"),
-            Verdict::NotTransactional => {
-                return refused(ErrorCode::INVALID_TXN_STATE, "the producer has a transaction open, and the batch is not part of it");
-            }
+            Verdict::Fenced => return Err(AppendError::ProducerFenced),
+            Verdict::OutOfOrder => return Err(AppendError::OutOfOrder),
+            Verdict::Unverified => return Err(AppendError::NotAdded),
+            Verdict::NotTransactional => return Err(AppendError::OutsideOfTransaction),
             Verdict::Duplicate(appended) => (appended.base_offset, appended.last_offset, appended.timestamp),
             Verdict::New => self.place(&mut state, batch, now_ms, &settings)?,
         };
@@ -57,15 +49,15 @@ impl Partition {
         Ok(AppendOutcome { base_offset, log_append_time_ms: append_time, start_offset: state.facts.start_offset, acknowledged })
     }
 
-    pub(super) fn check_writable(&self) -> Result<(), Refusal> {
+    pub(super) fn check_writable(&self) -> Result<(), AppendError> {
         if self.is_failed.load(Ordering::Acquire) {
-            return Err(Refusal::new(ErrorCode::KAFKA_STORAGE_ERROR, "the partition's disk failed; see the server's log"));
+            return Err(AppendError::DiskFailed);
         }
         if self.is_deleted.load(Ordering::Acquire) {
-            return Err(Refusal::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, "the topic is being deleted"));
+            return Err(AppendError::BeingDeleted);
         }
         if self.is_closed.load(Ordering::Acquire) {
-            return Err(Refusal::new(ErrorCode::KAFKA_STORAGE_ERROR, "the server is stopping"));
+            return Err(AppendError::Stopping);
         }
         Ok(())
     }
@@ -77,13 +69,14 @@ impl Partition {
         batch: RecordBatch,
         now_ms: i64,
         settings: &TopicSettings,
-    ) -> Result<(i64, i64, i64), Refusal> {
+    ) -> Result<(i64, i64, i64), AppendError> {
         if batch.total_bytes() as u64 > settings.log.segment_bytes {
-            return Err(Refusal::new(ErrorCode::RECORD_LIST_TOO_LARGE, "the batch is larger than a segment"));
+            return Err(AppendError::LargerThanSegment);
         }
         let batch = batch.stamped(state.log.next_offset(), state.leader_epoch());
         if let Err(error) = self.write(state, &batch, now_ms, settings) {
-            return Err(self.refuse_write(state, &error));
+            self.write_failed(state, &error);
+            return Err(AppendError::NotWritten(error));
         }
         state.is_refusing = false;
         let time = if batch.has_log_append_time() { batch.max_timestamp() } else { -1 };
@@ -116,12 +109,11 @@ impl Partition {
         Ok(())
     }
 
-    pub(super) fn refuse_write(&self, state: &mut State, error: &LogError) -> Refusal {
+    pub(super) fn write_failed(&self, state: &mut State, error: &LogError) {
         // Once: clients try again many times a second, for as long as there is no room.
         if !std::mem::replace(&mut state.is_refusing, true) {
             tracing::error!(topic = self.topic, partition = self.index, "append failed: {error}; said again only after one that succeeds");
         }
         self.stop_if_failed(state, error);
-        Refusal::new(ErrorCode::KAFKA_STORAGE_ERROR, error.to_string())
     }
 }

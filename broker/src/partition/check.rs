@@ -1,80 +1,32 @@
 //! Is a batch fit to be appended? Everything that can be told from the batch and the topic's settings, in Kafka's
 //! order and with Kafka's errors; pure.
 
-use millstream_protocol::ErrorCode;
 use std::cell::Cell;
 
 use millstream_protocol::limit::{INFLATED_BATCH_BYTES_MAX, INFLATED_IN_MEMORY_BYTES_MAX};
-use millstream_protocol::message::produce::BatchIndexAndErrorMessage;
 use millstream_protocol::record::batch::{self, CODEC_MASK};
 use millstream_protocol::record::builder::with_codec;
 use millstream_protocol::record::compression::CompressionError;
 use millstream_protocol::record::{BatchError, Codec, Outline, RecordBatch, RecordError, Records, Summary};
 
+use super::error::{AppendError, RefusedRecord};
 use crate::config::TopicSettings;
-
-/// Why a batch is refused.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Refusal {
-    pub code: ErrorCode,
-    pub message: Option<String>,
-    pub records: Vec<BatchIndexAndErrorMessage>,
-    /// Whether the partition looked at the batch: then the answer tells its first offset, as Kafka's does.
-    pub is_by_partition: bool,
-}
 
 /// The most records of a batch that are named one by one.
 const NAMED_RECORDS_MAX: usize = 1000;
 
-impl Refusal {
-    pub(crate) fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Refusal { code, message: Some(message.into()), records: Vec::new(), is_by_partition: false }
-    }
-
-    /// Names the records of a batch for which `judge` has a sentence.
-    fn of_records(
-        code: ErrorCode,
-        message: &str,
-        batch: &RecordBatch,
-        inflated_max: usize,
-        judge: impl Fn(&Outline) -> Option<String>,
-    ) -> Result<Self, BatchError> {
-        let mut named = Vec::new();
-        batch.walk_records(inflated_max, |record| {
-            if let Some(sentence) = judge(&record) {
-                named.push(BatchIndexAndErrorMessage { batch_index: record.index, batch_index_error_message: Some(sentence.into()) });
-            }
-            named.len() < NAMED_RECORDS_MAX
-        })?;
-        Ok(Refusal { records: named, ..Refusal::new(code, message) })
-    }
-
-    /// Refused by the partition, and not for what any broker would refuse.
-    pub(crate) fn by_partition(self) -> Self {
-        let is_by_partition = matches!(
-            self.code,
-            ErrorCode::INVALID_RECORD
-                | ErrorCode::INVALID_TIMESTAMP
-                | ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
-                | ErrorCode::INVALID_PRODUCER_EPOCH
-                | ErrorCode::INVALID_TXN_STATE
-        );
-        Refusal { is_by_partition, ..self }
-    }
-}
-
-impl From<BatchError> for Refusal {
-    fn from(error: BatchError) -> Self {
-        let code = match &error {
-            BatchError::Checksum { .. } | BatchError::Length(_) | BatchError::Misplaced { .. } => ErrorCode::CORRUPT_MESSAGE,
-            BatchError::Magic(0 | 1) | BatchError::Truncated { .. } => ErrorCode::INVALID_RECORD,
-            BatchError::Magic(_) => ErrorCode::CORRUPT_MESSAGE,
-            BatchError::Record(_) => ErrorCode::INVALID_RECORD,
-            BatchError::Compression(CompressionError::TooLarge(_)) => ErrorCode::MESSAGE_TOO_LARGE,
-            BatchError::Compression(CompressionError::Unknown(_) | CompressionError::Damaged { .. }) => ErrorCode::CORRUPT_MESSAGE,
-        };
-        Refusal::new(code, error.to_string())
-    }
+/// The records of a batch for which `judge` has a sentence.
+fn refused_records(
+    batch: &RecordBatch,
+    inflated_max: usize,
+    judge: impl Fn(&Outline) -> Option<String>,
+) -> Result<Vec<RefusedRecord>, BatchError> {
+    let mut refused = Vec::new();
+    batch.walk_records(inflated_max, |record| {
+        refused.extend(judge(&record).map(|sentence| RefusedRecord { index: record.index, sentence }));
+        refused.len() < NAMED_RECORDS_MAX
+    })?;
+    Ok(refused)
 }
 
 /// Where the batch is meant to go, for messages.
@@ -104,7 +56,7 @@ impl Room {
         self.is_exceeded.get()
     }
 
-    fn take(&self, bytes: usize) -> Result<(), Refusal> {
+    fn take(&self, bytes: usize) -> Result<(), AppendError> {
         match self.left.get() {
             Some(left) if bytes > left => Err(self.exceed()),
             left => {
@@ -115,7 +67,7 @@ impl Room {
     }
 
     /// Walks a batch's records, which may inflate to `inflated_max`.
-    fn check_records(&self, batch: &RecordBatch, inflated_max: usize) -> Result<Summary, Refusal> {
+    fn check_records(&self, batch: &RecordBatch, inflated_max: usize) -> Result<Summary, AppendError> {
         if batch.attributes() & CODEC_MASK == 0 {
             return Ok(batch.check_records(inflated_max)?);
         }
@@ -130,21 +82,21 @@ impl Room {
         }
     }
 
-    /// The refusal is nobody's answer: the request is checked again where there is room.
-    fn exceed(&self) -> Refusal {
+    /// There is none: the request is checked again elsewhere.
+    fn exceed(&self) -> AppendError {
         self.is_exceeded.set(true);
         self.left.set(Some(0));
-        Refusal::new(ErrorCode::MESSAGE_TOO_LARGE, "there is no room to inflate the batch")
+        AppendError::NoRoom
     }
 }
 
 /// Takes the one batch of a partition's records, checked, and stamped with the broker's time if the topic wants it.
-pub(crate) fn check(records: Option<&Records>, target: &Target<'_>, room: &Room) -> Result<RecordBatch, Refusal> {
+pub(crate) fn check(records: Option<&Records>, target: &Target<'_>, room: &Room) -> Result<RecordBatch, AppendError> {
     if room.is_exceeded() {
         return Err(room.exceed());
     }
     let batch = one_batch(records, target)?;
-    let batch = check_batch(batch, target, room).map_err(Refusal::by_partition)?;
+    let batch = check_batch(batch, target, room)?;
     let settings = target.settings;
     match settings.codec {
         Some(codec) if batch.attributes() & CODEC_MASK != codec as i16 => {
@@ -160,22 +112,19 @@ pub(crate) fn check(records: Option<&Records>, target: &Target<'_>, room: &Room)
     }
 }
 
-fn check_size(total: usize, target: &Target<'_>) -> Result<(), Refusal> {
-    if total as u64 <= target.settings.max_message_bytes {
+fn check_size(bytes: usize, target: &Target<'_>) -> Result<(), AppendError> {
+    let bytes_max = target.settings.max_message_bytes;
+    if bytes as u64 <= bytes_max {
         return Ok(());
     }
-    let message = format!(
-        "The record batch size in the append to {}-{} is {total} bytes which exceeds the maximum configured value of {} bytes",
-        target.topic, target.partition, target.settings.max_message_bytes
-    );
-    Err(Refusal::new(ErrorCode::MESSAGE_TOO_LARGE, message))
+    Err(AppendError::TooLarge { topic: target.topic.to_owned(), partition: target.partition, bytes, bytes_max })
 }
 
 /// Cuts the batch out of what was sent.
-fn one_batch(records: Option<&Records>, target: &Target<'_>) -> Result<RecordBatch, Refusal> {
+fn one_batch(records: Option<&Records>, target: &Target<'_>) -> Result<RecordBatch, AppendError> {
     let bytes = match records.map(Records::to_bytes) {
         Some(bytes) if !bytes.is_empty() => bytes,
-        _ => return Err(Refusal::new(ErrorCode::INVALID_RECORD, "Produce requests must carry one record batch a partition")),
+        _ => return Err(AppendError::NotOneBatch),
     };
     // Message sets of before 2017 are shorter than a batch's header: they are told by their version, not by their length.
     if is_message_set(&bytes) {
@@ -183,7 +132,7 @@ fn one_batch(records: Option<&Records>, target: &Target<'_>) -> Result<RecordBat
     }
     let total = match batch::total_bytes(&bytes) {
         Some(total) => total?,
-        None => return Err(Refusal::new(ErrorCode::INVALID_RECORD, "the record batch is cut off")),
+        None => return Err(AppendError::CutOff),
     };
     if total <= bytes.len() {
         check_size(total, target)?;
@@ -192,23 +141,22 @@ fn one_batch(records: Option<&Records>, target: &Target<'_>) -> Result<RecordBat
     let behind = &bytes[total..];
     let is_batch = batch::total_bytes(behind).is_some_and(|next| next.is_ok_and(|next| next <= behind.len()));
     if is_batch || is_message_set(behind) {
-        return Err(Refusal::new(ErrorCode::INVALID_RECORD, "Produce requests must carry one record batch a partition"));
+        return Err(AppendError::NotOneBatch);
     }
     if batch.attributes() & 7 == Codec::Zstd as i16 && target.produce_version < 7 {
-        return Err(Refusal::new(ErrorCode::UNSUPPORTED_COMPRESSION_TYPE, "zstd needs Produce version 7"));
+        return Err(AppendError::ZstdTooEarly);
     }
     Ok(batch)
 }
 
-fn check_batch(batch: RecordBatch, target: &Target<'_>, room: &Room) -> Result<RecordBatch, Refusal> {
+fn check_batch(batch: RecordBatch, target: &Target<'_>, room: &Room) -> Result<RecordBatch, AppendError> {
     let settings = target.settings;
     if batch.base_offset() != 0 {
-        return Err(Refusal::new(ErrorCode::INVALID_RECORD, format!("the batch's base offset is {}, it must be 0", batch.base_offset())));
+        return Err(AppendError::BaseOffset(batch.base_offset()));
     }
     batch.verify_checksum()?;
     if batch.is_transactional() && !target.has_transactional_id {
-        let sentence = "transactional records need a transactional id";
-        return Err(Refusal::new(ErrorCode::TRANSACTIONAL_ID_AUTHORIZATION_FAILED, sentence));
+        return Err(AppendError::NoTransactionalId);
     }
     check_header(&batch)?;
     // Compaction has to have all of a batch in memory.
@@ -220,14 +168,12 @@ fn check_batch(batch: RecordBatch, target: &Target<'_>, room: &Room) -> Result<R
             let sentence = || format!("Compacted topic cannot accept message without key in topic partition {topic}-{partition}.");
             (!record.has_key).then(sentence)
         };
-        let message = "One or more records have been rejected";
-        return Err(Refusal::of_records(ErrorCode::INVALID_RECORD, message, &batch, inflated_max, judge)?);
+        return Err(AppendError::WithoutKey(refused_records(&batch, inflated_max, judge)?));
     }
     if settings.has_log_append_time {
         if batch.has_log_append_time() {
-            let message = "One or more records have been rejected due to invalid timestamp";
             let judge = |_: &Outline| Some("the timestamp type is the topic's to set, not a client's".to_owned());
-            return Err(Refusal::of_records(ErrorCode::INVALID_TIMESTAMP, message, &batch, inflated_max, judge)?);
+            return Err(AppendError::Timestamps(refused_records(&batch, inflated_max, judge)?));
         }
         return Ok(batch.with_log_append_time(target.now_ms));
     }
@@ -242,33 +188,24 @@ fn is_message_set(bytes: &[u8]) -> bool {
     matches!(bytes.get(16), Some(0 | 1))
 }
 
-fn check_header(batch: &RecordBatch) -> Result<(), Refusal> {
+fn check_header(batch: &RecordBatch) -> Result<(), AppendError> {
     let (count, delta) = (batch.record_count(), batch.last_offset_delta());
     if count <= 0 || delta < 0 || i64::from(delta) + 1 != i64::from(count) {
-        return Err(RefusalOf(RecordError::Count(count)).into());
+        return Err(BatchError::from(RecordError::Count(count)).into());
     }
     if batch.is_control() {
-        return Err(Refusal::new(ErrorCode::INVALID_RECORD, "Clients are not allowed to write control records"));
+        return Err(AppendError::ControlRecords);
     }
     if batch.is_transactional() && batch.producer_id() < 0 {
-        return Err(Refusal::new(ErrorCode::INVALID_RECORD, "a transactional batch needs a producer id"));
+        return Err(AppendError::NoProducerId);
     }
     if batch.producer_id() >= 0 && batch.base_sequence() < 0 {
-        return Err(Refusal::new(ErrorCode::INVALID_RECORD, "an idempotent batch needs a sequence number"));
+        return Err(AppendError::NoSequence);
     }
     Ok(())
 }
 
-/// A record error as a refusal: they all share one code.
-struct RefusalOf(RecordError);
-
-impl From<RefusalOf> for Refusal {
-    fn from(RefusalOf(error): RefusalOf) -> Self {
-        BatchError::Record(error).into()
-    }
-}
-
-fn check_timestamps(batch: &RecordBatch, summary: &Summary, inflated_max: usize, target: &Target<'_>) -> Result<(), Refusal> {
+fn check_timestamps(batch: &RecordBatch, summary: &Summary, inflated_max: usize, target: &Target<'_>) -> Result<(), AppendError> {
     let settings = target.settings;
     let (oldest, newest) =
         (target.now_ms.saturating_sub(settings.timestamp_before_max_ms), target.now_ms.saturating_add(settings.timestamp_after_max_ms));
@@ -285,6 +222,5 @@ fn check_timestamps(batch: &RecordBatch, summary: &Summary, inflated_max: usize,
         };
         is_out(timestamp).then(sentence)
     };
-    let message = "One or more records have been rejected due to invalid timestamp";
-    Err(Refusal::of_records(ErrorCode::INVALID_TIMESTAMP, message, batch, inflated_max, judge)?)
+    Err(AppendError::Timestamps(refused_records(batch, inflated_max, judge)?))
 }

@@ -5,16 +5,16 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use millstream_protocol::ErrorCode;
 use tokio::sync::oneshot;
 
+use super::error::NotDurable;
 use super::{Partition, State};
 use crate::config::TopicSettings;
 use crate::log::LogError;
 use crate::log::index_file::IndexFile;
 
 /// Resolves when something is where its writer wants it; `None` when it is already.
-pub(crate) type Acknowledged = Option<oneshot::Receiver<Result<(), ErrorCode>>>;
+pub(crate) type Acknowledged = Option<oneshot::Receiver<Result<(), NotDurable>>>;
 
 /// How far a partition is on stable storage, and the appends that wait for more.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ pub(super) struct Durability {
     /// Everything below it is durable.
     pub(super) durable_offset: i64,
     /// The last offsets of batches whose writers wait, in order.
-    pub(super) pending: VecDeque<(i64, oneshot::Sender<Result<(), ErrorCode>>)>,
+    pub(super) pending: VecDeque<(i64, oneshot::Sender<Result<(), NotDurable>>)>,
     pub(super) unflushed_records: i64,
     pub(super) unflushed_since_ms: Option<i64>,
     is_flush_queued: bool,
@@ -40,10 +40,10 @@ impl Durability {
     }
 
     /// Refuses all appends that wait.
-    pub(super) fn give_up(&mut self, code: ErrorCode) {
+    pub(super) fn give_up(&mut self, why: NotDurable) {
         for (_, sender) in self.pending.drain(..) {
             // The producer may have hung up.
-            let _ = sender.send(Err(code));
+            let _ = sender.send(Err(why));
         }
     }
 }
@@ -75,7 +75,7 @@ impl Partition {
         let (sender, receiver) = oneshot::channel();
         if self.is_failed.load(Ordering::Acquire) {
             // No sync will come.
-            let _ = sender.send(Err(ErrorCode::KAFKA_STORAGE_ERROR));
+            let _ = sender.send(Err(NotDurable::DiskFailed));
             return Some(receiver);
         }
         state.durability.pending.push_back((last_offset, sender));
@@ -103,7 +103,7 @@ impl Partition {
         self.is_failed.store(true, Ordering::Release);
         // The process ends before any client learns of it.
         self.flusher.report_failure(format!("{}-{}: {error}", self.topic, self.index));
-        state.durability.give_up(ErrorCode::KAFKA_STORAGE_ERROR);
+        state.durability.give_up(NotDurable::DiskFailed);
     }
 
     pub(super) fn queue_flush(self: &Arc<Self>, state: &mut State) {

@@ -94,10 +94,8 @@ impl Flusher {
 mod tests {
     use std::path::Path;
 
-    use millstream_protocol::ErrorCode;
-
     use crate::disk::simulated::SimulatedDisk;
-    use crate::partition::testing;
+    use crate::partition::{NotDurable, testing};
 
     /// Every append that waits for stable storage is told that there is none, later ones too.
     #[test]
@@ -107,7 +105,7 @@ mod tests {
         disk.fail_sync_of(Path::new(testing::DIR));
         let appended = partition.append(testing::batch("k", b"v", 0, None), -1, 1, false).unwrap();
         for acknowledged in [appended.acknowledged, partition.settled()] {
-            assert_eq!(acknowledged.unwrap().blocking_recv().unwrap(), Err(ErrorCode::KAFKA_STORAGE_ERROR));
+            assert_eq!(acknowledged.unwrap().blocking_recv().unwrap(), Err(NotDurable::DiskFailed));
         }
     }
 }

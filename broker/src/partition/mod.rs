@@ -3,6 +3,7 @@
 //! * in: `check` judges a batch, `append` gives it its place and writes it, `durability` acknowledges it once it is where its writer wants it
 //!   (`flush` has the threads that sync), `producers` and `transaction` know what goes on in it
 //! * out: `tail` and `read` serve fetches, `waiting` wakes those that found too little
+//! * `error` says why not
 //! * upkeep: `open` and `closed` are its start and its stop, `facts` what its folder says beside the log, `retention` and `compact` make room
 //!
 //! Three positions move along the log: `end` (written), `durable` (synced) and the high watermark (readable).
@@ -14,6 +15,7 @@ pub(crate) mod check;
 mod closed;
 mod compact;
 mod durability;
+mod error;
 mod facts;
 pub(crate) mod flush;
 mod open;
@@ -31,7 +33,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
-use millstream_protocol::ErrorCode;
 use parking_lot::{Mutex, RwLock};
 
 use crate::config::TopicSettings;
@@ -44,7 +45,7 @@ use durability::Durability;
 use facts::Facts;
 use flush::Flusher;
 use producers::{Ended, Producers};
-use tail::Tail;
+use tail::{Tail, TailBudget};
 use waiting::Waiting;
 
 #[derive(Debug)]
@@ -72,6 +73,7 @@ struct State {
 }
 
 pub(crate) use durability::Acknowledged;
+pub(crate) use error::{AppendError, DeleteRecordsError, NotDurable, OffsetOutOfRange, RefusedRecord};
 
 /// A partition.
 #[derive(Debug)]
@@ -91,6 +93,14 @@ pub(crate) struct Partition {
     is_closed: AtomicBool,
     /// Copy of the high watermark that a waiting fetch may look at without the lock.
     readable: AtomicI64,
+}
+
+/// What all partitions of a process share.
+#[derive(Debug)]
+pub(crate) struct Env {
+    pub disk: Arc<dyn Disk>,
+    pub flusher: Arc<Flusher>,
+    pub tail_budget: Arc<TailBudget>,
 }
 
 /// How the process starts.
@@ -159,7 +169,7 @@ impl Partition {
         self.is_deleted.store(true, Ordering::Release);
         let mut state = self.state.lock();
         state.waiting.wake();
-        state.durability.give_up(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        state.durability.give_up(NotDurable::BeingDeleted);
     }
 
     /// Syncs and leaves the log so that the next start has little to do.

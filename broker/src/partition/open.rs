@@ -12,11 +12,10 @@ use super::closed::Closed;
 use super::compact::Setback;
 use super::durability::Durability;
 use super::facts::Facts;
-use super::flush::Flusher;
 use super::producers::Producers;
-use super::tail::{Tail, TailBudget};
+use super::tail::Tail;
 use super::waiting::Waiting;
-use super::{Partition, ProcessStart, State};
+use super::{Env, Partition, ProcessStart, State};
 use crate::config::TopicSettings;
 use crate::disk::{Disk, read_file};
 use crate::durable;
@@ -29,17 +28,15 @@ use crate::log::{Log, LogError, format};
 
 impl Partition {
     /// Opens the folder, which need not exist.
-    #[expect(clippy::too_many_arguments, reason = "what a partition is made of, each once, from one caller")]
     pub(crate) fn open(
+        env: &Env,
         topic: String,
         index: i32,
         settings: Arc<TopicSettings>,
-        disk: Arc<dyn Disk>,
         dir: PathBuf,
-        flusher: Arc<Flusher>,
-        tail_budget: Arc<TailBudget>,
         start: &ProcessStart,
     ) -> Result<Self, LogError> {
+        let disk = env.disk.clone();
         let mut facts = Facts::read(&*disk, &dir)?;
         let closed = if start.is_clean { Closed::read(&*disk, &dir) } else { None };
         let closed_at = closed.as_ref().map(|closed| closed.next_offset);
@@ -72,11 +69,11 @@ impl Partition {
             settings: RwLock::new(settings),
             disk,
             dir,
-            flusher,
+            flusher: env.flusher.clone(),
             state: Mutex::new(State {
                 log,
                 producers: history.producers,
-                tail: Tail::new(tail_budget),
+                tail: Tail::new(env.tail_budget.clone()),
                 facts,
                 aborted: history.aborted,
                 ending: VecDeque::new(),

@@ -1,9 +1,9 @@
 //! Reading from a partition. What is read, and all that has to be told about it, is decided at one moment under the lock:
 //! a plan can still read segments that are exchanged or removed afterwards, and has their aborted transactions.
 
-use millstream_protocol::ErrorCode;
 use millstream_protocol::record::{BatchError, RecordBatch};
 
+use super::error::OffsetOutOfRange;
 use super::{Partition, Positions};
 use crate::log::LogError;
 use crate::log::index::Aborted;
@@ -35,12 +35,12 @@ pub(crate) enum ReadOutcome {
 
 impl Partition {
     /// Reads below the high watermark; if only committed records are wanted, below the last stable offset.
-    pub(crate) fn read(&self, offset: i64, bytes_max: usize, is_committed: bool) -> Result<Read, ErrorCode> {
+    pub(crate) fn read(&self, offset: i64, bytes_max: usize, is_committed: bool) -> Result<Read, OffsetOutOfRange> {
         let state = self.state.lock();
         let positions = state.positions();
         let end = if is_committed { positions.stable_offset } else { positions.high_watermark };
         if offset < positions.start_offset || offset > positions.end_offset {
-            return Err(ErrorCode::OFFSET_OUT_OF_RANGE);
+            return Err(OffsetOutOfRange);
         }
         let is_in_old_segment = state.log.next_base(offset).is_some_and(|base| base < end);
         let mut read = Read { positions, end, is_in_old_segment, outcome: None, aborted: Vec::new() };
@@ -133,7 +133,7 @@ mod tests {
         partition.append(testing::batch("k", b"aborted", TRANSACTIONAL, Some(7)), 1, 1, true).unwrap();
         partition.append_marker(7, 0, Marker { is_commit: false, coordinator_epoch: 0 }, 1).unwrap();
         let read = partition.read(0, 1 << 20, true).unwrap();
-        assert_eq!(partition.delete_records(-1), Ok(2));
+        assert_eq!(partition.delete_records(-1).unwrap(), 2);
         let Some(ReadOutcome::Cold { plan, .. }) = read.outcome else { panic!() };
         assert_eq!(plan.read(1 << 20).unwrap()[0].producer_id(), 7);
         assert_eq!((read.aborted[0].producer_id, read.aborted[0].first_offset), (7, 0));

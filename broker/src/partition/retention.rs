@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use millstream_protocol::ErrorCode;
-
+use super::error::{DeleteRecordsError, OffsetOutOfRange};
 use super::facts::Facts;
 use super::{Partition, State};
 use crate::config::TopicSettings;
@@ -12,14 +11,16 @@ use crate::log::segment::Segment;
 
 impl Partition {
     /// Raises the first offset that is kept, durably, and removes segments that hold nothing else.
-    pub(crate) fn delete_records(&self, before: i64) -> Result<i64, ErrorCode> {
+    pub(crate) fn delete_records(&self, before: i64) -> Result<i64, DeleteRecordsError> {
         let high_watermark = self.state.lock().high_watermark;
         let before = if before == -1 { high_watermark } else { before };
         if before < 0 || before > high_watermark {
-            return Err(ErrorCode::OFFSET_OUT_OF_RANGE);
+            return Err(OffsetOutOfRange.into());
         }
-        let raised = self.raise_start(before);
-        raised.map_err(|error| self.refuse_write(&mut self.state.lock(), &error).code)
+        self.raise_start(before).map_err(|error| {
+            self.write_failed(&mut self.state.lock(), &error);
+            DeleteRecordsError::DiskFailed(error)
+        })
     }
 
     /// What has to be done from time to time: quiet producers, segments that are too old or too much.

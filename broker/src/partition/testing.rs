@@ -7,7 +7,7 @@ use millstream_protocol::record::{BatchBuilder, Codec, NewRecord, RecordBatch};
 
 use super::flush::Flusher;
 use super::tail::TailBudget;
-use super::{Partition, ProcessStart};
+use super::{Env, Partition, ProcessStart};
 use crate::config::{Properties, TopicSettings};
 use crate::disk::simulated::SimulatedDisk;
 
@@ -22,8 +22,9 @@ pub(super) fn open(properties: &[(&str, &str)]) -> Arc<Partition> {
 pub(super) fn open_on(disk: &SimulatedDisk, properties: &[(&str, &str)]) -> Arc<Partition> {
     let properties: Properties = properties.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     let settings = Arc::new(TopicSettings::new(&properties, &Properties::new()));
-    let (disk, dir, start) = (Arc::new(disk.clone()), PathBuf::from(DIR), ProcessStart { now_ms: 1, is_clean: true });
-    let partition = Partition::open("t".into(), 0, settings, disk, dir, Flusher::new(), TailBudget::new(0), &start).unwrap();
+    let env = Env { disk: Arc::new(disk.clone()), flusher: Flusher::new(), tail_budget: TailBudget::new(0) };
+    let start = ProcessStart { now_ms: 1, is_clean: true };
+    let partition = Partition::open(&env, "t".into(), 0, settings, PathBuf::from(DIR), &start).unwrap();
     partition.sync_recovered().unwrap();
     Arc::new(partition)
 }

@@ -6,11 +6,10 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use millstream_protocol::ErrorCode;
 use millstream_protocol::message::describe_producers::ProducerState;
 use millstream_protocol::record::Marker;
 
-use super::check::Refusal;
+use super::error::AppendError;
 use super::producers::MarkerRefused;
 use super::{Acknowledged, Partition, State};
 use crate::log::index::Aborted;
@@ -23,18 +22,14 @@ impl Partition {
         producer_epoch: i16,
         marker: Marker,
         now_ms: i64,
-    ) -> Result<Acknowledged, Refusal> {
+    ) -> Result<Acknowledged, AppendError> {
         let settings = self.settings();
         let mut state = self.state.lock();
         self.check_writable()?;
         match state.producers.check_marker(producer_id, producer_epoch, marker.coordinator_epoch) {
             Ok(()) => {}
-            Err(MarkerRefused::Fenced) => {
-                return Err(Refusal::new(ErrorCode::INVALID_PRODUCER_EPOCH, "the producer's epoch is older than the newest one seen"));
-            }
-            Err(MarkerRefused::CoordinatorFenced) => {
-                return Err(Refusal::new(ErrorCode::TRANSACTION_COORDINATOR_FENCED, "a newer coordinator has ended transactions here"));
-            }
+            Err(MarkerRefused::Fenced) => return Err(AppendError::ProducerFenced),
+            Err(MarkerRefused::CoordinatorFenced) => return Err(AppendError::CoordinatorFenced),
         }
         let batch = marker.to_batch(producer_id, producer_epoch, now_ms);
         let (_, last_offset, _) = self.place(&mut state, batch, now_ms, &settings)?;

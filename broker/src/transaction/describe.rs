@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
+use millstream_protocol::Str;
 use millstream_protocol::message::describe_transactions::{DescribedTransaction, TransactionTopic};
 use millstream_protocol::message::list_transactions::ListedTransaction;
-use millstream_protocol::{ErrorCode, Str};
 use regex::Regex;
 
-use super::Transactions;
 use super::state::TransactionState;
+use super::{TransactionError, Transactions};
 
 /// Which transactional ids are wanted.
 #[derive(Debug)]
@@ -64,14 +64,11 @@ impl Transactions {
     }
 
     /// One transactional id.
-    pub(crate) fn describe(&self, id: &Str) -> DescribedTransaction {
-        let failed = |error_code| DescribedTransaction { error_code, transactional_id: id.clone(), ..Default::default() };
+    pub(crate) fn describe(&self, id: &Str) -> Result<DescribedTransaction, TransactionError> {
         if id.is_empty() {
-            return failed(ErrorCode::INVALID_REQUEST);
+            return Err(TransactionError::NoId);
         }
-        let Some(slot) = self.slot(id) else {
-            return failed(ErrorCode::TRANSACTIONAL_ID_NOT_FOUND);
-        };
+        let slot = self.slot(id).ok_or(TransactionError::UnknownId)?;
         let transaction = &slot.lock().transaction;
         let mut topics: Vec<TransactionTopic> = Vec::new();
         for (topic, partition) in &transaction.partitions {
@@ -80,7 +77,7 @@ impl Transactions {
                 _ => topics.push(TransactionTopic { topic: topic.into(), partitions: vec![*partition] }),
             }
         }
-        DescribedTransaction {
+        Ok(DescribedTransaction {
             transactional_id: id.clone(),
             transaction_state: Str::from_static(transaction.state.name()),
             transaction_timeout_ms: transaction.timeout_ms,
@@ -89,6 +86,6 @@ impl Transactions {
             producer_epoch: transaction.epoch,
             topics,
             ..Default::default()
-        }
+        })
     }
 }

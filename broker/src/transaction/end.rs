@@ -2,29 +2,41 @@
 
 use std::sync::Arc;
 
+use millstream_protocol::Str;
 use millstream_protocol::record::Marker;
-use millstream_protocol::{ErrorCode, Str};
 use parking_lot::Mutex;
+use thiserror::Error;
 use tokio::sync::oneshot;
 
 use super::state::{End, ProducerIdentity, Transaction, TransactionState};
-use super::{Slot, Transactions};
-use crate::journal::{self, durable};
+use super::{Slot, TransactionError, Transactions};
+use crate::journal::{self, JournalError, durable};
 use crate::metrics::Metrics;
-use crate::partition::{Acknowledged, Partition};
+use crate::partition::{Acknowledged, AppendError, Partition};
 
 /// There is one coordinator, and it never moves.
 const COORDINATOR_EPOCH: i32 = 0;
 
 /// Markers on their way. They are written whether or not anybody waits.
 #[derive(Debug)]
-pub(crate) struct Marking(oneshot::Receiver<Result<(), ErrorCode>>);
+pub(crate) struct Marking(oneshot::Receiver<Result<(), TransactionError>>);
 
 impl Marking {
     /// Waits until all of them are durable.
-    pub(crate) async fn done(self) -> Result<(), ErrorCode> {
-        self.0.await.unwrap_or(Err(ErrorCode::COORDINATOR_NOT_AVAILABLE))
+    pub(crate) async fn done(self) -> Result<(), TransactionError> {
+        self.0.await.unwrap_or(Err(TransactionError::NotCompleted))
     }
+}
+
+/// What keeps a decision from coming to all partitions. To clients it is only late.
+#[derive(Debug, Error)]
+enum NotMarked {
+    #[error(transparent)]
+    Marker(#[from] AppendError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error(transparent)]
+    Transaction(#[from] TransactionError),
 }
 
 /// What the end of a transaction waits for.
@@ -43,8 +55,8 @@ impl Transactions {
         who: ProducerIdentity,
         is_commit: bool,
         is_bumping: bool,
-    ) -> Result<(Ending, ProducerIdentity), ErrorCode> {
-        let slot = self.slot(id).ok_or(ErrorCode::INVALID_PRODUCER_ID_MAPPING)?;
+    ) -> Result<(Ending, ProducerIdentity), TransactionError> {
+        let slot = self.slot(id).ok_or(TransactionError::OtherProducer)?;
         let mut locked = slot.lock();
         let now_ms = self.clock.now_ms();
         let (end, acknowledged) = self.change(id, &mut locked, |transaction| {
@@ -75,11 +87,11 @@ impl Transactions {
         // A task of its own: a client that hangs up does not leave a transaction half ended.
         tokio::spawn(async move {
             let completed = transactions.complete(&id, &slot, &transaction, decided).await;
-            let completed = completed.map_err(|code| {
-                tracing::warn!(transactional_id = %id, "a transaction could not be completed and is tried again: {code}");
+            let completed = completed.map_err(|error| {
+                tracing::warn!(transactional_id = %id, "a transaction could not be completed and is tried again: {error}");
                 slot.lock().is_completing = false;
                 // The decision stands: to the client the end is only late, whatever kept a partition from taking its marker.
-                ErrorCode::COORDINATOR_NOT_AVAILABLE
+                TransactionError::NotCompleted
             });
             // Nobody may wait any more.
             let _ = sender.send(completed);
@@ -93,7 +105,7 @@ impl Transactions {
         slot: &Arc<Mutex<Slot>>,
         transaction: &Transaction,
         decided: Acknowledged,
-    ) -> Result<(), ErrorCode> {
+    ) -> Result<(), NotMarked> {
         durable(decided).await?;
         let is_commit = transaction.state == TransactionState::PrepareCommit;
         let who = transaction.identity();
@@ -104,8 +116,8 @@ impl Transactions {
                 match self.append_own_marker(topic, &partition, who, is_commit) {
                     Ok(acknowledged) => written.push(acknowledged),
                     // A newer producer has ended it, or the topic is on its way out.
-                    Err(ErrorCode::INVALID_PRODUCER_EPOCH | ErrorCode::UNKNOWN_TOPIC_OR_PARTITION) => {}
-                    Err(code) => return Err(code),
+                    Err(AppendError::ProducerFenced | AppendError::BeingDeleted) => {}
+                    Err(error) => return Err(error.into()),
                 }
             }
         }
@@ -132,7 +144,7 @@ impl Transactions {
         partition: &Arc<Partition>,
         who: ProducerIdentity,
         is_commit: bool,
-    ) -> Result<Acknowledged, ErrorCode> {
+    ) -> Result<Acknowledged, AppendError> {
         let coordinator_epoch = partition.coordinator_epoch(who.producer_id).max(COORDINATOR_EPOCH);
         self.append_marker(topic, partition, who, is_commit, coordinator_epoch)
     }
@@ -144,10 +156,9 @@ impl Transactions {
         who: ProducerIdentity,
         is_commit: bool,
         coordinator_epoch: i32,
-    ) -> Result<Acknowledged, ErrorCode> {
+    ) -> Result<Acknowledged, AppendError> {
         let marker = Marker { is_commit, coordinator_epoch };
-        let appended = partition.append_marker(who.producer_id, who.epoch, marker, self.clock.now_ms());
-        let acknowledged = appended.map_err(|refusal| refusal.code)?;
+        let acknowledged = partition.append_marker(who.producer_id, who.epoch, marker, self.clock.now_ms())?;
         if topic == journal::OFFSETS {
             self.groups.end_transaction(who.producer_id, is_commit);
         }
@@ -159,8 +170,8 @@ impl Transactions {
     pub(super) fn abort_hanging(&self, topic: &str, partition: &Arc<Partition>, producer_id: i64, epoch: i16) {
         tracing::warn!(topic, partition = partition.index, producer_id, "a transaction that nobody knows of is aborted");
         let epoch = epoch.saturating_add(1);
-        if let Err(code) = self.append_own_marker(topic, partition, ProducerIdentity { producer_id, epoch }, false) {
-            tracing::error!(topic, partition = partition.index, producer_id, "it could not be aborted: {code}");
+        if let Err(error) = self.append_own_marker(topic, partition, ProducerIdentity { producer_id, epoch }, false) {
+            tracing::error!(topic, partition = partition.index, producer_id, "it could not be aborted: {error}");
         }
     }
 }

@@ -9,12 +9,13 @@
 
 mod describe;
 mod end;
+mod error;
 mod state;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use millstream_protocol::{ErrorCode, Str};
+use millstream_protocol::Str;
 use parking_lot::Mutex;
 
 use crate::catalog::Catalog;
@@ -23,13 +24,14 @@ use crate::config::TransactionSettings;
 use crate::durable;
 use crate::group::Groups;
 use crate::identity;
-use crate::journal::{Journal, JournalEntry, Replayed};
+use crate::journal::{Journal, JournalEntry, JournalError, Replayed};
 use crate::metrics::Metrics;
-use crate::partition::Acknowledged;
+use crate::partition::{Acknowledged, AppendError, Partition};
 use state::{AddedPartition, Begin, Transaction, TransactionState};
 
 pub(crate) use describe::Filter;
 pub(crate) use end::{Ending, Marking};
+pub(crate) use error::TransactionError;
 pub(crate) use state::ProducerIdentity;
 
 const VERSION: u8 = 1;
@@ -101,7 +103,7 @@ impl Transactions {
     }
 
     /// Makes the journal's topic, so that a client that looks for the coordinator finds it ready.
-    pub(crate) fn prepare(&self) -> Result<(), ErrorCode> {
+    pub(crate) fn prepare(&self) -> Result<(), JournalError> {
         self.journal.partition(self.clock.now_ms()).map(|_| ())
     }
 
@@ -109,15 +111,15 @@ impl Transactions {
         self.by_id.lock().get(id).cloned()
     }
 
-    fn keep(&self, id: &str, transaction: &Transaction) -> Result<Acknowledged, ErrorCode> {
+    fn keep(&self, id: &str, transaction: &Transaction) -> Result<Acknowledged, JournalError> {
         let entry = JournalEntry { key: durable::encode(VERSION, &id), value: Some(durable::encode(VERSION, transaction)) };
         self.journal.append(&[entry], None, self.clock.now_ms())
     }
 
-    fn next_producer_id(&self) -> Result<i64, ErrorCode> {
+    fn next_producer_id(&self) -> Result<i64, TransactionError> {
         self.identity.next_producer_id().map_err(|error| {
             tracing::error!("no producer id could be reserved: {error}");
-            ErrorCode::COORDINATOR_NOT_AVAILABLE
+            TransactionError::NoProducerId
         })
     }
 
@@ -131,13 +133,13 @@ impl Transactions {
         &self,
         id: &str,
         slot: &mut Slot,
-        act: impl FnOnce(&mut Transaction) -> Result<R, ErrorCode>,
-    ) -> Result<(R, Acknowledged), ErrorCode> {
+        act: impl FnOnce(&mut Transaction) -> Result<R, TransactionError>,
+    ) -> Result<(R, Acknowledged), TransactionError> {
         let before = slot.transaction.clone();
         let result = act(&mut slot.transaction);
         let is_changed = slot.transaction != before;
         let kept = match &result {
-            Ok(_) if is_changed => self.keep(id, &slot.transaction),
+            Ok(_) if is_changed => self.keep(id, &slot.transaction).map_err(TransactionError::from),
             // What it was before may not be durable yet either.
             _ => Ok(self.journal.settled()),
         };
@@ -148,9 +150,9 @@ impl Transactions {
                 }
                 Ok((result, acknowledged))
             }
-            (Err(code), _) | (_, Err(code)) => {
+            (Err(error), _) | (_, Err(error)) => {
                 slot.transaction = before;
-                Err(code)
+                Err(error)
             }
         }
     }
@@ -161,12 +163,12 @@ impl Transactions {
         id: Str,
         known: Option<ProducerIdentity>,
         timeout_ms: i32,
-    ) -> Result<ProducerIdentity, ErrorCode> {
+    ) -> Result<ProducerIdentity, TransactionError> {
         if id.len() > TRANSACTIONAL_ID_BYTES_MAX {
-            return Err(ErrorCode::INVALID_REQUEST);
+            return Err(TransactionError::IdTooLong);
         }
         if timeout_ms <= 0 || i64::from(timeout_ms) > self.settings.timeout_ms_max {
-            return Err(ErrorCode::INVALID_TRANSACTION_TIMEOUT);
+            return Err(TransactionError::InvalidTimeout);
         }
         loop {
             match self.try_begin(&id, known, timeout_ms)? {
@@ -180,7 +182,7 @@ impl Transactions {
         }
     }
 
-    fn try_begin(self: &Arc<Self>, id: &Str, known: Option<ProducerIdentity>, timeout_ms: i32) -> Result<Begun, ErrorCode> {
+    fn try_begin(self: &Arc<Self>, id: &Str, known: Option<ProducerIdentity>, timeout_ms: i32) -> Result<Begun, TransactionError> {
         let now_ms = self.clock.now_ms();
         let slot = {
             let mut by_id = self.by_id.lock();
@@ -216,7 +218,7 @@ impl Transactions {
         })
     }
 
-    fn fence(&self, transaction: &mut Transaction, now_ms: i64) -> Result<(), ErrorCode> {
+    fn fence(&self, transaction: &mut Transaction, now_ms: i64) -> Result<(), TransactionError> {
         if transaction.needs_producer_id_at_end() {
             transaction.next_producer_id = self.next_producer_id()?;
         }
@@ -225,18 +227,23 @@ impl Transactions {
     }
 
     /// Adds partitions to the transaction.
-    pub(crate) fn add(&self, id: &Str, who: ProducerIdentity, places: Vec<AddedPartition>) -> Result<Acknowledged, ErrorCode> {
-        let slot = self.slot(id).ok_or(ErrorCode::INVALID_PRODUCER_ID_MAPPING)?;
+    pub(crate) fn add(&self, id: &Str, who: ProducerIdentity, places: Vec<AddedPartition>) -> Result<Acknowledged, TransactionError> {
+        let slot = self.slot(id).ok_or(TransactionError::OtherProducer)?;
         let mut slot = slot.lock();
         let now_ms = self.clock.now_ms();
         self.change(id, &mut slot, |transaction| transaction.add(who, places, now_ms)).map(|(_, acknowledged)| acknowledged)
     }
 
     /// Whether the transaction writes to each of the partitions.
-    pub(crate) fn verify(&self, id: &Str, who: ProducerIdentity, places: &[AddedPartition]) -> Result<Vec<ErrorCode>, ErrorCode> {
-        let slot = self.slot(id).ok_or(ErrorCode::INVALID_PRODUCER_ID_MAPPING)?;
+    pub(crate) fn verify(
+        &self,
+        id: &Str,
+        who: ProducerIdentity,
+        places: &[AddedPartition],
+    ) -> Result<Vec<Result<(), TransactionError>>, TransactionError> {
+        let slot = self.slot(id).ok_or(TransactionError::OtherProducer)?;
         let slot = slot.lock();
-        Ok(places.iter().map(|place| slot.transaction.verify(who, place).err().unwrap_or(ErrorCode::NONE)).collect())
+        Ok(places.iter().map(|place| slot.transaction.verify(who, place)).collect())
     }
 
     /// Writes to a partition in the name of the transaction, which `is_adding` adds it to if it was not (KIP-890). What is written
@@ -248,8 +255,8 @@ impl Transactions {
         place: AddedPartition,
         is_adding: bool,
         write: impl FnOnce() -> R,
-    ) -> Result<(R, Acknowledged), ErrorCode> {
-        let slot = self.slot(id).ok_or(ErrorCode::INVALID_PRODUCER_ID_MAPPING)?;
+    ) -> Result<(R, Acknowledged), TransactionError> {
+        let slot = self.slot(id).ok_or(TransactionError::OtherProducer)?;
         let mut slot = slot.lock();
         if !is_adding {
             slot.transaction.verify(who, &place)?;
@@ -264,11 +271,11 @@ impl Transactions {
     pub(crate) fn end_by_admin(
         &self,
         topic: &str,
-        partition: &Arc<crate::partition::Partition>,
+        partition: &Arc<Partition>,
         who: ProducerIdentity,
         is_commit: bool,
         coordinator_epoch: i32,
-    ) -> Result<Acknowledged, ErrorCode> {
+    ) -> Result<Acknowledged, AppendError> {
         let slots: Vec<Arc<Mutex<Slot>>> = self.by_id.lock().values().cloned().collect();
         let owner = slots.iter().map(|slot| slot.lock()).find(|slot| slot.transaction.producer_id == who.producer_id);
         let appended = self.append_marker(topic, partition, who, is_commit, coordinator_epoch);

@@ -11,8 +11,9 @@
 
 use std::collections::BTreeSet;
 
-use millstream_protocol::ErrorCode;
 use serde::{Deserialize, Serialize};
+
+use super::error::TransactionError;
 
 /// A producer with this epoch gets another id instead of a higher epoch.
 const EPOCH_LAST: i16 = i16::MAX - 1;
@@ -132,23 +133,23 @@ impl Transaction {
     }
 
     /// Whether the client's id and epoch are the newest.
-    fn check(&self, who: ProducerIdentity) -> Result<(), ErrorCode> {
+    fn check(&self, who: ProducerIdentity) -> Result<(), TransactionError> {
         if who.producer_id != self.producer_id {
-            Err(ErrorCode::INVALID_PRODUCER_ID_MAPPING)
+            Err(TransactionError::OtherProducer)
         } else if who.epoch != self.epoch {
-            Err(ErrorCode::PRODUCER_FENCED)
+            Err(TransactionError::Fenced)
         } else {
             Ok(())
         }
     }
 
     /// A producer begins. `known` is what it has from an earlier begin, if it says so (KIP-360).
-    pub(super) fn begin(&mut self, known: Option<ProducerIdentity>, timeout_ms: i32, now_ms: i64) -> Result<Begin, ErrorCode> {
+    pub(super) fn begin(&mut self, known: Option<ProducerIdentity>, timeout_ms: i32, now_ms: i64) -> Result<Begin, TransactionError> {
         if let Some(known) = known
             && known.producer_id != self.producer_id
             && known.producer_id != self.previous_producer_id
         {
-            return Err(ErrorCode::PRODUCER_FENCED);
+            return Err(TransactionError::Fenced);
         }
         let is_current = known.is_none_or(|known| known.producer_id == self.producer_id && known.epoch == self.epoch);
         // Also across a change of the id, but then only the producer that used up the last epoch of the id before.
@@ -156,10 +157,10 @@ impl Transaction {
             known.epoch == self.last_epoch && (known.producer_id == self.producer_id || (known.epoch == EPOCH_LAST && self.epoch == 0))
         });
         match self.state {
-            TransactionState::PrepareCommit | TransactionState::PrepareAbort => Err(ErrorCode::CONCURRENT_TRANSACTIONS),
+            TransactionState::PrepareCommit | TransactionState::PrepareAbort => Err(TransactionError::Ending),
             // Whatever epoch it says it has.
             TransactionState::Ongoing => Ok(Begin::AbortFirst),
-            _ if !is_current && !is_retry => Err(ErrorCode::PRODUCER_FENCED),
+            _ if !is_current && !is_retry => Err(TransactionError::Fenced),
             TransactionState::Empty | TransactionState::CompleteCommit | TransactionState::CompleteAbort => {
                 if is_retry && !is_current {
                     self.rest(timeout_ms, now_ms);
@@ -200,10 +201,10 @@ impl Transaction {
         who: ProducerIdentity,
         places: impl IntoIterator<Item = AddedPartition>,
         now_ms: i64,
-    ) -> Result<bool, ErrorCode> {
+    ) -> Result<bool, TransactionError> {
         self.check(who)?;
         if self.is_ending() {
-            return Err(ErrorCode::CONCURRENT_TRANSACTIONS);
+            return Err(TransactionError::Ending);
         }
         let mut is_changed = self.state != TransactionState::Ongoing;
         if is_changed {
@@ -221,23 +222,19 @@ impl Transaction {
     }
 
     /// Whether the transaction is open and writes to a partition.
-    pub(super) fn verify(&self, who: ProducerIdentity, place: &AddedPartition) -> Result<(), ErrorCode> {
+    pub(super) fn verify(&self, who: ProducerIdentity, place: &AddedPartition) -> Result<(), TransactionError> {
         self.check(who)?;
         if self.is_ending() {
-            return Err(ErrorCode::CONCURRENT_TRANSACTIONS);
+            return Err(TransactionError::Ending);
         }
-        if self.state == TransactionState::Ongoing && self.partitions.contains(place) {
-            Ok(())
-        } else {
-            Err(ErrorCode::TRANSACTION_ABORTABLE)
-        }
+        if self.state == TransactionState::Ongoing && self.partitions.contains(place) { Ok(()) } else { Err(TransactionError::NotAdded) }
     }
 
     /// The client ends the transaction. With the newer protocol the epoch rises.
-    pub(super) fn end(&mut self, who: ProducerIdentity, is_commit: bool, is_bumping: bool, now_ms: i64) -> Result<End, ErrorCode> {
+    pub(super) fn end(&mut self, who: ProducerIdentity, is_commit: bool, is_bumping: bool, now_ms: i64) -> Result<End, TransactionError> {
         let missed_rotation = is_bumping && who.producer_id == self.previous_producer_id && who.epoch == EPOCH_LAST && self.epoch == 0;
         if who.producer_id != self.producer_id && !missed_rotation {
-            return Err(ErrorCode::INVALID_PRODUCER_ID_MAPPING);
+            return Err(TransactionError::OtherProducer);
         }
         let missed_bump = is_bumping
             && !matches!(self.state, TransactionState::Empty | TransactionState::Ongoing)
@@ -246,7 +243,7 @@ impl Transaction {
             && who.epoch == self.epoch - 1;
         let is_repeated = missed_rotation || missed_bump;
         if !is_repeated && who.epoch != self.epoch {
-            return Err(ErrorCode::PRODUCER_FENCED);
+            return Err(TransactionError::Fenced);
         }
         let ended = |state| match state {
             TransactionState::CompleteCommit => Some(true),
@@ -260,13 +257,13 @@ impl Transaction {
             }
             TransactionState::PrepareCommit | TransactionState::PrepareAbort => {
                 if is_commit == (self.state == TransactionState::PrepareCommit) {
-                    Err(ErrorCode::CONCURRENT_TRANSACTIONS)
+                    Err(TransactionError::Ending)
                 } else {
-                    Err(ErrorCode::INVALID_TXN_STATE)
+                    Err(TransactionError::NotToBeEnded)
                 }
             }
             TransactionState::CompleteCommit | TransactionState::CompleteAbort if !is_bumping || is_repeated => {
-                if ended(self.state) == Some(is_commit) { Ok(End::Repeated) } else { Err(ErrorCode::INVALID_TXN_STATE) }
+                if ended(self.state) == Some(is_commit) { Ok(End::Repeated) } else { Err(TransactionError::NotToBeEnded) }
             }
             // With the newer protocol a transaction that wrote nothing may be aborted.
             TransactionState::Empty | TransactionState::CompleteCommit | TransactionState::CompleteAbort if is_bumping && !is_commit => {
@@ -275,7 +272,7 @@ impl Transaction {
                 Ok(End::Prepared)
             }
             TransactionState::Empty | TransactionState::CompleteCommit | TransactionState::CompleteAbort => {
-                Err(ErrorCode::INVALID_TXN_STATE)
+                Err(TransactionError::NotToBeEnded)
             }
         }
     }
@@ -340,16 +337,16 @@ mod tests {
     #[test]
     fn a_commit_goes_its_way_and_may_be_repeated() {
         let mut transaction = fresh();
-        assert_eq!(transaction.end(who(0), true, true, 1), Err(ErrorCode::INVALID_TXN_STATE), "nothing to commit");
+        assert_eq!(transaction.end(who(0), true, true, 1), Err(TransactionError::NotToBeEnded), "nothing to commit");
         assert_eq!(transaction.add(who(0), [place(0)], 1), Ok(true));
         assert_eq!(transaction.add(who(0), [place(0)], 1), Ok(false));
         assert_eq!(transaction.end(who(0), true, true, 2), Ok(End::Prepared));
         assert_eq!((transaction.state, transaction.epoch), (TransactionState::PrepareCommit, 1));
-        assert_eq!(transaction.add(who(1), [place(0)], 2), Err(ErrorCode::CONCURRENT_TRANSACTIONS));
+        assert_eq!(transaction.add(who(1), [place(0)], 2), Err(TransactionError::Ending));
         transaction.complete(3);
         assert_eq!(transaction.end(who(0), true, true, 4), Ok(End::Repeated), "the answer was lost");
-        assert_eq!(transaction.end(who(0), false, true, 4), Err(ErrorCode::INVALID_TXN_STATE), "the other outcome");
-        assert_eq!(transaction.add(who(0), [place(1)], 4), Err(ErrorCode::PRODUCER_FENCED), "the old epoch");
+        assert_eq!(transaction.end(who(0), false, true, 4), Err(TransactionError::NotToBeEnded), "the other outcome");
+        assert_eq!(transaction.add(who(0), [place(1)], 4), Err(TransactionError::Fenced), "the old epoch");
         assert_eq!(transaction.add(who(1), [place(1)], 4), Ok(true));
     }
 
@@ -361,7 +358,7 @@ mod tests {
         transaction.complete(3);
         assert_eq!((transaction.state, transaction.epoch), (TransactionState::CompleteAbort, 0));
         assert_eq!(transaction.end(who(0), false, false, 4), Ok(End::Repeated));
-        assert_eq!(transaction.end(who(0), true, false, 4), Err(ErrorCode::INVALID_TXN_STATE));
+        assert_eq!(transaction.end(who(0), true, false, 4), Err(TransactionError::NotToBeEnded));
     }
 
     #[test]
@@ -373,8 +370,8 @@ mod tests {
         transaction.complete(3);
         assert_eq!(transaction.begin(None, 500, 4), Ok(Begin::Bumped));
         assert_eq!((transaction.epoch, transaction.timeout_ms), (2, 500));
-        assert_eq!(transaction.verify(who(0), &place(0)), Err(ErrorCode::PRODUCER_FENCED));
-        assert_eq!(transaction.end(who(0), true, true, 5), Err(ErrorCode::PRODUCER_FENCED));
+        assert_eq!(transaction.verify(who(0), &place(0)), Err(TransactionError::Fenced));
+        assert_eq!(transaction.end(who(0), true, true, 5), Err(TransactionError::Fenced));
     }
 
     #[test]
@@ -383,8 +380,8 @@ mod tests {
         assert_eq!(transaction.begin(Some(who(0)), 1000, 1), Ok(Begin::Bumped));
         assert_eq!(transaction.begin(Some(who(0)), 1000, 2), Ok(Begin::Known));
         assert_eq!(transaction.epoch, 1);
-        assert_eq!(transaction.begin(Some(who(5)), 1000, 2), Err(ErrorCode::PRODUCER_FENCED));
-        assert_eq!(transaction.begin(Some(ProducerIdentity { producer_id: 8, epoch: 1 }), 1000, 2), Err(ErrorCode::PRODUCER_FENCED));
+        assert_eq!(transaction.begin(Some(who(5)), 1000, 2), Err(TransactionError::Fenced));
+        assert_eq!(transaction.begin(Some(ProducerIdentity { producer_id: 8, epoch: 1 }), 1000, 2), Err(TransactionError::Fenced));
     }
 
     #[test]
@@ -407,14 +404,14 @@ mod tests {
         let mut transaction = Transaction { epoch: EPOCH_LAST, ..fresh() };
         transaction.rotate(9, false, 1000, 1);
         for epoch in [5, EPOCH_LAST] {
-            assert_eq!(transaction.begin(Some(who(epoch)), 1000, 2), Err(ErrorCode::PRODUCER_FENCED), "{epoch}");
+            assert_eq!(transaction.begin(Some(who(epoch)), 1000, 2), Err(TransactionError::Fenced), "{epoch}");
         }
         let mut transaction = Transaction { epoch: EPOCH_LAST, ..fresh() };
         transaction.rotate(9, true, 1000, 1);
-        assert_eq!(transaction.begin(Some(who(5)), 1000, 2), Err(ErrorCode::PRODUCER_FENCED));
+        assert_eq!(transaction.begin(Some(who(5)), 1000, 2), Err(TransactionError::Fenced));
         assert_eq!(transaction.begin(Some(who(EPOCH_LAST)), 1000, 2), Ok(Begin::Known));
         assert_eq!(transaction.begin(None, 1000, 3), Ok(Begin::Bumped));
-        assert_eq!(transaction.begin(Some(who(EPOCH_LAST)), 1000, 4), Err(ErrorCode::PRODUCER_FENCED));
+        assert_eq!(transaction.begin(Some(who(EPOCH_LAST)), 1000, 4), Err(TransactionError::Fenced));
     }
 
     #[test]

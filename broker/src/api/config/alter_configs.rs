@@ -7,7 +7,7 @@ use millstream_protocol::message::alter_configs::{AlterConfigsRequest, AlterConf
 use millstream_protocol::{ErrorCode, Response};
 
 use super::altered::{alter, check_once, count, find, null_value, response, when_durable};
-use crate::api::administer_until;
+use crate::api::{Refused, administer_until};
 use crate::broker::Broker;
 use crate::config::Properties;
 use crate::served::Served;
@@ -26,7 +26,7 @@ fn alter_all(broker: &Arc<Broker>, request: AlterConfigsRequest) -> BoxFuture<'s
             for config in &resource.configs {
                 let value = config.value.as_deref().ok_or_else(|| null_value(&config.name))?;
                 if properties.insert(config.name.to_string(), value.to_owned()).is_some() {
-                    return Err((ErrorCode::INVALID_REQUEST, "Error due to duplicate config keys".into()));
+                    return Err(Refused::new(ErrorCode::INVALID_REQUEST, "Error due to duplicate config keys"));
                 }
             }
             alter(broker, &found, request.validate_only, |present| {

@@ -9,8 +9,9 @@ use millstream_protocol::message::alter_configs::AlterConfigsResourceResponse;
 use millstream_protocol::{ErrorCode, Response, Str};
 
 use super::describe_configs::{BROKER_RESOURCE, GROUP_RESOURCE, TOPIC_RESOURCE, check_broker_name};
+use crate::api::Refused;
 use crate::broker::Broker;
-use crate::catalog::{Refused, Topic, check_name};
+use crate::catalog::{Topic, check_name};
 use crate::config::{Properties, Property, broker_property, group_property, topic_property};
 use crate::dynamic::Whose;
 use crate::group::is_group_id;
@@ -28,8 +29,8 @@ pub(super) fn when_durable(
     }
     let settled = broker.groups.settled();
     async move {
-        if let Err(code) = durable(settled).await {
-            responses.iter_mut().filter(|response| is_waiting(response)).for_each(|response| response.error_code = code);
+        if let Err(error) = durable(settled).await {
+            responses.iter_mut().filter(|response| is_waiting(response)).for_each(|response| response.error_code = error.code());
         }
         answer(responses)
     }
@@ -44,13 +45,13 @@ pub(super) fn count(resources: impl Iterator<Item = (i8, Str)>) -> HashMap<(i8, 
 
 pub(super) fn check_once(times: &HashMap<(i8, Str), usize>, kind: i8, name: &Str) -> Result<(), Refused> {
     match times.get(&(kind, name.clone())) {
-        Some(2..) => Err((ErrorCode::INVALID_REQUEST, "Each resource must appear at most once.".into())),
+        Some(2..) => Err(Refused::new(ErrorCode::INVALID_REQUEST, "Each resource must appear at most once.")),
         _ => Ok(()),
     }
 }
 
 pub(super) fn null_value(name: &str) -> Refused {
-    (ErrorCode::INVALID_REQUEST, format!("Null value not supported for : {name}"))
+    Refused::new(ErrorCode::INVALID_REQUEST, format!("Null value not supported for : {name}"))
 }
 
 /// What can be altered.
@@ -74,23 +75,23 @@ pub(super) fn find(broker: &Broker, kind: i8, name: &Str) -> Result<Resource, Re
     match kind {
         TOPIC_RESOURCE => {
             if name.is_empty() {
-                return Err((ErrorCode::INVALID_REQUEST, "Default topic resources are not allowed.".into()));
+                return Err(Refused::new(ErrorCode::INVALID_REQUEST, "Default topic resources are not allowed."));
             }
-            check_name(name).map_err(|sentence| (ErrorCode::INVALID_TOPIC_EXCEPTION, sentence))?;
+            check_name(name)?;
             if is_internal(name) {
-                return Err((ErrorCode::POLICY_VIOLATION, "The coordinators need this topic as it is.".into()));
+                return Err(Refused::new(ErrorCode::POLICY_VIOLATION, "The coordinators need this topic as it is."));
             }
-            let topic = broker.catalog.get(name);
-            topic.map(Resource::Topic).ok_or_else(|| (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, format!("The topic '{name}' does not exist.")))
+            let unknown = || Refused::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, format!("The topic '{name}' does not exist."));
+            broker.catalog.get(name).map(Resource::Topic).ok_or_else(unknown)
         }
-        GROUP_RESOURCE if name.is_empty() => Err((ErrorCode::INVALID_REQUEST, "Default group resources are not allowed.".into())),
-        GROUP_RESOURCE if !is_group_id(name) => Err((ErrorCode::INVALID_REQUEST, "The group id is too long.".into())),
+        GROUP_RESOURCE if name.is_empty() => Err(Refused::new(ErrorCode::INVALID_REQUEST, "Default group resources are not allowed.")),
+        GROUP_RESOURCE if !is_group_id(name) => Err(Refused::new(ErrorCode::INVALID_REQUEST, "The group id is too long.")),
         GROUP_RESOURCE => Ok(Resource::Group(name.clone())),
         BROKER_RESOURCE => {
             check_broker_name(broker.node_id(), name)?;
             Ok(Resource::Broker(if name.is_empty() { Whose::AllBrokers } else { Whose::ThisBroker }))
         }
-        other => Err((ErrorCode::INVALID_REQUEST, format!("Unexpected resource type {other}."))),
+        other => Err(Refused::new(ErrorCode::INVALID_REQUEST, format!("Unexpected resource type {other}."))),
     }
 }
 
@@ -108,9 +109,6 @@ pub(super) fn alter(
 }
 
 pub(super) fn response(resource_type: i8, resource_name: Str, altered: Result<(), Refused>) -> AlterConfigsResourceResponse {
-    let (error_code, error_message) = match altered {
-        Ok(()) => (ErrorCode::NONE, None),
-        Err((code, sentence)) => (code, Some(sentence.into())),
-    };
+    let (error_code, error_message) = Refused::told(altered);
     AlterConfigsResourceResponse { error_code, error_message, resource_type, resource_name }
 }

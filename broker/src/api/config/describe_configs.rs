@@ -9,6 +9,7 @@ use millstream_protocol::message::describe_configs::{
 };
 use millstream_protocol::{ErrorCode, Str};
 
+use crate::api::Refused;
 use crate::broker::Broker;
 use crate::catalog::check_name;
 use crate::config::{GROUP, Kind, Listener, Properties, Property, Source, TOPIC, Update, broker_properties, topic_value, with_other_units};
@@ -30,7 +31,7 @@ pub(crate) fn describe_configs(broker: &Arc<Broker>, request: DescribeConfigsReq
         .map(|resource| {
             let (error_code, error_message, configs) = match describe(broker, resource, &request) {
                 Ok(configs) => (ErrorCode::NONE, String::new(), configs),
-                Err((code, sentence)) => (code, sentence, Vec::new()),
+                Err(Refused { code, sentence }) => (code, sentence, Vec::new()),
             };
             DescribeConfigsResult {
                 error_code,
@@ -45,29 +46,30 @@ pub(crate) fn describe_configs(broker: &Arc<Broker>, request: DescribeConfigsReq
 }
 
 /// Whether a resource names this broker; the error is Kafka's.
-pub(crate) fn check_broker_name(node_id: i32, name: &str) -> Result<(), (ErrorCode, String)> {
+pub(crate) fn check_broker_name(node_id: i32, name: &str) -> Result<(), Refused> {
     let sentence = match name.parse::<i32>() {
         _ if name.is_empty() => return Ok(()),
         Ok(id) if id == node_id => return Ok(()),
         Ok(_) => format!("Unexpected broker id, expected {node_id} or empty string, but received {name}"),
         Err(_) => format!("Broker id must be an integer, but it is: {name}"),
     };
-    Err((ErrorCode::INVALID_REQUEST, sentence))
+    Err(Refused::new(ErrorCode::INVALID_REQUEST, sentence))
 }
 
 fn describe(
     broker: &Broker,
     resource: &DescribeConfigsResource,
     request: &DescribeConfigsRequest,
-) -> Result<Vec<DescribeConfigsEntry>, (ErrorCode, String)> {
+) -> Result<Vec<DescribeConfigsEntry>, Refused> {
     let wants = |property: &Property| {
         let keys = resource.configuration_keys.as_deref().unwrap_or_default();
         keys.is_empty() || keys.iter().any(|key| *key == property.name)
     };
     match resource.resource_type {
         TOPIC_RESOURCE => {
-            check_name(&resource.resource_name).map_err(|sentence| (ErrorCode::INVALID_TOPIC_EXCEPTION, sentence))?;
-            let topic = broker.catalog.get(&resource.resource_name).ok_or((ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, String::new()))?;
+            check_name(&resource.resource_name)?;
+            let unknown = || Refused::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, "");
+            let topic = broker.catalog.get(&resource.resource_name).ok_or_else(unknown)?;
             let properties = topic.properties();
             let levels = Levels { own: Some((&properties, Source::Topic)), broker };
             Ok(TOPIC.iter().filter(|property| wants(property)).map(|property| levels.entry(property, request)).collect())
@@ -88,7 +90,9 @@ fn describe(
             entries.sort_by(|one, other| one.name.as_str().cmp(other.name.as_str()));
             Ok(entries)
         }
-        GROUP_RESOURCE if resource.resource_name.is_empty() => Err((ErrorCode::INVALID_REQUEST, "Group name must not be empty".into())),
+        GROUP_RESOURCE if resource.resource_name.is_empty() => {
+            Err(Refused::new(ErrorCode::INVALID_REQUEST, "Group name must not be empty"))
+        }
         // Whether or not it is there.
         GROUP_RESOURCE => {
             let properties = broker.groups.properties(&resource.resource_name);
@@ -97,7 +101,7 @@ fn describe(
         }
         // There are no loggers whose level could be set one by one.
         BROKER_LOGGER_RESOURCE => check_broker_name(broker.node_id(), &resource.resource_name).map(|()| Vec::new()),
-        other => Err((ErrorCode::INVALID_REQUEST, format!("Unexpected resource type UNKNOWN ({other})"))),
+        other => Err(Refused::new(ErrorCode::INVALID_REQUEST, format!("Unexpected resource type UNKNOWN ({other})"))),
     }
 }
 

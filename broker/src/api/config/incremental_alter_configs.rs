@@ -11,9 +11,8 @@ use millstream_protocol::message::incremental_alter_configs::{
 use millstream_protocol::{ErrorCode, Response};
 
 use super::altered::{alter, check_once, count, find, null_value, response, when_durable};
-use crate::api::administer_until;
+use crate::api::{Refused, administer_until};
 use crate::broker::Broker;
-use crate::catalog::Refused;
 use crate::config::{Kind, Properties, Property};
 use crate::served::Served;
 
@@ -29,7 +28,7 @@ fn alter_some(broker: &Arc<Broker>, request: IncrementalAlterConfigsRequest) -> 
         let altered = check_once(&times, kind, &name).and_then(|()| find(broker, kind, &name)).and_then(|found| {
             let mut seen = HashSet::new();
             if !resource.configs.iter().all(|config| seen.insert(config.name.as_str())) {
-                return Err((ErrorCode::INVALID_REQUEST, "Error due to duplicate config keys".into()));
+                return Err(Refused::new(ErrorCode::INVALID_REQUEST, "Error due to duplicate config keys"));
             }
             alter(broker, &found, request.validate_only, |present| {
                 resource.configs.iter().try_for_each(|config| change(present, config, found.property(&config.name)))
@@ -48,7 +47,7 @@ fn change(properties: &mut Properties, config: &IncrementalAlterableConfig, prop
             return Ok(());
         }
         0 | 2 | 3 => {}
-        other => return Err((ErrorCode::UNKNOWN_SERVER_ERROR, format!("Unknown operation {other}"))),
+        other => return Err(Refused::new(ErrorCode::UNKNOWN_SERVER_ERROR, format!("Unknown operation {other}"))),
     }
     let value = config.value.as_deref().ok_or_else(|| null_value(&name))?;
     if config.config_operation == 0 {
@@ -57,7 +56,7 @@ fn change(properties: &mut Properties, config: &IncrementalAlterableConfig, prop
     }
     let verb = if config.config_operation == 2 { "APPEND" } else { "SUBTRACT" };
     let Some(Kind::List(_) | Kind::Words | Kind::Replicas) = property.map(|property| property.kind) else {
-        return Err((ErrorCode::INVALID_CONFIG, format!("Can't {verb} to key {name} because its type is not LIST.")));
+        return Err(Refused::new(ErrorCode::INVALID_CONFIG, format!("Can't {verb} to key {name} because its type is not LIST.")));
     };
     let present = properties.get(&name).cloned().unwrap_or_else(|| property.map_or("", Property::default_text).to_owned());
     let mut words: Vec<&str> = present.split(',').map(str::trim).filter(|word| !word.is_empty()).collect();

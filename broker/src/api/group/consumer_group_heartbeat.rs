@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use millstream_protocol::Response;
-use millstream_protocol::message::consumer_group_heartbeat::ConsumerGroupHeartbeatRequest;
+use millstream_protocol::message::consumer_group_heartbeat::{ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
 
 use crate::api::Context;
 use crate::broker::Broker;
@@ -16,13 +16,18 @@ pub(crate) fn consumer_group_heartbeat(
     context: &Context,
     request: &ConsumerGroupHeartbeatRequest,
 ) -> BoxFuture<'static, Response> {
-    let mut response = broker.groups.consumer_heartbeat(request, context.version, context.client());
+    let answered = broker.groups.consumer_heartbeat(request, context.version, context.client());
+    let mut response = answered.unwrap_or_else(|error| ConsumerGroupHeartbeatResponse {
+        error_code: error.code(),
+        error_message: Some(error.to_string().into()),
+        ..Default::default()
+    });
     let broker = broker.clone();
     async move {
         if response.error_code.is_none()
-            && let Err(code) = durable(broker.groups.settled()).await
+            && let Err(error) = durable(broker.groups.settled()).await
         {
-            response.error_code = code;
+            response.error_code = error.code();
         }
         response.into()
     }

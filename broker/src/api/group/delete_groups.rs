@@ -6,22 +6,22 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use millstream_protocol::message::delete_groups::{DeleteGroupsRequest, DeleteGroupsResponse, DeletedGroup};
-use millstream_protocol::{Response, Str};
+use millstream_protocol::{ErrorCode, Response, Str};
 
 use crate::broker::Broker;
 use crate::journal::durable;
 
 pub(crate) fn delete_groups(broker: &Arc<Broker>, request: DeleteGroupsRequest) -> BoxFuture<'static, Response> {
     let delete = |group_id| {
-        let error_code = broker.groups.delete(&group_id);
+        let error_code = broker.groups.delete(&group_id).err().map_or(ErrorCode::NONE, |error| error.code());
         DeletedGroup { group_id, error_code }
     };
     let names: BTreeSet<Str> = request.groups_names.into_iter().collect();
     let mut results: Vec<DeletedGroup> = names.into_iter().map(delete).collect();
     let broker = broker.clone();
     async move {
-        if let Err(code) = durable(broker.groups.settled()).await {
-            results.iter_mut().for_each(|result| result.error_code = code);
+        if let Err(error) = durable(broker.groups.settled()).await {
+            results.iter_mut().for_each(|result| result.error_code = error.code());
         }
         DeleteGroupsResponse { results, ..Default::default() }.into()
     }

@@ -66,13 +66,13 @@ pub(crate) fn offset_commit(broker: &Arc<Broker>, context: &Context, request: Of
             }
         };
         match committed {
-            Err(code) => set(&|_| code),
-            Ok((codes, acknowledged)) => match durable(acknowledged).await {
+            Err(error) => set(&|_| error.code()),
+            Ok((results, acknowledged)) => match durable(acknowledged).await {
                 Ok(()) => {
-                    Metrics::add(&broker.metrics.offsets_committed, codes.iter().filter(|code| code.is_none()).count() as u64);
-                    set(&|at| codes[at]);
+                    Metrics::add(&broker.metrics.offsets_committed, results.iter().filter(|result| result.is_ok()).count() as u64);
+                    set(&|at| results[at].err().map_or(ErrorCode::NONE, |error| error.code()));
                 }
-                Err(code) => set(&|_| code),
+                Err(error) => set(&|_| error.code()),
             },
         }
         OffsetCommitResponse { topics, ..Default::default() }.into()

@@ -7,7 +7,7 @@ use futures::future::BoxFuture;
 use millstream_protocol::message::offset_delete::{
     OffsetDeletePartitionResult, OffsetDeleteRequest, OffsetDeleteResponse, OffsetDeleteTopicResult,
 };
-use millstream_protocol::{Response, Str};
+use millstream_protocol::{ErrorCode, Response, Str};
 
 use crate::broker::Broker;
 use crate::journal::durable;
@@ -21,14 +21,14 @@ pub(crate) fn offset_delete(broker: &Arc<Broker>, request: OffsetDeleteRequest) 
     let deleted = broker.groups.delete_offsets(&request.group_id, &places);
     let broker = broker.clone();
     async move {
-        let codes = match deleted {
-            Err(error_code) => return OffsetDeleteResponse { error_code, ..Default::default() }.into(),
-            Ok(codes) => codes,
+        let deleted = match deleted {
+            Err(error) => return OffsetDeleteResponse { error_code: error.code(), ..Default::default() }.into(),
+            Ok(deleted) => deleted,
         };
-        if let Err(error_code) = durable(broker.groups.settled()).await {
-            return OffsetDeleteResponse { error_code, ..Default::default() }.into();
+        if let Err(error) = durable(broker.groups.settled()).await {
+            return OffsetDeleteResponse { error_code: error.code(), ..Default::default() }.into();
         }
-        let mut codes = codes.into_iter();
+        let mut codes = deleted.into_iter().map(|deleted| deleted.err().map_or(ErrorCode::NONE, |error| error.code()));
         let topics = request.topics.into_iter().filter(|topic| !topic.partitions.is_empty());
         let topics = topics.map(|topic| OffsetDeleteTopicResult {
             name: topic.name,

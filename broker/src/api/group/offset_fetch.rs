@@ -37,9 +37,9 @@ pub(crate) fn offset_fetch(broker: &Arc<Broker>, context: &Context, request: Off
         // What is told is on stable storage, so that no later answer tells less.
         let settled = durable(broker.groups.settled()).await;
         let mut results = results;
-        if let Err(code) = settled {
+        if let Err(error) = settled {
             results.iter_mut().for_each(|group| {
-                group.error_code = code;
+                group.error_code = error.code();
                 group.topics.clear();
             });
         }
@@ -83,7 +83,7 @@ fn fetch_group(broker: &Broker, group: OffsetFetchGroup, is_stable_required: boo
     let asked =
         Asked { group_id: group.group_id.clone(), member_id: group.member_id, epoch: group.member_epoch, wanted, is_stable_required };
     match broker.groups.offsets(&asked) {
-        Err(error_code) => OffsetFetchGroupResult { group_id: group.group_id, error_code, ..Default::default() },
+        Err(error) => OffsetFetchGroupResult { group_id: group.group_id, error_code: error.code(), ..Default::default() },
         Ok(found) => {
             let mut topics: Vec<OffsetFetchGroupTopicResult> = found
                 .into_iter()
@@ -105,6 +105,6 @@ fn committed(told: ToldOffset) -> CommittedOffset {
         committed_offset: told.offset,
         committed_leader_epoch: told.leader_epoch,
         metadata: Some(told.metadata.into()),
-        error_code: told.error_code,
+        error_code: told.error.map_or(ErrorCode::NONE, |error| error.code()),
     }
 }

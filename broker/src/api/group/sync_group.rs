@@ -4,24 +4,25 @@ use std::sync::Arc;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use millstream_protocol::Response;
 use millstream_protocol::message::sync_group::{SyncGroupRequest, SyncGroupResponse};
-use millstream_protocol::{ErrorCode, Response};
 
 use crate::api::Context;
 use crate::broker::Broker;
+use crate::group::MemberError;
 use crate::journal::durable;
 
 pub(crate) fn sync_group(broker: &Arc<Broker>, context: &Context, request: SyncGroupRequest) -> BoxFuture<'static, Response> {
     let answer = broker.groups.sync(request, context.version);
     let broker = broker.clone();
     async move {
-        let unknown = SyncGroupResponse { error_code: ErrorCode::UNKNOWN_MEMBER_ID, ..Default::default() };
-        let mut response = answer.await.unwrap_or(unknown);
+        let refused = |error: MemberError| SyncGroupResponse { error_code: error.code(), ..Default::default() };
+        let mut response = answer.await.unwrap_or(Err(MemberError::UnknownMember)).unwrap_or_else(refused);
         // Nobody works with a share that the next start would not know of.
         if response.error_code.is_none()
-            && let Err(error_code) = durable(broker.groups.settled()).await
+            && let Err(error) = durable(broker.groups.settled()).await
         {
-            response = SyncGroupResponse { error_code, ..Default::default() };
+            response = SyncGroupResponse { error_code: error.code(), ..Default::default() };
         }
         response.into()
     }

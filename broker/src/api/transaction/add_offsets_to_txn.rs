@@ -11,7 +11,7 @@ use super::fenced_as;
 use crate::api::Context;
 use crate::broker::Broker;
 use crate::journal::{self, durable};
-use crate::transaction::ProducerIdentity;
+use crate::transaction::{ProducerIdentity, TransactionError};
 
 pub(crate) fn add_offsets_to_txn(
     broker: &Arc<Broker>,
@@ -20,18 +20,20 @@ pub(crate) fn add_offsets_to_txn(
 ) -> BoxFuture<'static, Response> {
     let who = ProducerIdentity { producer_id: request.producer_id, epoch: request.producer_epoch };
     let added = if request.transactional_id.is_empty() {
-        Err(ErrorCode::INVALID_REQUEST)
+        Err(TransactionError::NoId)
     } else {
         let place = (journal::OFFSETS.to_owned(), 0);
-        broker.groups.prepare().and_then(|()| broker.transactions.add(&request.transactional_id, who, vec![place]))
+        let prepared = broker.groups.prepare().map_err(TransactionError::from);
+        prepared.and_then(|()| broker.transactions.add(&request.transactional_id, who, vec![place]))
     };
     let is_old = context.version < 2;
     async move {
         let added = match added {
-            Ok(acknowledged) => durable(acknowledged).await,
-            Err(code) => Err(fenced_as(code, is_old)),
+            Ok(acknowledged) => durable(acknowledged).await.map_err(TransactionError::from),
+            Err(error) => Err(error),
         };
-        AddOffsetsToTxnResponse { error_code: added.err().unwrap_or(ErrorCode::NONE), ..Default::default() }.into()
+        let error_code = added.err().map_or(ErrorCode::NONE, |error| fenced_as(error, is_old));
+        AddOffsetsToTxnResponse { error_code, ..Default::default() }.into()
     }
     .boxed()
 }

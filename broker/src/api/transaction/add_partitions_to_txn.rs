@@ -14,7 +14,7 @@ use super::fenced_as;
 use crate::api::{Context, partition};
 use crate::broker::Broker;
 use crate::journal::{self, durable};
-use crate::transaction::ProducerIdentity;
+use crate::transaction::{ProducerIdentity, TransactionError};
 
 /// Partitions with a code each; `Err` holds for all of them.
 type Added = Result<Vec<ErrorCode>, ErrorCode>;
@@ -50,7 +50,7 @@ fn add_partitions(
     let places: Vec<(String, i32)> =
         topics.iter().flat_map(|topic| topic.partitions.iter().map(|partition| (topic.name.to_string(), *partition))).collect();
     if id.is_empty() {
-        return ready(Err(ErrorCode::INVALID_REQUEST)).boxed();
+        return ready(Err(TransactionError::NoId.code())).boxed();
     }
     if places.iter().any(|(topic, _)| journal::is_internal(topic)) {
         return ready(Err(ErrorCode::TOPIC_AUTHORIZATION_FAILED)).boxed();
@@ -62,13 +62,15 @@ fn add_partitions(
         return ready(Ok(places.iter().map(code).collect())).boxed();
     }
     if is_looking {
-        return ready(broker.transactions.verify(id, who, &places)).boxed();
+        let code = |verified: Result<(), TransactionError>| verified.err().map_or(ErrorCode::NONE, |error| error.code());
+        let verified = broker.transactions.verify(id, who, &places);
+        return ready(verified.map(|verified| verified.into_iter().map(code).collect()).map_err(|error| error.code())).boxed();
     }
     let count = places.len();
     let added = broker.transactions.add(id, who, places);
     async move {
-        let acknowledged = added.map_err(|code| fenced_as(code, is_old))?;
-        durable(acknowledged).await?;
+        let acknowledged = added.map_err(|error| fenced_as(error, is_old))?;
+        durable(acknowledged).await.map_err(|error| error.code())?;
         Ok(vec![ErrorCode::NONE; count])
     }
     .boxed()

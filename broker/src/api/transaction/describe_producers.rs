@@ -30,6 +30,6 @@ pub(crate) fn describe_producers(broker: &Broker, request: DescribeProducersRequ
 }
 
 fn look_up(broker: &Broker, topic: &str, index: i32) -> Result<Arc<Partition>, ErrorCode> {
-    check_name(topic).map_err(|_| ErrorCode::INVALID_TOPIC_EXCEPTION)?;
+    check_name(topic).map_err(|error| error.code())?;
     partition(broker, topic, index)
 }

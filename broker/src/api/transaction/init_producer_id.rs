@@ -7,6 +7,7 @@ use futures::future::{BoxFuture, ready};
 use millstream_protocol::message::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use millstream_protocol::{ErrorCode, Response};
 
+use super::fenced_as;
 use crate::api::{Context, read_error};
 use crate::broker::Broker;
 use crate::transaction::ProducerIdentity;
@@ -33,15 +34,14 @@ pub(crate) fn init_producer_id(broker: &Arc<Broker>, context: &Context, request:
     let known = (request.producer_id != -1).then_some(ProducerIdentity { producer_id: request.producer_id, epoch: request.producer_epoch });
     let (transactions, timeout_ms, version) = (broker.transactions.clone(), request.transaction_timeout_ms, context.version);
     async move {
-        if let Err(code) = transactions.prepare() {
-            return failed(code).into();
+        if let Err(error) = transactions.prepare() {
+            return failed(error.code()).into();
         }
         match transactions.begin(id, known, timeout_ms).await {
             Ok(identity) => {
                 InitProducerIdResponse { producer_id: identity.producer_id, producer_epoch: identity.epoch, ..Default::default() }.into()
             }
-            Err(ErrorCode::PRODUCER_FENCED) if version < 4 => failed(ErrorCode::INVALID_PRODUCER_EPOCH).into(),
-            Err(code) => failed(code).into(),
+            Err(error) => failed(fenced_as(error, version < 4)).into(),
         }
     }
     .boxed()

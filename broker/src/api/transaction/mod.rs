@@ -13,7 +13,9 @@ pub(crate) mod write_txn_markers;
 
 use millstream_protocol::ErrorCode;
 
+use crate::transaction::TransactionError;
+
 /// Clients of old versions know a fenced producer by an older name.
-pub(super) fn fenced_as(code: ErrorCode, is_old: bool) -> ErrorCode {
-    if is_old && code == ErrorCode::PRODUCER_FENCED { ErrorCode::INVALID_PRODUCER_EPOCH } else { code }
+pub(super) fn fenced_as(error: TransactionError, is_old: bool) -> ErrorCode {
+    if is_old && error == TransactionError::Fenced { ErrorCode::INVALID_PRODUCER_EPOCH } else { error.code() }
 }

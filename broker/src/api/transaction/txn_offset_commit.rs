@@ -11,12 +11,21 @@ use millstream_protocol::{ErrorCode, Response};
 
 use crate::api::{Context, partition};
 use crate::broker::Broker;
-use crate::group::{Commit, Committer};
+use crate::group::{Commit, Committer, OffsetError};
 use crate::journal::{self, durable};
-use crate::transaction::ProducerIdentity;
+use crate::transaction::{ProducerIdentity, TransactionError};
 
 /// From this version on an offset commit adds its group to the transaction by itself.
 const COMMIT_ADDS_SINCE: i16 = 5;
+
+/// Producers know some errors by other codes here.
+fn known_as(error: TransactionError, version: i16) -> ErrorCode {
+    match error {
+        TransactionError::NotAdded if version < 4 => ErrorCode::INVALID_TXN_STATE,
+        TransactionError::Fenced => ErrorCode::INVALID_PRODUCER_EPOCH,
+        error => error.code(),
+    }
+}
 
 pub(crate) fn txn_offset_commit(broker: &Arc<Broker>, context: &Context, request: TxnOffsetCommitRequest) -> BoxFuture<'static, Response> {
     let who = ProducerIdentity { producer_id: request.producer_id, epoch: request.producer_epoch };
@@ -44,35 +53,34 @@ pub(crate) fn txn_offset_commit(broker: &Arc<Broker>, context: &Context, request
             }
         }
     }
-    let refused = if committer.group_id.is_empty() {
+    let checked = if committer.group_id.is_empty() {
         Err(ErrorCode::INVALID_GROUP_ID)
     } else if request.transactional_id.is_empty() {
-        Err(ErrorCode::INVALID_REQUEST)
+        Err(TransactionError::NoId.code())
     } else {
-        broker.groups.prepare()
+        broker.groups.prepare().map_err(|error| error.code())
     };
-    let committed = refused.and_then(|()| {
+    let version = context.version;
+    let committed = checked.and_then(|()| {
         let place = (journal::OFFSETS.to_owned(), 0);
         let is_adding = context.version >= COMMIT_ADDS_SINCE;
         let commit = || broker.groups.commit(&committer, &commits, None, Some((who.producer_id, who.epoch)));
-        broker.transactions.write(&request.transactional_id, who, place, is_adding, commit)
+        broker.transactions.write(&request.transactional_id, who, place, is_adding, commit).map_err(|error| known_as(error, version))
     });
-    let version = context.version;
     async move {
         let committed = async {
-            let (committed, added) = committed.map_err(|code| match code {
-                ErrorCode::TRANSACTION_ABORTABLE if version < 4 => ErrorCode::INVALID_TXN_STATE,
-                ErrorCode::PRODUCER_FENCED => ErrorCode::INVALID_PRODUCER_EPOCH,
-                code => code,
-            })?;
-            let (committed, acknowledged) = committed?;
-            durable(added).await?;
-            durable(acknowledged).await?;
+            let (committed, added) = committed?;
+            let (committed, acknowledged) = committed.map_err(|error| error.code())?;
+            durable(added).await.map_err(|error| error.code())?;
+            durable(acknowledged).await.map_err(|error| error.code())?;
             Ok(committed)
         };
-        let committed: Result<Vec<ErrorCode>, ErrorCode> = committed.await;
+        let committed: Result<Vec<Result<(), OffsetError>>, ErrorCode> = committed.await;
         for (good, code) in codes.iter_mut().filter(|code| code.is_none()).enumerate() {
-            *code = committed.as_ref().map_or_else(|code| *code, |committed| committed[good]);
+            *code = match &committed {
+                Ok(committed) => committed[good].err().map_or(ErrorCode::NONE, |error| error.code()),
+                Err(code) => *code,
+            };
         }
         let mut codes = codes.into_iter();
         let topics = request.topics.into_iter().map(|topic| TxnOffsetCommitTopicResult {

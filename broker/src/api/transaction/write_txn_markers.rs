@@ -26,7 +26,8 @@ pub(crate) fn write_txn_markers(broker: &Arc<Broker>, request: WriteTxnMarkersRe
             for partition_index in topic.partition_indexes {
                 let written = partition(broker, &topic.name, partition_index).and_then(|partition| {
                     let transactions = &broker.transactions;
-                    transactions.end_by_admin(&topic.name, &partition, who, marker.transaction_result, marker.coordinator_epoch)
+                    let (is_commit, epoch) = (marker.transaction_result, marker.coordinator_epoch);
+                    transactions.end_by_admin(&topic.name, &partition, who, is_commit, epoch).map_err(|error| error.code())
                 });
                 let error_code = match written {
                     Ok(acknowledged) => {
@@ -43,8 +44,8 @@ pub(crate) fn write_txn_markers(broker: &Arc<Broker>, request: WriteTxnMarkersRe
     }
     async move {
         for ((marker, topic, partition), acknowledged) in pending {
-            if let Err(code) = durable(acknowledged).await {
-                markers[marker].topics[topic].partitions[partition].error_code = code;
+            if let Err(error) = durable(acknowledged).await {
+                markers[marker].topics[topic].partitions[partition].error_code = error.code();
             }
         }
         WriteTxnMarkersResponse { markers }.into()

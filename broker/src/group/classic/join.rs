@@ -1,14 +1,14 @@
 //! Joining: for the first time, again, or in the place of a static member.
 
 use bytes::Bytes;
-use millstream_protocol::message::join_group::{JoinGroupRequest, JoinGroupResponse};
-use millstream_protocol::{ErrorCode, Str};
+use millstream_protocol::Str;
+use millstream_protocol::message::join_group::JoinGroupRequest;
 use tokio::sync::oneshot;
 
 use super::member::{ClassicMember, is_same, knows, protocols, rebalance_timeout_ms};
-use super::sync::sync_failed;
 use super::{Change, Classic, ClassicState, Now};
-use crate::group::Client;
+use crate::group::error::JoinAnswer;
+use crate::group::{Client, JoinRefused, MemberError};
 
 /// A member that cannot heartbeat yet, since it waits for its first answer, is given up after this.
 const NEW_MEMBER_TIMEOUT_MS: i64 = 5 * 60 * 1000;
@@ -31,22 +31,18 @@ impl Joining<'_> {
     }
 }
 
-pub(in crate::group) fn join_failed(member_id: &Str, error_code: ErrorCode) -> JoinGroupResponse {
-    JoinGroupResponse { error_code, member_id: member_id.clone(), protocol_name: Some(Str::default()), ..Default::default() }
-}
-
 fn new_member_id(prefix: &str) -> Str {
     format!("{prefix}-{}", crate::group::member_id::uuid()).into()
 }
 
 impl Classic {
     /// A member joins; the answer may come later.
-    pub(in crate::group) fn join(&mut self, joining: Joining<'_>, answer: oneshot::Sender<JoinGroupResponse>, now: &Now) -> Change {
+    pub(in crate::group) fn join(&mut self, joining: Joining<'_>, answer: oneshot::Sender<JoinAnswer>, now: &Now) -> Change {
         match self.try_join(joining, answer, now) {
             Ok(change) => change,
-            Err((answer, response)) => {
+            Err((answer, told)) => {
                 // The client may have hung up.
-                let _ = answer.send(response);
+                let _ = answer.send(told);
                 Change::None
             }
         }
@@ -56,17 +52,18 @@ impl Classic {
     fn try_join(
         &mut self,
         joining: Joining<'_>,
-        answer: oneshot::Sender<JoinGroupResponse>,
+        answer: oneshot::Sender<JoinAnswer>,
         now: &Now,
-    ) -> Result<Change, (oneshot::Sender<JoinGroupResponse>, JoinGroupResponse)> {
+    ) -> Result<Change, (oneshot::Sender<JoinAnswer>, JoinAnswer)> {
         let request = joining.request;
         let member_id = request.member_id.detached();
         let instance_id = request.group_instance_id.as_ref().map(Str::detached);
+        let refused = |member_id: Str, error: MemberError| Err(JoinRefused { member_id, error });
         if self.is_full(&member_id, now) {
-            return Err((answer, join_failed(&Str::default(), ErrorCode::GROUP_MAX_SIZE_REACHED)));
+            return Err((answer, refused(Str::default(), MemberError::GroupFull)));
         }
         if !self.supports(request) {
-            return Err((answer, join_failed(&member_id, ErrorCode::INCONSISTENT_GROUP_PROTOCOL)));
+            return Err((answer, refused(member_id, MemberError::OtherProtocol)));
         }
         if member_id.is_empty() {
             let new_id = new_member_id(instance_id.as_ref().unwrap_or(&joining.client.id));
@@ -76,26 +73,26 @@ impl Classic {
             }
             if joining.needs_known_id() {
                 if self.promised.len() >= PROMISED_MAX {
-                    return Err((answer, join_failed(&member_id, ErrorCode::GROUP_MAX_SIZE_REACHED)));
+                    return Err((answer, refused(member_id, MemberError::GroupFull)));
                 }
                 self.promised.insert(new_id.clone(), now.ms + i64::from(request.session_timeout_ms));
-                return Err((answer, join_failed(&new_id, ErrorCode::MEMBER_ID_REQUIRED)));
+                return Err((answer, refused(new_id, MemberError::IdRequired)));
             }
             return Ok(self.add(new_id, &joining, answer, now));
         }
         if self.promised.contains_key(&member_id) && instance_id.is_none() {
             return Ok(self.add(member_id, &joining, answer, now));
         }
-        if let Err(code) = self.check_member(&member_id, instance_id.as_ref()) {
-            return Err((answer, join_failed(&member_id, code)));
+        if let Err(error) = self.check_member(&member_id, instance_id.as_ref()) {
+            return Err((answer, refused(member_id, error)));
         }
         let is_leader = self.leader.as_ref() == Some(&member_id);
         let is_same = self.members.get(&member_id).is_some_and(|member| is_same(&member.protocols, &request.protocols));
         match self.state {
-            ClassicState::Empty => Err((answer, join_failed(&member_id, ErrorCode::UNKNOWN_MEMBER_ID))),
+            ClassicState::Empty => Err((answer, refused(member_id, MemberError::UnknownMember))),
             // It missed the answer, or nothing changed for it: the generation stands.
-            ClassicState::Completing if is_same => Err((answer, self.joined(&member_id))),
-            ClassicState::Stable if is_same && !is_leader => Err((answer, self.joined(&member_id))),
+            ClassicState::Completing if is_same => Err((answer, Ok(self.joined(&member_id)))),
+            ClassicState::Stable if is_same && !is_leader => Err((answer, Ok(self.joined(&member_id)))),
             ClassicState::Preparing | ClassicState::Completing | ClassicState::Stable => Ok(self.rejoin(&member_id, &joining, answer, now)),
         }
     }
@@ -123,7 +120,7 @@ impl Classic {
             && request.protocols.iter().any(|offered| self.members.values().all(|member| knows(&member.protocols, &offered.name)))
     }
 
-    fn add(&mut self, id: Str, joining: &Joining<'_>, answer: oneshot::Sender<JoinGroupResponse>, now: &Now) -> Change {
+    fn add(&mut self, id: Str, joining: &Joining<'_>, answer: oneshot::Sender<JoinAnswer>, now: &Now) -> Change {
         let request = joining.request;
         self.promised.remove(&id);
         if self.members.is_empty() {
@@ -154,7 +151,7 @@ impl Classic {
         self.rebalance_or_complete(now)
     }
 
-    fn rejoin(&mut self, id: &Str, joining: &Joining<'_>, answer: oneshot::Sender<JoinGroupResponse>, now: &Now) -> Change {
+    fn rejoin(&mut self, id: &Str, joining: &Joining<'_>, answer: oneshot::Sender<JoinAnswer>, now: &Now) -> Change {
         if let Some(member) = self.members.get_mut(id) {
             let request = joining.request;
             member.protocols = protocols(request);
@@ -173,15 +170,15 @@ impl Classic {
         new_id: Str,
         instance_id: Str,
         joining: &Joining<'_>,
-        answer: oneshot::Sender<JoinGroupResponse>,
+        answer: oneshot::Sender<JoinAnswer>,
         now: &Now,
     ) -> Change {
         let Some(mut member) = self.members.remove(old_id) else { return Change::None };
         if let Some(fenced) = member.joining.take() {
-            let _ = fenced.send(join_failed(old_id, ErrorCode::FENCED_INSTANCE_ID));
+            let _ = fenced.send(Err(JoinRefused { member_id: old_id.clone(), error: MemberError::InstanceFenced }));
         }
         if let Some(fenced) = member.syncing.take() {
-            let _ = fenced.send(sync_failed(ErrorCode::FENCED_INSTANCE_ID));
+            let _ = fenced.send(Err(MemberError::InstanceFenced));
         }
         let old_leader = self.leader.clone();
         let was_leader = old_leader.as_ref() == Some(old_id);
@@ -204,7 +201,7 @@ impl Classic {
                 response.leader = old_leader.unwrap_or_default();
                 response.members.clear();
             }
-            let _ = answer.send(response);
+            let _ = answer.send(Ok(response));
             return Change::Settled;
         }
         if let Some(member) = self.members.get_mut(&new_id) {

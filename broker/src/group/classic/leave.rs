@@ -1,20 +1,20 @@
 //! How members go: they say so, or they are silent for too long.
 
-use millstream_protocol::{ErrorCode, Str};
+use millstream_protocol::Str;
 
-use super::join::join_failed;
 use super::{Change, Classic, ClassicState, Now, Rebalance};
+use crate::group::{JoinRefused, MemberError};
 
 impl Classic {
     /// A member goes, or is removed by its lasting name.
-    pub(in crate::group) fn leave(&mut self, member_id: &Str, instance_id: Option<&Str>, now: &Now) -> Result<Change, ErrorCode> {
+    pub(in crate::group) fn leave(&mut self, member_id: &Str, instance_id: Option<&Str>, now: &Now) -> Result<Change, MemberError> {
         let id = match instance_id {
             None if self.promised.remove(member_id).is_some() => return Ok(self.maybe_complete_join(now)),
             None if self.members.contains_key(member_id) => member_id.clone(),
-            None => return Err(ErrorCode::UNKNOWN_MEMBER_ID),
+            None => return Err(MemberError::UnknownMember),
             Some(instance_id) => match self.by_instance.get(instance_id) {
-                None => return Err(ErrorCode::UNKNOWN_MEMBER_ID),
-                Some(known) if !member_id.is_empty() && known != member_id => return Err(ErrorCode::FENCED_INSTANCE_ID),
+                None => return Err(MemberError::UnknownMember),
+                Some(known) if !member_id.is_empty() && known != member_id => return Err(MemberError::InstanceFenced),
                 Some(known) => known.clone(),
             },
         };
@@ -25,7 +25,7 @@ impl Classic {
         if let Some(member) = self.members.get_mut(id)
             && let Some(joining) = member.joining.take()
         {
-            let _ = joining.send(join_failed(&Str::default(), ErrorCode::UNKNOWN_MEMBER_ID));
+            let _ = joining.send(Err(JoinRefused { member_id: Str::default(), error: MemberError::UnknownMember }));
         }
         self.forget(id);
         match self.state {

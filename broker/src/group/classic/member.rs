@@ -2,11 +2,11 @@
 
 use bytes::Bytes;
 use millstream_protocol::Str;
-use millstream_protocol::message::join_group::{JoinGroupRequest, JoinGroupResponse, JoinProtocol};
-use millstream_protocol::message::sync_group::SyncGroupResponse;
+use millstream_protocol::message::join_group::{JoinGroupRequest, JoinProtocol};
 use tokio::sync::oneshot;
 
 use crate::group::Client;
+use crate::group::error::{JoinAnswer, SyncAnswer};
 
 /// A member.
 #[derive(Debug)]
@@ -18,8 +18,8 @@ pub(in crate::group) struct ClassicMember {
     /// Ways of assigning with what the leader needs to know, the best first.
     pub protocols: Vec<(Str, Bytes)>,
     pub assignment: Bytes,
-    pub(super) joining: Option<oneshot::Sender<JoinGroupResponse>>,
-    pub(super) syncing: Option<oneshot::Sender<SyncGroupResponse>>,
+    pub(super) joining: Option<oneshot::Sender<JoinAnswer>>,
+    pub(super) syncing: Option<oneshot::Sender<SyncAnswer>>,
     pub(super) has_synced: bool,
     pub(super) is_new: bool,
     /// When it is gone unless it shows that it is there.

@@ -18,11 +18,12 @@ mod sync;
 
 use std::collections::{BTreeMap, HashMap};
 
-use millstream_protocol::{ErrorCode, Str};
+use millstream_protocol::Str;
 
-pub(super) use join::{Joining, join_failed};
+use super::error::{JoinRefused, MemberError};
+
+pub(super) use join::Joining;
 pub(super) use member::{ClassicMember, knows, protocols, rebalance_timeout_ms};
-pub(super) use sync::sync_failed;
 
 /// Where the group is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,42 +127,40 @@ impl Classic {
     }
 
     /// Whether a request comes from a member.
-    pub(super) fn check_member(&self, member_id: &Str, instance_id: Option<&Str>) -> Result<(), ErrorCode> {
+    pub(super) fn check_member(&self, member_id: &Str, instance_id: Option<&Str>) -> Result<(), MemberError> {
         if let Some(instance_id) = instance_id {
             return match self.by_instance.get(instance_id) {
-                None => Err(ErrorCode::UNKNOWN_MEMBER_ID),
-                Some(known) if known != member_id => Err(ErrorCode::FENCED_INSTANCE_ID),
+                None => Err(MemberError::UnknownMember),
+                Some(known) if known != member_id => Err(MemberError::InstanceFenced),
                 Some(_) => Ok(()),
             };
         }
-        if self.members.contains_key(member_id) { Ok(()) } else { Err(ErrorCode::UNKNOWN_MEMBER_ID) }
+        if self.members.contains_key(member_id) { Ok(()) } else { Err(MemberError::UnknownMember) }
     }
 
-    /// Answers the member that waits.
-    pub(super) fn refuse_waiting(&mut self, code: ErrorCode) {
+    /// Answers all members that wait.
+    pub(super) fn refuse_waiting(&mut self, error: MemberError) {
         for (id, member) in &mut self.members {
             if let Some(joining) = member.joining.take() {
-                let _ = joining.send(join_failed(id, code));
+                let _ = joining.send(Err(JoinRefused { member_id: id.clone(), error }));
             }
             if let Some(syncing) = member.syncing.take() {
-                let _ = syncing.send(sync_failed(code));
+                let _ = syncing.send(Err(error));
             }
         }
     }
 
     /// A member shows that it is there.
-    pub(super) fn heartbeat(&mut self, member_id: &Str, instance_id: Option<&Str>, generation: i32, now: &Now) -> ErrorCode {
-        if let Err(code) = self.check_member(member_id, instance_id) {
-            return code;
-        }
+    pub(super) fn heartbeat(&mut self, member_id: &Str, instance_id: Option<&Str>, generation: i32, now: &Now) -> Result<(), MemberError> {
+        self.check_member(member_id, instance_id)?;
         if generation != self.generation {
-            return ErrorCode::ILLEGAL_GENERATION;
+            return Err(MemberError::StaleGeneration);
         }
         self.touch(member_id, now);
         match self.state {
-            ClassicState::Empty => ErrorCode::UNKNOWN_MEMBER_ID,
-            ClassicState::Preparing => ErrorCode::REBALANCE_IN_PROGRESS,
-            ClassicState::Completing | ClassicState::Stable => ErrorCode::NONE,
+            ClassicState::Empty => Err(MemberError::UnknownMember),
+            ClassicState::Preparing => Err(MemberError::Rebalancing),
+            ClassicState::Completing | ClassicState::Stable => Ok(()),
         }
     }
 

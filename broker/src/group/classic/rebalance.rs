@@ -1,11 +1,11 @@
 //! The wait for all members to join, and the generation that begins with its end.
 
+use millstream_protocol::Str;
 use millstream_protocol::message::join_group::{JoinGroupResponse, JoinedMember};
-use millstream_protocol::{ErrorCode, Str};
 
 use super::member::knows;
-use super::sync::sync_failed;
 use super::{Change, Classic, ClassicState, Now, Rebalance};
+use crate::group::MemberError;
 
 /// A rebalance that nobody has come to is looked at again after this, however short the members' own timeouts are.
 const REBALANCE_PAUSE_MS: i64 = 100;
@@ -23,7 +23,7 @@ impl Classic {
         for member in self.members.values_mut() {
             member.has_synced = false;
             if let Some(syncing) = member.syncing.take() {
-                let _ = syncing.send(sync_failed(ErrorCode::REBALANCE_IN_PROGRESS));
+                let _ = syncing.send(Err(MemberError::Rebalancing));
             }
         }
         self.sync_ends_ms = None;
@@ -85,7 +85,7 @@ impl Classic {
                 member.has_synced = false;
                 member.deadline_ms = now.ms + member.session_timeout_ms;
                 if let Some(joining) = member.joining.take() {
-                    let _ = joining.send(response);
+                    let _ = joining.send(Ok(response));
                 }
             }
         }

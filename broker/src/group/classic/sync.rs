@@ -3,32 +3,30 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
+use millstream_protocol::Str;
 use millstream_protocol::message::sync_group::{SyncGroupRequest, SyncGroupResponse};
-use millstream_protocol::{ErrorCode, Str};
 use tokio::sync::oneshot;
 
 use super::{Change, Classic, ClassicState, Now};
-
-pub(in crate::group) fn sync_failed(error_code: ErrorCode) -> SyncGroupResponse {
-    SyncGroupResponse { error_code, ..Default::default() }
-}
+use crate::group::MemberError;
+use crate::group::error::SyncAnswer;
 
 impl Classic {
     /// A member asks for its share; the leader brings everybody's.
-    pub(in crate::group) fn sync(&mut self, request: SyncGroupRequest, answer: oneshot::Sender<SyncGroupResponse>, now: &Now) -> Change {
+    pub(in crate::group) fn sync(&mut self, request: SyncGroupRequest, answer: oneshot::Sender<SyncAnswer>, now: &Now) -> Change {
         let checked = self.check_member(&request.member_id, request.group_instance_id.as_ref()).and_then(|()| {
             let is_other = |asked: &Option<Str>, is: &Option<Str>| asked.is_some() && asked != is;
             match self.state {
-                _ if request.generation_id != self.generation => Err(ErrorCode::ILLEGAL_GENERATION),
-                _ if is_other(&request.protocol_type, &self.protocol_type) => Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL),
-                _ if is_other(&request.protocol_name, &self.protocol_name) => Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL),
-                ClassicState::Empty => Err(ErrorCode::UNKNOWN_MEMBER_ID),
-                ClassicState::Preparing => Err(ErrorCode::REBALANCE_IN_PROGRESS),
+                _ if request.generation_id != self.generation => Err(MemberError::StaleGeneration),
+                _ if is_other(&request.protocol_type, &self.protocol_type) => Err(MemberError::OtherProtocol),
+                _ if is_other(&request.protocol_name, &self.protocol_name) => Err(MemberError::OtherProtocol),
+                ClassicState::Empty => Err(MemberError::UnknownMember),
+                ClassicState::Preparing => Err(MemberError::Rebalancing),
                 ClassicState::Completing | ClassicState::Stable => Ok(()),
             }
         });
-        if let Err(code) = checked {
-            let _ = answer.send(sync_failed(code));
+        if let Err(error) = checked {
+            let _ = answer.send(Err(error));
             return Change::None;
         }
         if let Some(member) = self.members.get_mut(&request.member_id) {
@@ -57,12 +55,12 @@ impl Classic {
         for member in self.members.values_mut() {
             if let Some(syncing) = member.syncing.take() {
                 member.deadline_ms = now.ms + member.session_timeout_ms;
-                let _ = syncing.send(SyncGroupResponse {
+                let _ = syncing.send(Ok(SyncGroupResponse {
                     protocol_type: self.protocol_type.clone(),
                     protocol_name: self.protocol_name.clone(),
                     assignment: member.assignment.clone(),
                     ..Default::default()
-                });
+                }));
             }
         }
         if self.members.values().all(|member| member.has_synced) {

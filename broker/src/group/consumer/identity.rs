@@ -1,11 +1,12 @@
 //! Which member a request means: ids, the lasting names of static members, and epochs.
 
+use millstream_protocol::Str;
 use millstream_protocol::message::consumer_group_heartbeat::ConsumerGroupHeartbeatRequest;
-use millstream_protocol::{ErrorCode, Str};
 
 use super::member::Member;
 use super::request::to_partitions;
-use super::{Changes, Consumer, LEAVE_STATIC, RefusedHeartbeat, Surroundings, refused};
+use super::{Changes, Consumer, LEAVE_STATIC, Surroundings};
+use crate::group::{HeartbeatError, MemberError};
 
 impl Consumer {
     /// Finds the member or makes room for it, and compares epochs.
@@ -15,7 +16,7 @@ impl Consumer {
         member_id: &Str,
         world: &Surroundings<'_>,
         changes: &mut Changes,
-    ) -> Result<Str, RefusedHeartbeat> {
+    ) -> Result<Str, HeartbeatError> {
         let is_joining = request.member_epoch == 0;
         let id = member_id.detached();
         if let Some(instance_id) = &request.instance_id {
@@ -25,32 +26,27 @@ impl Consumer {
                     // In the classic protocol the later one takes the place.
                     let gives_way = |member: &Member| member.epoch == LEAVE_STATIC || member.classic.is_some();
                     if !self.members.get(&known).is_some_and(gives_way) {
-                        let sentence =
-                            format!("Static member {id} with instance id {instance_id} cannot join: {known} has it and has not left.");
-                        return Err(refused(ErrorCode::UNRELEASED_INSTANCE_ID, sentence));
+                        return Err(HeartbeatError::InstanceInUse { member: id, instance_id: instance_id.clone(), owner: known });
                     }
                     if self.members.contains_key(&id) {
-                        let sentence = format!("Member {id} is in the group already, and cannot take the place of {known}.");
-                        return Err(refused(ErrorCode::UNRELEASED_INSTANCE_ID, sentence));
+                        return Err(HeartbeatError::HasAPlace { member: id, other: known });
                     }
                     self.rename(&known, &id, changes);
                     return Ok(id);
                 }
                 Some(known) => {
-                    let sentence = format!("Static member {id} with instance id {instance_id} was fenced by {known}.");
-                    return Err(refused(ErrorCode::FENCED_INSTANCE_ID, sentence));
+                    return Err(HeartbeatError::InstanceFenced { member: id, instance_id: instance_id.clone(), by: known });
                 }
                 None if is_joining => {}
-                None => return Err(refused(ErrorCode::UNKNOWN_MEMBER_ID, format!("Instance id {instance_id} is unknown."))),
+                None => return Err(HeartbeatError::UnknownInstance(instance_id.clone())),
             }
         }
         let Some(member) = self.members.get(&id) else {
             if !is_joining {
-                return Err(refused(ErrorCode::UNKNOWN_MEMBER_ID, format!("Member {id} is not a member of the group.")));
+                return Err(HeartbeatError::UnknownMember(id));
             }
             if self.members.len() >= world.size_max {
-                let sentence = format!("The consumer group has reached its maximum capacity of {} members.", world.size_max);
-                return Err(refused(ErrorCode::GROUP_MAX_SIZE_REACHED, sentence));
+                return Err(HeartbeatError::GroupFull(world.size_max));
             }
             return Ok(id);
         };
@@ -66,10 +62,7 @@ impl Consumer {
         if asked == member.previous_epoch && asked < epoch && owns_less() {
             return Ok(id);
         }
-        let sentence = format!(
-            "The consumer group member has epoch {asked}, the group coordinator knows {epoch}. The member must abandon all its partitions and rejoin."
-        );
-        Err(refused(ErrorCode::FENCED_MEMBER_EPOCH, sentence))
+        Err(HeartbeatError::EpochFenced { asked, known: epoch })
     }
 
     /// A static member comes back under another id and takes over what it had.
@@ -96,13 +89,13 @@ impl Consumer {
     }
 
     /// The member that a LeaveGroup means.
-    pub(in crate::group) fn find(&self, id: &Str, instance_id: Option<&Str>) -> Result<Str, ErrorCode> {
+    pub(in crate::group) fn find(&self, id: &Str, instance_id: Option<&Str>) -> Result<Str, MemberError> {
         match instance_id.map(|instance_id| self.by_instance.get(instance_id)) {
-            Some(None) => Err(ErrorCode::UNKNOWN_MEMBER_ID),
-            Some(Some(known)) if !id.is_empty() && known != id => Err(ErrorCode::FENCED_INSTANCE_ID),
+            Some(None) => Err(MemberError::UnknownMember),
+            Some(Some(known)) if !id.is_empty() && known != id => Err(MemberError::InstanceFenced),
             Some(Some(known)) => Ok(known.clone()),
             None if self.members.contains_key(id) => Ok(id.detached()),
-            None => Err(ErrorCode::UNKNOWN_MEMBER_ID),
+            None => Err(MemberError::UnknownMember),
         }
     }
 }

@@ -2,32 +2,29 @@
 
 use std::collections::BTreeSet;
 
+use millstream_protocol::Str;
 use millstream_protocol::message::consumer_group_heartbeat::ConsumerGroupHeartbeatRequest;
-use millstream_protocol::{ErrorCode, Str};
 
 use super::member::{Member, MemberState};
 use super::partitions::flat;
-use super::{Changes, Consumer, LEAVE_STATIC, RefusedHeartbeat, refused};
+use super::{Changes, Consumer, LEAVE_STATIC};
+use crate::group::HeartbeatError;
 
 impl Consumer {
     /// A member goes: for good, or, a static one, for a while.
-    pub(in crate::group) fn leave(
-        &mut self,
-        request: &ConsumerGroupHeartbeatRequest,
-        changes: &mut Changes,
-    ) -> Result<(), RefusedHeartbeat> {
+    pub(in crate::group) fn leave(&mut self, request: &ConsumerGroupHeartbeatRequest, changes: &mut Changes) -> Result<(), HeartbeatError> {
         let id = match &request.instance_id {
             None => request.member_id.clone(),
             Some(instance_id) => match self.by_instance.get(instance_id) {
-                None => return Err(refused(ErrorCode::UNKNOWN_MEMBER_ID, format!("Instance id {instance_id} is unknown."))),
+                None => return Err(HeartbeatError::UnknownInstance(instance_id.clone())),
                 Some(known) if *known != request.member_id => {
-                    return Err(refused(ErrorCode::FENCED_INSTANCE_ID, format!("Instance id {instance_id} belongs to {known}.")));
+                    return Err(HeartbeatError::InstanceOfAnother { instance_id: instance_id.clone(), owner: known.clone() });
                 }
                 Some(known) => known.clone(),
             },
         };
         let Some(member) = self.members.get_mut(&id) else {
-            return Err(refused(ErrorCode::UNKNOWN_MEMBER_ID, format!("Member {id} is not a member of the group.")));
+            return Err(HeartbeatError::UnknownMember(id));
         };
         if request.member_epoch == LEAVE_STATIC {
             member.epoch = LEAVE_STATIC;

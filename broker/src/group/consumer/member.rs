@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use millstream_protocol::{ErrorCode, Str, TopicId};
+use millstream_protocol::{Str, TopicId};
 
 use super::classic_side::ClassicSide;
 use super::pattern::Pattern;
 use crate::catalog::Topics;
-use crate::group::Client;
 use crate::group::assignor::Partitions;
+use crate::group::{Client, MemberError};
 
 /// Where a member is on its way to its target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,8 +79,8 @@ impl Member {
     }
 
     /// What it is told when it names an epoch that is not its own.
-    pub(in crate::group) fn stale(&self) -> ErrorCode {
-        if self.classic.is_some() { ErrorCode::ILLEGAL_GENERATION } else { ErrorCode::STALE_MEMBER_EPOCH }
+    pub(in crate::group) fn stale(&self) -> MemberError {
+        if self.classic.is_some() { MemberError::StaleGeneration } else { MemberError::StaleEpoch }
     }
 
     /// Whether it says of itself what it said before.

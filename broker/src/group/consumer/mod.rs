@@ -20,12 +20,12 @@ mod target;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use millstream_protocol::message::consumer_group_heartbeat::{Assignment, ConsumerGroupHeartbeatRequest, ConsumerGroupHeartbeatResponse};
-use millstream_protocol::{ErrorCode, Str, TopicId};
+use millstream_protocol::{Str, TopicId};
 
 use self::pace::Pace;
 use self::request::{to_partitions, update};
-use super::Client;
 use super::assignor::Partitions;
+use super::{Client, HeartbeatError};
 use crate::catalog::Listing;
 use crate::config::group::ConsumerSettings;
 
@@ -68,13 +68,6 @@ pub(super) struct Surroundings<'a> {
     pub settings: ConsumerSettings,
     pub size_max: usize,
     pub assignors: &'a [String],
-}
-
-/// Why a heartbeat is refused: a code and a sentence.
-pub(super) type RefusedHeartbeat = (ErrorCode, String);
-
-fn refused(code: ErrorCode, sentence: impl Into<String>) -> RefusedHeartbeat {
-    (code, sentence.into())
 }
 
 /// What has to be kept.
@@ -127,7 +120,7 @@ impl Consumer {
         client: Client,
         world: &Surroundings<'_>,
         changes: &mut Changes,
-    ) -> Result<ConsumerGroupHeartbeatResponse, RefusedHeartbeat> {
+    ) -> Result<ConsumerGroupHeartbeatResponse, HeartbeatError> {
         let id = self.identify(request, member_id, world, changes)?;
         let is_joining = request.member_epoch == 0;
         let before = self.members.get(&id).cloned();

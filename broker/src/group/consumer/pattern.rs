@@ -1,10 +1,10 @@
 //! A subscription by a regular expression.
 
-use millstream_protocol::{ErrorCode, Str};
+use millstream_protocol::Str;
 use regex::Regex;
 
-use super::{RefusedHeartbeat, refused};
 use crate::catalog::Topics;
+use crate::group::HeartbeatError;
 
 /// A subscription to all topics with such names.
 #[derive(Debug, Clone)]
@@ -21,11 +21,8 @@ impl PartialEq for Pattern {
 
 impl Pattern {
     /// Kafka uses RE2J and matches whole names, as here.
-    pub(super) fn new(text: &Str) -> Result<Self, RefusedHeartbeat> {
-        let invalid = |error: String| {
-            let sentence = format!("SubscribedTopicRegex `{text}` is not a valid regular expression: {error}.");
-            refused(ErrorCode::INVALID_REGULAR_EXPRESSION, sentence)
-        };
+    pub(super) fn new(text: &Str) -> Result<Self, HeartbeatError> {
+        let invalid = |reason: String| HeartbeatError::InvalidPattern { pattern: text.clone(), reason };
         if text.len() > PATTERN_BYTES_MAX {
             return Err(invalid("it is too long".into()));
         }

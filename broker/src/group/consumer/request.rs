@@ -3,53 +3,51 @@
 use std::collections::BTreeSet;
 
 use millstream_protocol::message::consumer_group_heartbeat::{ConsumerGroupHeartbeatRequest, TopicPartitions};
-use millstream_protocol::{ErrorCode, Str, TopicId};
+use millstream_protocol::{Str, TopicId};
 
+use super::LEAVE_STATIC;
 use super::member::Member;
 use super::pattern::Pattern;
-use super::{LEAVE_STATIC, RefusedHeartbeat, refused};
-use crate::group::Client;
 use crate::group::assignor::Partitions;
+use crate::group::{Client, HeartbeatError};
 
 /// Checks what does not depend on the group.
-pub(in crate::group) fn check(request: &ConsumerGroupHeartbeatRequest, version: i16, assignors: &[String]) -> Result<(), RefusedHeartbeat> {
-    let invalid = |sentence: &str| Err(refused(ErrorCode::INVALID_REQUEST, sentence));
+pub(in crate::group) fn check(request: &ConsumerGroupHeartbeatRequest, version: i16, assignors: &[String]) -> Result<(), HeartbeatError> {
     if request.group_id.trim().is_empty() {
-        return invalid("GroupId can't be empty.");
+        return Err(HeartbeatError::NoGroupId);
     }
     if request.instance_id.as_ref().is_some_and(|id| id.is_empty()) {
-        return invalid("InstanceId can't be empty.");
+        return Err(HeartbeatError::EmptyInstanceId);
     }
     if request.rack_id.as_ref().is_some_and(|id| id.is_empty()) {
-        return invalid("RackId can't be empty.");
+        return Err(HeartbeatError::EmptyRackId);
     }
     // From version 1 on a member makes its own id.
     if request.member_id.is_empty() && (version >= 1 || request.member_epoch != 0) {
-        return invalid("MemberId can't be empty.");
+        return Err(HeartbeatError::NoMemberId);
     }
     match request.member_epoch {
         0 => {
             if request.rebalance_timeout_ms == -1 {
-                return invalid("RebalanceTimeoutMs must be provided in first request.");
+                return Err(HeartbeatError::NoRebalanceTimeout);
             }
             if request.topic_partitions.as_ref().is_none_or(|partitions| !partitions.is_empty()) {
-                return invalid("TopicPartitions must be empty when (re-)joining.");
+                return Err(HeartbeatError::JoiningWithPartitions);
             }
             let has_names = request.subscribed_topic_names.is_some();
             let has_regex = request.subscribed_topic_regex.is_some();
             if !has_names && !has_regex {
-                return invalid("Either SubscribedTopicNames or SubscribedTopicRegex must be non-null when (re-)joining.");
+                return Err(HeartbeatError::NoSubscription);
             }
         }
-        LEAVE_STATIC if request.instance_id.is_none() => return invalid("InstanceId can't be null."),
-        epoch if epoch < LEAVE_STATIC => return invalid(&format!("MemberEpoch is {epoch}, but must be greater than or equal to -2.")),
+        LEAVE_STATIC if request.instance_id.is_none() => return Err(HeartbeatError::NoInstanceId),
+        epoch if epoch < LEAVE_STATIC => return Err(HeartbeatError::ImpossibleEpoch(epoch)),
         _ => {}
     }
     if let Some(assignor) = &request.server_assignor
         && !assignors.iter().any(|known| *assignor == known.as_str())
     {
-        let sentence = format!("ServerAssignor {assignor} is not supported. Supported assignors: {}.", assignors.join(", "));
-        return Err(refused(ErrorCode::UNSUPPORTED_ASSIGNOR, sentence));
+        return Err(HeartbeatError::UnsupportedAssignor { asked: assignor.clone(), supported: assignors.join(", ") });
     }
     if let Some(pattern) = request.subscribed_topic_regex.as_ref().filter(|pattern| !pattern.is_empty()) {
         Pattern::new(pattern)?;

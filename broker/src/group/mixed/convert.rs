@@ -86,6 +86,16 @@ impl Consumer {
     }
 }
 
+/// The way of a consumer group back to a classic one.
+pub(in crate::group) struct Downgrade {
+    /// The group's epoch that the members know.
+    pub generation: i32,
+    /// Whether they have to join again.
+    pub is_rebalancing: bool,
+    /// What has changed in the consumer group and is not kept yet.
+    pub changes: Changes,
+}
+
 impl Groups {
     /// The consumer group that a classic one becomes for a consumer that joins.
     pub(in crate::group) fn upgraded(&self, classic: &Classic, listing: &Listing, now: &Now) -> Option<Consumer> {
@@ -114,7 +124,7 @@ impl Groups {
         let left = consumer.members.len();
         let is_classic = (1..count).contains(&left) && consumer.count_classic() == left;
         if is_classic && self.settings.is_downgrade_allowed && left <= self.settings.size_max {
-            self.downgrade(id, group, epoch, true, changes, now, entries);
+            self.downgrade(id, group, &Downgrade { generation: epoch, is_rebalancing: true, changes }, now, entries);
         } else {
             entries.extend(consumer_entries(id, consumer, changes));
         }
@@ -122,23 +132,21 @@ impl Groups {
     }
 
     /// A consumer group that no consumer is left in becomes a classic group.
-    #[expect(clippy::too_many_arguments, reason = "one step of two callers")]
     pub(in crate::group) fn downgrade(
         &self,
         id: &str,
         group: &mut Group,
-        generation: i32,
-        is_rebalancing: bool,
-        changes: Changes,
+        downgrade: &Downgrade,
         now: &Now,
         entries: &mut Vec<JournalEntry>,
     ) {
         let GroupKind::Consumer(consumer) = &group.kind else { return };
-        let mut classic = consumer.to_classic(generation, &self.catalog.listing(), now);
+        let Downgrade { generation, is_rebalancing, changes } = downgrade;
+        let mut classic = consumer.to_classic(*generation, &self.catalog.listing(), now);
         let members: BTreeSet<&Str> = changes.members.iter().chain(consumer.members.keys()).collect();
         entries.extend(members.iter().map(|member| Key::Member { group: id.to_owned(), member: member.to_string() }.forget()));
         let mut value = classic.to_value();
-        if is_rebalancing {
+        if *is_rebalancing {
             // An end of the process would be the end of the rebalance as well: nobody knows this generation, and all join again.
             value.generation += 1;
             let _ = classic.prepare(now);

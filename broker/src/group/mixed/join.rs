@@ -4,13 +4,15 @@ use millstream_protocol::message::consumer_protocol::Subscription;
 use millstream_protocol::message::heartbeat::HeartbeatRequest;
 use millstream_protocol::message::join_group::{JoinGroupRequest, JoinGroupResponse};
 use millstream_protocol::message::sync_group::{SyncGroupRequest, SyncGroupResponse};
-use millstream_protocol::{ErrorCode, Str, TopicId};
+use millstream_protocol::{Str, TopicId};
 
 use super::{CONSUMER, assignment, by_id};
 use crate::catalog::Listing;
 use crate::group::assignor::Partitions;
 use crate::group::classic::{Joining, knows, protocols, rebalance_timeout_ms};
 use crate::group::consumer::{Changes, ClassicSide, Consumer, Member, MemberState, Surroundings, flat, without};
+use crate::group::error::SyncAnswer;
+use crate::group::{JoinRefused, MemberError};
 
 /// How a classic member's joining went.
 pub(in crate::group) struct Joined {
@@ -50,31 +52,25 @@ impl Consumer {
         (is_downgrade_allowed, classic_size_max): (bool, usize),
         world: &Surroundings<'_>,
         changes: &mut Changes,
-    ) -> Result<Joined, ErrorCode> {
+    ) -> Result<Joined, JoinRefused> {
         let request = joining.request;
+        let refused = |error: MemberError| JoinRefused { member_id: request.member_id.clone(), error };
         let is_new = request.member_id.is_empty();
         let id: Str = if is_new { TopicId(rand::random()).to_string().into() } else { request.member_id.detached() };
         if self.members.len() >= world.size_max && !self.members.contains_key(&id) {
-            return Err(ErrorCode::GROUP_MAX_SIZE_REACHED);
+            return Err(refused(MemberError::GroupFull));
         }
         if !self.supports(request) {
-            return Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
+            return Err(refused(MemberError::OtherProtocol));
         }
         if is_new && joining.needs_known_id() {
-            let response = JoinGroupResponse {
-                error_code: ErrorCode::MEMBER_ID_REQUIRED,
-                member_id: id,
-                protocol_name: Some(Str::default()),
-                ..Default::default()
-            };
-            return Ok(Joined { response, replaced_the_last: None });
+            return Err(JoinRefused { member_id: id, error: MemberError::IdRequired });
         }
         let offered = protocols(request);
         let subscription = offered.first().and_then(|(_, metadata)| Subscription::read(metadata.clone()).ok());
         let is_downgrade_due = is_downgrade_allowed && self.members.len() <= classic_size_max;
-        let is_the_last = self.takes_the_lasts_place(request, &id, is_downgrade_due)?;
-        // Kafka has no better word for it.
-        let subscription = subscription.ok_or(ErrorCode::UNKNOWN_SERVER_ERROR)?;
+        let is_the_last = self.takes_the_lasts_place(request, &id, is_downgrade_due).map_err(refused)?;
+        let subscription = subscription.ok_or_else(|| refused(MemberError::UnreadableSubscription))?;
         if let Some(known) = request.group_instance_id.as_ref().and_then(|instance_id| self.by_instance.get(instance_id)).cloned()
             && known != id
         {
@@ -113,13 +109,13 @@ impl Consumer {
     }
 
     /// Whether a static member comes in the place of the last consumer, which makes the group a classic one.
-    fn takes_the_lasts_place(&self, request: &JoinGroupRequest, id: &Str, is_downgrade_due: bool) -> Result<bool, ErrorCode> {
+    fn takes_the_lasts_place(&self, request: &JoinGroupRequest, id: &Str, is_downgrade_due: bool) -> Result<bool, MemberError> {
         let Some(instance_id) = &request.group_instance_id else { return Ok(false) };
         let is_new = request.member_id.is_empty();
         match self.by_instance.get(instance_id) {
             None if is_new => Ok(false),
-            None => Err(ErrorCode::UNKNOWN_MEMBER_ID),
-            Some(known) if !is_new && known != id => Err(ErrorCode::FENCED_INSTANCE_ID),
+            None => Err(MemberError::UnknownMember),
+            Some(known) if !is_new && known != id => Err(MemberError::InstanceFenced),
             Some(known) => {
                 let is_consumer = self.members.get(known).is_some_and(|member| member.classic.is_none());
                 Ok(is_consumer && self.count_classic() + 1 == self.members.len() && is_downgrade_due)
@@ -128,15 +124,15 @@ impl Consumer {
     }
 
     /// A member of the classic protocol, by what its request says of it.
-    fn classic_member(&self, id: &Str, instance_id: Option<&Str>, generation: i32) -> Result<(&Member, &ClassicSide), ErrorCode> {
+    fn classic_member(&self, id: &Str, instance_id: Option<&Str>, generation: i32) -> Result<(&Member, &ClassicSide), MemberError> {
         match instance_id.map(|instance_id| self.by_instance.get(instance_id)) {
-            Some(None) => return Err(ErrorCode::UNKNOWN_MEMBER_ID),
-            Some(Some(known)) if known != id => return Err(ErrorCode::FENCED_INSTANCE_ID),
+            Some(None) => return Err(MemberError::UnknownMember),
+            Some(Some(known)) if known != id => return Err(MemberError::InstanceFenced),
             Some(Some(_)) | None => {}
         }
-        let member = self.members.get(id).ok_or(ErrorCode::UNKNOWN_MEMBER_ID)?;
-        let side = member.classic.as_ref().ok_or(ErrorCode::UNKNOWN_MEMBER_ID)?;
-        if member.epoch == generation { Ok((member, side)) } else { Err(ErrorCode::ILLEGAL_GENERATION) }
+        let member = self.members.get(id).ok_or(MemberError::UnknownMember)?;
+        let side = member.classic.as_ref().ok_or(MemberError::UnknownMember)?;
+        if member.epoch == generation { Ok((member, side)) } else { Err(MemberError::StaleGeneration) }
     }
 
     /// It has to join again, and not too late.
@@ -156,23 +152,18 @@ impl Consumer {
     }
 
     /// A member of the classic protocol asks for its share.
-    pub(in crate::group) fn sync(
-        &mut self,
-        request: &SyncGroupRequest,
-        listing: &Listing,
-        now_ms: i64,
-    ) -> Result<SyncGroupResponse, ErrorCode> {
+    pub(in crate::group) fn sync(&mut self, request: &SyncGroupRequest, listing: &Listing, now_ms: i64) -> SyncAnswer {
         let id = &request.member_id;
         let (member, side) = self.classic_member(id, request.group_instance_id.as_ref(), request.generation_id)?;
         if request.protocol_type.as_ref().is_some_and(|asked| *asked != CONSUMER)
             || request.protocol_name.as_ref().is_some_and(|asked| *asked != side.protocol())
         {
-            return Err(ErrorCode::INCONSISTENT_GROUP_PROTOCOL);
+            return Err(MemberError::OtherProtocol);
         }
         // One that has to give up has joined for this target already.
         if self.target_epoch > member.epoch && member.state != MemberState::Revoking {
             self.call_back(id, now_ms);
-            return Err(ErrorCode::REBALANCE_IN_PROGRESS);
+            return Err(MemberError::Rebalancing);
         }
         let metadata = side.protocols.first().map(|(_, metadata)| metadata.clone()).unwrap_or_default();
         let assignment = assignment(&member.assigned, &metadata, listing);
@@ -189,12 +180,9 @@ impl Consumer {
     }
 
     /// A member of the classic protocol shows that it is there.
-    pub(in crate::group) fn classic_heartbeat(&mut self, request: &HeartbeatRequest, now_ms: i64) -> ErrorCode {
+    pub(in crate::group) fn classic_heartbeat(&mut self, request: &HeartbeatRequest, now_ms: i64) -> Result<(), MemberError> {
         let id = &request.member_id;
-        let (member, _) = match self.classic_member(id, request.group_instance_id.as_ref(), request.generation_id) {
-            Ok(found) => found,
-            Err(code) => return code,
-        };
+        let (member, _) = self.classic_member(id, request.group_instance_id.as_ref(), request.generation_id)?;
         let is_free = |partition| self.owners.get(&partition).is_none_or(|owner| owner == id);
         let nothing = Partitions::new();
         let has_something_to_do = member.epoch < self.target_epoch
@@ -205,9 +193,9 @@ impl Consumer {
             };
         self.touch(id, now_ms);
         if !has_something_to_do {
-            return ErrorCode::NONE;
+            return Ok(());
         }
         self.call_back(id, now_ms);
-        ErrorCode::REBALANCE_IN_PROGRESS
+        Err(MemberError::Rebalancing)
     }
 }

@@ -20,6 +20,8 @@ use millstream_protocol::message::consumer_protocol::{ConsumerAssignment, OwnedP
 use crate::catalog::Listing;
 use crate::group::assignor::Partitions;
 
+pub(super) use convert::Downgrade;
+
 /// The kind of classic group that consumers are in.
 pub(super) const CONSUMER: &str = "consumer";
 
