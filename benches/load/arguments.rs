@@ -1,4 +1,4 @@
-//! What a benchmark is told: how often, beside which other broker, and which of its parts.
+//! The arguments of a benchmark: how often, beside which other broker, and which of its parts.
 
 #![allow(dead_code, reason = "a benchmark without parts does not ask for them")]
 

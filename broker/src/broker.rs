@@ -177,7 +177,7 @@ impl Broker {
         self.listeners.read().clone()
     }
 
-    /// What a caller in the same process is told to connect to.
+    /// The address that answers to a caller in the same process name.
     pub(crate) fn first_endpoint(&self) -> Endpoint {
         let listeners = self.listeners.read();
         let first = listeners.first().map(|listener| listener.advertised.as_ref().unwrap_or(&listener.address).clone());

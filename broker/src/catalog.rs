@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::config::{Properties, TopicSettings, check_topic_properties, plain};
 use crate::disk::{Disk, read_file, replace_file};
 use crate::durable;
+use crate::limit;
 use crate::log::LogError;
 use crate::partition::{Env, Partition, ProcessStart};
 use crate::side_by_side::side_by_side;
@@ -24,11 +25,6 @@ pub(crate) use error::TopicError;
 pub(crate) use name::{NameError, check_name};
 
 const TOPIC_VERSION: u8 = 1;
-const TOPIC_FILE_BYTES_MAX: u64 = 1024 * 1024;
-/// More partitions than this are synced at once, with whatever else is on the file system.
-const SYNC_EACH_MAX: usize = 64;
-/// Of all topics of a request, as in Kafka: one for more is a mistake.
-pub(crate) const PARTITIONS_PER_REQUEST_MAX: i64 = 10_000;
 
 #[derive(Debug, Serialize, Deserialize)]
 struct TopicFile {
@@ -127,7 +123,7 @@ impl Catalog {
         for entry in disk.list(&dir).map_err(fail)? {
             let path = dir.join(&entry.name);
             let file_path = path.join("topic");
-            let content = read_file(&*disk, &file_path, TOPIC_FILE_BYTES_MAX).map_err(|error| LogError::io(&file_path, error))?;
+            let content = read_file(&*disk, &file_path, limit::TOPIC_FILE_BYTES_MAX).map_err(|error| LogError::io(&file_path, error))?;
             // A folder without the file is a topic whose creation was not acknowledged, or whose removal has begun.
             let Some(content) = content.filter(|_| !entry.name.ends_with(DELETED)) else {
                 disk.remove_dir(&path).map_err(fail)?;
@@ -153,7 +149,7 @@ impl Catalog {
     /// Makes durable what an earlier process left behind its last sync: of many partitions, all at once.
     fn sync_recovered(&self, partitions: &[Arc<Partition>]) -> Result<(), LogError> {
         let unsynced: Vec<&Arc<Partition>> = partitions.iter().filter(|partition| partition.has_unsynced()).collect();
-        if unsynced.len() <= SYNC_EACH_MAX {
+        if unsynced.len() <= limit::SYNC_EACH_MAX {
             return side_by_side(&unsynced, |partition| partition.sync_recovered()).map(drop);
         }
         self.env.disk.sync_all(&self.dir).map_err(|error| LogError::sync(&self.dir, error))?;
@@ -361,7 +357,7 @@ const DELETED: &str = ".deleted";
 /// The name of the topic in a folder, read without opening it; `None` if there is none.
 pub(crate) fn topic_name(disk: &dyn Disk, dir: &Path) -> Result<Option<String>, LogError> {
     let path = dir.join("topic");
-    let content = read_file(disk, &path, TOPIC_FILE_BYTES_MAX).map_err(|error| LogError::io(&path, error))?;
+    let content = read_file(disk, &path, limit::TOPIC_FILE_BYTES_MAX).map_err(|error| LogError::io(&path, error))?;
     let file = content.map(|content| durable::decode::<TopicFile>(TOPIC_VERSION, &content)).transpose();
     file.map(|file| file.map(|file| file.name))
         .map_err(|error| LogError::io(&path, std::io::Error::new(std::io::ErrorKind::InvalidData, error)))

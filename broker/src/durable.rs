@@ -1,13 +1,12 @@
 //! The one form of internal records on disk: a version, a length, a checksum, and serde through bincode.
 //! Nothing else names bincode, and nothing from the network is ever read with it.
 
+use crate::limit;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 
 const HEADER_BYTES: usize = 9;
-/// No internal record is larger.
-pub(crate) const RECORD_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Why an internal record cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -27,7 +26,7 @@ pub(crate) enum DurableError {
 }
 
 fn config() -> impl bincode::config::Config {
-    bincode::config::standard().with_limit::<RECORD_BYTES_MAX>()
+    bincode::config::standard().with_limit::<{ limit::DURABLE_RECORD_BYTES_MAX }>()
 }
 
 /// Bytes for the disk.

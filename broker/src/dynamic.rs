@@ -11,11 +11,11 @@ use thiserror::Error;
 use crate::config::{BrokerSettings, ConfigError, Properties, Source, Update, broker_property, check_broker_property};
 use crate::disk::{Disk, read_file, replace_file};
 use crate::durable;
+use crate::limit;
 use crate::log::LogError;
 
 const VERSION: u8 = 1;
 const FILE: &str = "properties";
-const BYTES_MAX: u64 = 1024 * 1024;
 
 /// Why a property of the broker is not changed. The sentences are Kafka's.
 #[derive(Debug, Error)]
@@ -73,11 +73,11 @@ pub(crate) struct Dynamic {
 }
 
 impl Dynamic {
-    /// Reads what an earlier process kept. What is no property any more is told of, and does not hold.
+    /// Reads what an earlier process kept. What is no property any more is logged and ignored.
     pub(crate) fn open(disk: Arc<dyn Disk>, data_dir: &Path, started: &BrokerSettings) -> Result<Self, LogError> {
         let path = data_dir.join(FILE);
         let fail = |error| LogError::io(&path, error);
-        let mut changed: Changed = match read_file(&*disk, &path, BYTES_MAX).map_err(fail)? {
+        let mut changed: Changed = match read_file(&*disk, &path, limit::PROPERTIES_FILE_BYTES_MAX).map_err(fail)? {
             Some(content) => {
                 durable::decode(VERSION, &content).map_err(|error| fail(std::io::Error::new(std::io::ErrorKind::InvalidData, error)))?
             }

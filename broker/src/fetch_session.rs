@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::limit;
 use millstream_protocol::message::fetch::FetchRequest;
 use millstream_protocol::{Str, TopicId};
 use parking_lot::Mutex;
@@ -53,7 +54,7 @@ impl Wanted {
     }
 }
 
-/// What the client was told last, so that only changes are told again.
+/// What the last answer said, so that the next one has only changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Told {
     pub high_watermark: i64,
@@ -119,8 +120,6 @@ pub(crate) struct Opened {
     pub wanted: Vec<(Wanted, Option<Told>)>,
 }
 
-/// A session of more partitions is not kept: its fetches are answered without one.
-const PARTITIONS_MAX: usize = 10_000;
 const NO_SESSION: i32 = 0;
 const FINAL_EPOCH: i32 = -1;
 
@@ -138,7 +137,7 @@ impl FetchSessions {
                 Ok(Opened { session_id: NO_SESSION, is_incremental: false, wanted: fresh(wanted) })
             }
             (id, 0) => {
-                let session = (wanted.len() <= PARTITIONS_MAX).then(|| Session::new(&wanted));
+                let session = (wanted.len() <= limit::FETCH_SESSION_PARTITIONS_MAX).then(|| Session::new(&wanted));
                 let session_id = self.replace(id, session);
                 Ok(Opened { session_id, is_incremental: false, wanted: fresh(wanted) })
             }
@@ -148,7 +147,7 @@ impl FetchSessions {
                 if epoch != session.epoch {
                     return Err(FetchSessionError::WrongEpoch);
                 }
-                if session.partitions.len() + wanted.len() > 2 * PARTITIONS_MAX {
+                if session.partitions.len() + wanted.len() > 2 * limit::FETCH_SESSION_PARTITIONS_MAX {
                     drop(session);
                     self.sessions.lock().remove(&id);
                     return Err(FetchSessionError::Outgrown);

@@ -14,6 +14,7 @@ use thiserror::Error;
 
 use crate::catalog::{Catalog, TopicError};
 use crate::config::Properties;
+use crate::limit;
 use crate::partition::{Acknowledged, AppendError, NotDurable, Partition};
 
 /// The journal of groups and their offsets.
@@ -26,8 +27,6 @@ pub(crate) fn is_internal(topic: &str) -> bool {
     topic == OFFSETS || topic == TRANSACTIONS
 }
 
-/// More goes into a further batch.
-const BATCH_BYTES_MAX: usize = 512 * 1024;
 const SEGMENT_BYTES: &str = "104857600";
 
 /// Why something is not kept. The server's log has what exactly went wrong.
@@ -127,7 +126,7 @@ impl Journal {
                 *bytes += entry.key.len() + entry.value.as_ref().map_or(0, Vec::len);
                 Some(*bytes)
             });
-            let (now, later) = rest.split_at(fitting.take_while(|bytes| *bytes <= BATCH_BYTES_MAX).count().max(1));
+            let (now, later) = rest.split_at(fitting.take_while(|bytes| *bytes <= limit::JOURNAL_BATCH_BYTES_MAX).count().max(1));
             for entry in now {
                 builder.push(NewRecord { timestamp: now_ms, key: Some(&entry.key), value: entry.value.as_deref(), headers: &[] });
             }
@@ -151,7 +150,7 @@ impl Journal {
         self.partition.get().and_then(|partition| partition.settled())
     }
 
-    /// Shows everything in it, oldest first. What cannot be read is told of and left out.
+    /// Shows everything in it, oldest first. What cannot be read is logged and left out.
     pub(crate) fn replay(&self, mut see: impl FnMut(Replayed)) {
         let Some(partition) = self.partition.get() else { return };
         partition.walk(|batch| {

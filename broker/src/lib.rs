@@ -11,6 +11,7 @@
 //! * `dynamic` has the properties that change while the broker runs
 //! * `catalog` knows the topics, `partition` owns a log each, `log` keeps segments
 //! * [`disk`] and [`clock`] are the doors to the outside, [`open_files`] the limit to both sockets and segments, [`config`] the properties, [`metrics`] the counters
+//! * `limit` has every bound that no property sets
 //! * [`broker`] puts it together
 
 #![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test may panic"))]
@@ -32,6 +33,7 @@ mod durable;
 mod dynamic;
 mod identity;
 mod journal;
+mod limit;
 mod seldom;
 mod side_by_side;
 

@@ -1,14 +1,13 @@
-//! Sentences for the log that the same client could have said thousands of times a second: each is told at most once a minute.
+//! Sentences for the log that the same client could have said thousands of times a second: each is logged at most once a minute.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use crate::limit;
 use parking_lot::Mutex;
 
 /// The same sentence is not told again before this has passed.
 const PAUSE: Duration = Duration::from_secs(60);
-/// With more different ones, the oldest are forgotten, and may be told again.
-const SENTENCES_MAX: usize = 256;
 
 /// Which sentences were told, and when.
 #[derive(Debug, Default)]
@@ -21,10 +20,10 @@ impl Seldom {
         if told.get(sentence).is_some_and(|told| now.duration_since(*told) < PAUSE) {
             return false;
         }
-        if told.len() >= SENTENCES_MAX {
+        if told.len() >= limit::SELDOM_SENTENCES_MAX {
             told.retain(|_, told| now.duration_since(*told) < PAUSE);
         }
-        if told.len() >= SENTENCES_MAX {
+        if told.len() >= limit::SELDOM_SENTENCES_MAX {
             told.clear();
         }
         told.insert(sentence.to_owned(), now);
@@ -46,6 +45,6 @@ mod tests {
         for number in 0..10_000 {
             seldom.is_due(&number.to_string(), begun);
         }
-        assert!(seldom.0.lock().len() <= SENTENCES_MAX);
+        assert!(seldom.0.lock().len() <= limit::SELDOM_SENTENCES_MAX);
     }
 }

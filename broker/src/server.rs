@@ -96,7 +96,7 @@ impl Server {
         let room = self.broker.connection_room();
         let memory = RequestMemory::new(self.broker.settings.queued_bytes_max);
         let mut connections = JoinSet::new();
-        // It is told once, and not ten times a second.
+        // It is logged once, and not ten times a second.
         let mut was_refused = false;
         loop {
             let accepted = tokio::select! {
@@ -137,7 +137,7 @@ impl Server {
 
 async fn serve(broker: Arc<Broker>, accepted: Accepted, memory: RequestMemory, stop: watch::Receiver<bool>) {
     let Accepted { stream, advertised, permit } = accepted;
-    prepare(&stream);
+    prepare(&stream, broker.settings.send_buffer_bytes);
     Metrics::add(&broker.metrics.connections_accepted, 1);
     broker.metrics.connections.fetch_add(1, Ordering::Relaxed);
     connection::serve(broker.clone(), stream, advertised, memory, stop).await;
@@ -146,9 +146,13 @@ async fn serve(broker: Arc<Broker>, accepted: Accepted, memory: RequestMemory, s
 }
 
 /// Small answers go out at once, and a peer that vanished without a word is noticed.
-fn prepare(stream: &TcpStream) {
+fn prepare(stream: &TcpStream, send_buffer_bytes: Option<usize>) {
     let keepalive = socket2::TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15));
-    let prepared = stream.set_nodelay(true).and_then(|()| socket2::SockRef::from(stream).set_tcp_keepalive(&keepalive));
+    let socket = socket2::SockRef::from(stream);
+    let prepared = stream
+        .set_nodelay(true)
+        .and_then(|()| socket.set_tcp_keepalive(&keepalive))
+        .and_then(|()| send_buffer_bytes.map_or(Ok(()), |bytes| socket.set_send_buffer_size(bytes)));
     if let Err(error) = prepared {
         tracing::debug!("cannot set the options of a socket: {error}");
     }

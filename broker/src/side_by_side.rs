@@ -1,13 +1,10 @@
 //! The same for each of many, on several threads: what waits for the disk, at the start and at the end.
 
-/// Threads at most.
-const THREADS_MAX: usize = 16;
-/// With no more than so many a second thread is not worth it, and everything happens in order on the caller's.
-const EACH_MIN: usize = 64;
+use crate::limit;
 
 /// Does something with each, and collects what came of it in the same order; the first failure in that order is the whole's.
 pub(crate) fn side_by_side<T: Sync, R: Send, E: Send>(all: &[T], act: impl Fn(&T) -> Result<R, E> + Sync) -> Result<Vec<R>, E> {
-    let threads = all.len().div_ceil(EACH_MIN).min(THREADS_MAX);
+    let threads = all.len().div_ceil(limit::SIDE_BY_SIDE_EACH_MIN).min(limit::SIDE_BY_SIDE_THREADS_MAX);
     if threads <= 1 {
         return all.iter().map(act).collect();
     }

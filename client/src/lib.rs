@@ -32,6 +32,7 @@ mod consumer;
 mod error;
 mod fetch;
 mod isolation;
+mod limit;
 mod producer;
 mod reader;
 #[cfg(test)]

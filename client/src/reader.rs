@@ -11,6 +11,7 @@ use crate::client::{Client, TopicInfo};
 use crate::error::{Error, ErrorKind};
 use crate::fetch::{FetchOptions, PartitionBatches, Wanted, fetch};
 use crate::isolation::Isolation;
+use crate::limit;
 
 /// Where to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,9 +25,6 @@ pub enum Start {
     /// The first record at or after a time in ms since 1970; the end if there is none.
     Time(i64),
 }
-
-/// Reads at most about this much at once.
-const BYTES_MAX: i32 = 8 * 1024 * 1024;
 
 /// Reads a partition.
 #[derive(Debug)]
@@ -84,7 +82,13 @@ impl Reader {
     /// # Errors
     /// When the offset is not kept any more, or the connection ends.
     pub async fn fetch(&mut self, wait: Duration) -> Result<PartitionBatches, Error> {
-        let options = FetchOptions { wait, min_bytes: 1, bytes_max: BYTES_MAX, partition_bytes_max: BYTES_MAX, isolation: self.isolation };
+        let options = FetchOptions {
+            wait,
+            min_bytes: 1,
+            bytes_max: limit::READ_BYTES_MAX,
+            partition_bytes_max: limit::READ_BYTES_MAX,
+            isolation: self.isolation,
+        };
         let wanted =
             Wanted { topic: self.topic.name.as_str().into(), id: self.topic.id, partitions: vec![(self.partition, self.position)] };
         let answered = fetch(&self.client, options, &[wanted]).await?.into_iter().next();

@@ -27,9 +27,8 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::error::Error;
+use crate::limit;
 
-/// Requests that may wait to be sent or answered.
-const UNDER_WAY_MAX: usize = 256;
 /// How long a broker may take to answer, beyond the time that a request asks it to wait, and how long it may take nothing of a
 /// request. After that the connection is given up: answers come in order, so nothing would come behind the missing one.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
@@ -84,7 +83,7 @@ impl TcpExchange {
     pub async fn connect_with(address: &str, request_timeout: Duration) -> Result<Self, Error> {
         let link = Link { address: address.to_owned(), versions: Versions::default(), request_timeout };
         let connection = Connection::open(&link).await?;
-        let (tickets, receiver) = mpsc::channel(UNDER_WAY_MAX);
+        let (tickets, receiver) = mpsc::channel(limit::UNDER_WAY_MAX);
         let versions = link.versions.clone();
         tokio::spawn(run(link, connection, receiver));
         Ok(TcpExchange { tickets, versions, request_timeout })
@@ -116,7 +115,7 @@ impl Exchange for TcpExchange {
             }
             .boxed(),
             Err(mpsc::error::TrySendError::Full(_)) => {
-                let reason = format!("{UNDER_WAY_MAX} requests are under way on this connection already");
+                let reason = format!("{} requests are under way on this connection already", limit::UNDER_WAY_MAX);
                 futures::future::ready(Err(Disconnected::new(reason))).boxed()
             }
             Err(mpsc::error::TrySendError::Closed(_)) => {
@@ -158,7 +157,7 @@ impl Connection {
         };
         prepare(&stream).map_err(Disconnected::new)?;
         let (reader, writer) = stream.into_split();
-        let (sent, receiver) = mpsc::channel(UNDER_WAY_MAX);
+        let (sent, receiver) = mpsc::channel(limit::UNDER_WAY_MAX);
         let reading = tokio::spawn(receive(reader, receiver));
         let request_timeout = link.request_timeout;
         let mut connection = Connection { writer, sent, reading, next_correlation_id: 1, request_timeout };

@@ -20,6 +20,8 @@ mod containment;
 
 mod error;
 
+mod limit;
+
 mod names;
 mod session;
 

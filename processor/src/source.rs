@@ -13,17 +13,10 @@ use millstream_client::{Client, Error, ErrorCode, PartitionBatches, Record, Topi
 
 use crate::error::QueryError;
 use crate::format::rows::{CHUNK_ROWS, MadeRows, RowMaker};
+use crate::limit;
 use crate::table::{StartingOffsets, Table};
-use way::{Way, limit};
+use way::{Way, share_out};
 
-/// What a batch takes in of a backlog, and the most that one fetch brings, over all partitions.
-const BATCH_BYTES_MAX: usize = 32 * 1024 * 1024;
-/// The least that a fetch may bring of a partition: a few batches of records, as clients make them.
-const PARTITION_BYTES_MIN: usize = 64 * 1024;
-/// What it may bring of one at most when batches turn out to be larger.
-const PARTITION_BYTES_MAX: usize = 2 * 1024 * 1024;
-/// What a fetch may bring for the partitions that are behind, however much is there of the others.
-const BEHIND_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// How long a fetch waits for what was told to be there.
 const BEHIND_WAIT: Duration = Duration::from_millis(100);
 /// How long a read by offset waits for records that must be there.
@@ -105,10 +98,10 @@ impl TopicSource {
 
     /// Fetches what is there, waiting up to `wait` for the first record, and says where the batch ends, which is not beyond `end_max`.
     pub(crate) async fn fetch(&mut self, positions: &mut [i64], wait: Duration, end_max: Option<&[i64]>) -> Result<Fetched, QueryError> {
-        let parts = match self.ask(&everywhere(positions), wait, BATCH_BYTES_MAX, PARTITION_BYTES_MIN).await {
+        let parts = match self.ask(&everywhere(positions), wait, limit::BATCH_BYTES_MAX, limit::PARTITION_FETCH_BYTES_MIN).await {
             Err(error) if is_lost(&error) => {
                 self.after_loss(positions).await?;
-                self.ask(&everywhere(positions), wait, BATCH_BYTES_MAX, PARTITION_BYTES_MIN).await?
+                self.ask(&everywhere(positions), wait, limit::BATCH_BYTES_MAX, limit::PARTITION_FETCH_BYTES_MIN).await?
             }
             other => other?,
         };
@@ -124,7 +117,7 @@ impl TopicSource {
             }
         }
         if let Some(budget) = self.table.offsets_per_trigger_max {
-            limit(positions, &mut goal, budget);
+            share_out(positions, &mut goal, budget);
         }
         let way = Way { start: positions.to_vec(), reached: positions.to_vec(), goal };
         self.gather(way, parts, latest).await
@@ -134,7 +127,7 @@ impl TopicSource {
     async fn gather(&mut self, mut way: Way, mut parts: Vec<PartitionBatches>, latest: Vec<i64>) -> Result<Fetched, QueryError> {
         let mut fetched = Fetched { parts: way.start.iter().map(|_| Vec::new()).collect(), end: Vec::new(), latest };
         let mut bytes = 0;
-        let mut each_min = PARTITION_BYTES_MIN;
+        let mut each_min = limit::PARTITION_FETCH_BYTES_MIN;
         let nothing_waits = parts.iter().all(|part| part.next_offset <= way.start[part.partition as usize]);
         loop {
             let before = way.reached.clone();
@@ -145,11 +138,11 @@ impl TopicSource {
                 fetched.parts[place].push((before[place], part));
             }
             let behind = way.behind();
-            let is_enough = bytes >= BATCH_BYTES_MAX / 2 && way.common() > 0.0;
+            let is_enough = bytes >= limit::BATCH_BYTES_MAX / 2 && way.common() > 0.0;
             if behind.is_empty() || is_enough || nothing_waits {
                 break;
             }
-            let bytes_max = BATCH_BYTES_MAX.saturating_sub(bytes).max(BEHIND_BYTES_MAX);
+            let bytes_max = limit::BATCH_BYTES_MAX.saturating_sub(bytes).max(limit::BEHIND_FETCH_BYTES_MAX);
             parts = match self.ask(&behind, BEHIND_WAIT, bytes_max, each_min).await {
                 // The next fetch begins where the batch would have, and finds out what is left.
                 Err(error) if is_lost(&error) => {
@@ -159,9 +152,9 @@ impl TopicSource {
                 other => other?,
             };
             match parts.iter().filter(|part| part.next_offset > way.reached[part.partition as usize]).count() {
-                0 => way.give_up(&behind),
+                0 => way.leave_out(&behind),
                 // Only the first partition of a fetch is given a batch that is larger than what each may bring.
-                1 => each_min = (2 * each_min).min(PARTITION_BYTES_MAX),
+                1 => each_min = (2 * each_min).min(limit::PARTITION_FETCH_BYTES_MAX),
                 _ => {}
             }
         }
@@ -250,7 +243,7 @@ impl TopicSource {
             if missing.is_empty() {
                 break;
             }
-            let parts = match self.ask(&missing, READ_WAIT, BATCH_BYTES_MAX, PARTITION_BYTES_MIN).await {
+            let parts = match self.ask(&missing, READ_WAIT, limit::BATCH_BYTES_MAX, limit::PARTITION_FETCH_BYTES_MIN).await {
                 Err(error) if is_lost(&error) => {
                     self.after_loss(&mut positions).await?;
                     continue;

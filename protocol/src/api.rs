@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::decode::{DecodeError, Decoder, Fault};
 use crate::encode::{EncodeError, Encoder};
+use crate::limit;
 use crate::message::add_offsets_to_txn::{AddOffsetsToTxnRequest, AddOffsetsToTxnResponse};
 use crate::message::add_partitions_to_txn::{AddPartitionsToTxnRequest, AddPartitionsToTxnResponse};
 use crate::message::alter_client_quotas::{AlterClientQuotasRequest, AlterClientQuotasResponse};
@@ -119,7 +120,7 @@ macro_rules! apis {
             pub fn decode(api: ApiKey, version: i16, body: Bytes) -> Result<Self, DecodeError> {
                 let mut from = cursor(api, version, body)?;
                 let request = match api { $(ApiKey::$name => Request::$name(Wire::decode(&mut from)?),)* };
-                if from.left() > TRAILING_BYTES_MAX {
+                if from.left() > limit::TRAILING_BYTES_MAX {
                     from.finish()?;
                 }
                 Ok(request)
@@ -258,9 +259,6 @@ impl ApiKey {
         version >= self.info().flexible_since
     }
 }
-
-/// More behind a body is not a client's slip.
-const TRAILING_BYTES_MAX: usize = 1024;
 
 fn cursor(api: ApiKey, version: i16, body: Bytes) -> Result<Decoder, DecodeError> {
     if !api.serves(version) {

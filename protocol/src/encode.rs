@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes, BytesMut};
 use thiserror::Error;
 
+use crate::limit;
 use crate::record::{Piece, Records, Stored};
 
 /// Why a value has no form on the wire in a version.
@@ -55,10 +56,6 @@ impl Part {
         }
     }
 }
-
-/// Below this, a piece of records is copied into the message: one more entry in the gather list
-/// costs the kernel more than so short a copy.
-const COPY_BYTES_MAX: usize = 512;
 
 /// A cursor that writes one message of one version.
 #[derive(Debug)]
@@ -156,7 +153,7 @@ impl Encoder {
     }
 
     fn share(&mut self, bytes: Bytes) {
-        if bytes.len() <= COPY_BYTES_MAX {
+        if bytes.len() <= limit::COPIED_BYTES_MAX {
             self.open.put_slice(&bytes);
         } else {
             self.seal();

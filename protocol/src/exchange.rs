@@ -37,7 +37,7 @@ pub struct Call {
     /// The connection that the call came over; 0 for a caller in the same process. State that lives as long
     /// as a connection is kept by this number.
     pub connection: u64,
-    /// What this caller is told to connect to; none for a caller in the same process.
+    /// The address that answers name to connect to; none for a caller in the same process.
     pub endpoint: Option<Endpoint>,
     /// Where it came from; none for a caller in the same process.
     pub peer: Option<IpAddr>,

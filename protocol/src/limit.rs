@@ -29,7 +29,20 @@ pub const ZSTD_WINDOW_LOG_MAX: u32 = 27;
 /// Longest topic name, as in Kafka: it has to fit a file name with a partition number behind it.
 pub const TOPIC_NAME_BYTES_MAX: usize = 249;
 
+/// Headers of a record. One takes two bytes in a batch and sixty in memory: without a bound, a compressed batch of kilobytes is gigabytes.
+pub(crate) const HEADERS_MAX: i32 = 16 * 1024;
+
+/// The body of a transaction's marker, which has 30 bytes; nothing of its kind is large.
+pub(crate) const MARKER_BYTES_MAX: usize = 4096;
+
+/// What may follow a request's body: more than this is not a client's slip.
+pub(crate) const TRAILING_BYTES_MAX: usize = 1024;
+
+/// Below this, a piece of records is copied into the message: one more entry in the gather list costs the kernel more than so short a copy.
+pub(crate) const COPIED_BYTES_MAX: usize = 512;
+
 const _: () = assert!(FRAME_BYTES_MIN < FRAME_BYTES_MAX);
 const _: () = assert!(1 << ZSTD_WINDOW_LOG_MAX <= INFLATED_IN_MEMORY_BYTES_MAX);
 const _: () = assert!(WALKED_IN_MEMORY_BYTES_MAX < INFLATED_IN_MEMORY_BYTES_MAX);
 const _: () = assert!(INFLATED_IN_MEMORY_BYTES_MAX < INFLATED_BATCH_BYTES_MAX);
+const _: () = assert!(MARKER_BYTES_MAX < WALKED_IN_MEMORY_BYTES_MAX && TRAILING_BYTES_MAX < DECODED_BYTES_BASE);

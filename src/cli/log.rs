@@ -11,7 +11,7 @@ use crate::failure::Failure;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LogCommand {
-    /// Check every batch of every partition; damage is told with file and position.
+    /// Check every batch of every partition; damage is reported with file and position.
     Verify {
         /// The data directory.
         data_dir: PathBuf,

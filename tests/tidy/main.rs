@@ -104,3 +104,22 @@ fn only_handlers_speak_kafkas_error_codes() {
     assert_eq!(seen.len(), WITHOUT_CODES.len(), "a part of the broker has another name: {seen:?}");
     assert!(speaking.is_empty(), "{}", speaking.join("\n"));
 }
+
+/// A bound is found, and compared with the others, where all of a crate's are.
+#[test]
+fn bounds_of_a_crate_are_in_one_place() {
+    for room in ["protocol", "client", "broker", "processor"] {
+        for (file, source) in sources(&format!("{room}/src")) {
+            let is_bound = |line: &&str| {
+                let name = line.split("const ").nth(1).and_then(|rest| rest.split(':').next()).unwrap_or_default();
+                (line.starts_with("const ") || line.starts_with("pub")) && (name.ends_with("_MAX") || name.ends_with("_MIN"))
+            };
+            let bounds: Vec<&str> = production(&source).lines().filter(is_bound).collect();
+            if file == "limit.rs" {
+                assert!(!bounds.is_empty() && source.contains("const _: () = assert!("), "{room}: bounds, and how they relate");
+            } else {
+                assert!(bounds.is_empty(), "{room}/src/{file} has a bound of its own: {bounds:?}");
+            }
+        }
+    }
+}

@@ -10,14 +10,14 @@ use millstream_protocol::message::create_partitions::{
 
 use super::Refused;
 use crate::broker::Broker;
-use crate::catalog::PARTITIONS_PER_REQUEST_MAX;
 use crate::journal::is_internal;
+use crate::limit;
 
 pub(crate) fn create_partitions(broker: &Arc<Broker>, request: CreatePartitionsRequest) -> CreatePartitionsResponse {
     let mut times: HashMap<&str, usize> = HashMap::new();
     request.topics.iter().for_each(|topic| *times.entry(topic.name.as_str()).or_default() += 1);
     let mut results = Vec::new();
-    let mut left = PARTITIONS_PER_REQUEST_MAX;
+    let mut left = limit::PARTITIONS_PER_REQUEST_MAX;
     for topic in &request.topics {
         let Some(count) = times.remove(topic.name.as_str()) else { continue };
         let grown = if count > 1 {

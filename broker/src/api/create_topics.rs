@@ -9,9 +9,10 @@ use millstream_protocol::{ErrorCode, TopicId};
 use super::Refused;
 use super::config::describe_configs;
 use crate::broker::Broker;
-use crate::catalog::{PARTITIONS_PER_REQUEST_MAX, check_name};
+use crate::catalog::check_name;
 use crate::config::Properties;
 use crate::journal::{OFFSETS, is_internal};
+use crate::limit;
 
 pub(crate) fn create_topics(broker: &Arc<Broker>, request: &CreateTopicsRequest) -> CreateTopicsResponse {
     let mut times: HashMap<&str, usize> = HashMap::new();
@@ -23,7 +24,7 @@ pub(crate) fn create_topics(broker: &Arc<Broker>, request: &CreateTopicsRequest)
         count => i64::from(count.max(0)),
     };
     // As in Kafka: it comes before anything else is looked at, and concerns all topics of the request.
-    let is_excessive = request.topics.iter().map(asked).sum::<i64>() > PARTITIONS_PER_REQUEST_MAX;
+    let is_excessive = request.topics.iter().map(asked).sum::<i64>() > limit::PARTITIONS_PER_REQUEST_MAX;
     for topic in &request.topics {
         let Some(count) = times.remove(topic.name.as_str()) else { continue };
         let created = if is_excessive {

@@ -11,6 +11,7 @@ use millstream_protocol::{ErrorCode, Response};
 
 use super::partition;
 use crate::broker::Broker;
+use crate::limit;
 
 pub(crate) fn delete_records(broker: &Arc<Broker>, request: DeleteRecordsRequest) -> BoxFuture<'static, Response> {
     let broker = broker.clone();
@@ -35,7 +36,7 @@ fn delete(broker: &Broker, request: DeleteRecordsRequest) -> DeleteRecordsRespon
                 Err(code) => (-1, code),
             };
             let result = DeleteRecordsPartitionResult { partition_index: asked.partition_index, low_watermark, error_code };
-            match partitions.iter_mut().take(64).find(|other| other.partition_index == asked.partition_index) {
+            match partitions.iter_mut().take(limit::DELETED_TWICE_MAX).find(|other| other.partition_index == asked.partition_index) {
                 Some(earlier) => *earlier = result,
                 None => partitions.push(result),
             }

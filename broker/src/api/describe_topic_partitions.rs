@@ -9,8 +9,7 @@ use millstream_protocol::message::describe_topic_partitions::{
 
 use super::TOPIC_OPERATIONS;
 use crate::broker::Broker;
-
-const PARTITIONS_PER_PAGE_MAX: i32 = 2000;
+use crate::limit;
 
 pub(crate) fn describe_topic_partitions(broker: &Arc<Broker>, request: DescribeTopicPartitionsRequest) -> DescribeTopicPartitionsResponse {
     let mut names: Vec<String> = match request.topics.is_empty() {
@@ -23,7 +22,7 @@ pub(crate) fn describe_topic_partitions(broker: &Arc<Broker>, request: DescribeT
         Some(cursor) => (cursor.topic_name.to_string(), cursor.partition_index),
         None => (String::new(), 0),
     };
-    let mut left = request.response_partition_limit.clamp(1, PARTITIONS_PER_PAGE_MAX);
+    let mut left = request.response_partition_limit.clamp(1, limit::PARTITIONS_PER_PAGE_MAX);
     let mut response = DescribeTopicPartitionsResponse::default();
     for name in names.into_iter().filter(|name| *name >= first_topic) {
         let from = if name == first_topic { first_partition } else { 0 };

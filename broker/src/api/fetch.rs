@@ -16,6 +16,7 @@ use tokio::time::Instant;
 use super::{Context, check_leader_epoch, off_thread, read_error};
 use crate::broker::Broker;
 use crate::fetch_session::{Opened, Told, Wanted};
+use crate::limit;
 use crate::log::LogError;
 use crate::log::index::Aborted;
 use crate::log::read::ReadPlan;
@@ -23,9 +24,6 @@ use crate::log::send::Sendable;
 use crate::metrics::Metrics;
 use crate::partition::read::{Read, ReadOutcome};
 use crate::partition::{Partition, Positions};
-
-/// The longest time that a fetch may wait for records, ms.
-const WAIT_MS_MAX: i32 = 10 * 60 * 1000;
 
 pub(crate) fn fetch(broker: &Arc<Broker>, context: &Context, request: FetchRequest) -> BoxFuture<'static, Response> {
     let failed = |code| futures::future::ready(FetchResponse { error_code: code, ..Default::default() }.into()).boxed();
@@ -48,7 +46,7 @@ pub(crate) fn fetch(broker: &Arc<Broker>, context: &Context, request: FetchReque
         is_remote: context.is_remote,
         opened,
     };
-    let wait = Duration::from_millis(request.max_wait_ms.clamp(0, WAIT_MS_MAX) as u64);
+    let wait = Duration::from_millis(request.max_wait_ms.clamp(0, limit::FETCH_WAIT_MS_MAX) as u64);
     async move { fetch.run(wait).await.into() }.boxed()
 }
 

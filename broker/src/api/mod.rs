@@ -49,7 +49,7 @@ pub(crate) struct Context {
     pub client_id: Option<Str>,
     /// Where it is.
     pub peer: Option<IpAddr>,
-    /// What it is told to connect to.
+    /// The address that answers name to connect to.
     pub endpoint: Endpoint,
     /// It came over a socket, and its answer goes there.
     pub is_remote: bool,

@@ -19,6 +19,7 @@ use super::{Context, Refused};
 use crate::broker::Broker;
 use crate::catalog::Topic;
 use crate::journal::is_internal;
+use crate::limit;
 use crate::metrics::Metrics;
 use crate::partition::append::AppendOutcome;
 use crate::partition::check::{self, Room, Target};
@@ -28,14 +29,11 @@ use crate::transaction::{ProducerIdentity, TransactionError};
 
 type Acknowledgement = oneshot::Receiver<Result<(), NotDurable>>;
 
-/// What the batches of one request may inflate to on an I/O thread, together; with more they are checked elsewhere.
-const INFLATED_HERE_BYTES_MAX: usize = 1024 * 1024;
-
 /// `is_local`: the caller is in this process, and on no I/O thread.
 #[expect(clippy::async_yields_async, reason = "taking effect and being answered are two things to wait for")]
 pub(crate) fn produce(broker: &Arc<Broker>, context: Context, request: ProduceRequest, is_local: bool) -> Served {
     let producing = Producing::new(broker.clone(), context, request);
-    let room = if is_local { None } else { Some(INFLATED_HERE_BYTES_MAX) };
+    let room = if is_local { None } else { Some(limit::INFLATED_ON_IO_THREAD_BYTES_MAX) };
     if let Some(checked) = producing.check(room) {
         return Served::Begun(producing.append(checked));
     }

@@ -157,6 +157,13 @@ pub const BROKER: &[Property] = &[
     Property::of_broker("remote.log.storage.system.enable", Kind::Choice(&["false"]), "false", "Whether there is remote storage: not yet."),
     Property::of_broker("socket.request.max.bytes", Kind::Int(1024), "104857600", "The largest request."),
     Property::of_broker(
+        "socket.send.buffer.bytes",
+        Kind::Int(-1),
+        "262144",
+        "How much of an answer a socket takes before the client has read it; -1: what the system finds right. Much more than a processor's \
+         cache holds makes sending twice as dear, less than bandwidth times delay makes a far client slow.",
+    ),
+    Property::of_broker(
         "transaction.abort.timed.out.transaction.cleanup.interval.ms",
         Kind::Int(1),
         "10000",

@@ -57,7 +57,6 @@ pub const IDLE: &[Property] = &[
     idle("queued.max.requests", Int(MIN), Some("500"), ReadOnly, TUNING),
     idle("socket.listen.backlog.size", Int(MIN), Some("50"), ReadOnly, TUNING),
     idle("socket.receive.buffer.bytes", Int(MIN), Some("102400"), ReadOnly, TUNING),
-    idle("socket.send.buffer.bytes", Int(MIN), Some("102400"), ReadOnly, TUNING),
     idle("transaction.partition.verification.enable", Boolean, Some("true"), Cluster, TUNING),
     idle("transaction.remove.expired.transaction.cleanup.interval.ms", Int(MIN), Some("3600000"), ReadOnly, TUNING),
     idle("transaction.state.log.load.buffer.size", Int(MIN), Some("5242880"), ReadOnly, TUNING),

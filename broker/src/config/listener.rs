@@ -16,7 +16,7 @@ pub struct Listener {
     pub name: String,
     /// Where it listens; an empty host is every address of the machine.
     pub address: Endpoint,
-    /// What its clients are told.
+    /// The address that its clients learn.
     pub advertised: Option<Endpoint>,
 }
 
@@ -57,7 +57,7 @@ pub(super) fn listeners(properties: &Properties) -> Result<Vec<Listener>, Config
     }
 }
 
-/// What the clients of the one listener of a flag are told, if that is set.
+/// The advertised address of the one listener of a flag, if it is set.
 pub(super) fn advertised_of_one(properties: &Properties) -> Result<Option<Endpoint>, ConfigError> {
     let mut advertised = parse(ADVERTISED, properties.get(ADVERTISED).map_or("", String::as_str).trim())?;
     Ok(advertised.pop().map(|(_, endpoint)| endpoint))

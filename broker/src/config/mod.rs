@@ -299,7 +299,7 @@ pub struct BrokerSettings {
     pub(crate) node_id: i32,
     pub(crate) cluster_id: Option<String>,
     pub(crate) listeners: Vec<Listener>,
-    /// What clients of a listener that is no property are told.
+    /// The advertised address of a listener that is no property.
     pub(crate) advertised: Option<Endpoint>,
     pub(crate) num_partitions: i32,
     pub(crate) is_auto_create_enabled: bool,
@@ -307,6 +307,8 @@ pub struct BrokerSettings {
     pub(crate) queued_bytes_max: usize,
     pub(crate) connections_max: usize,
     pub(crate) idle_ms_max: u64,
+    /// `None`: the system's own.
+    pub(crate) send_buffer_bytes: Option<usize>,
     pub(crate) fetch_bytes_max: usize,
     pub(crate) fetch_sessions_max: usize,
     pub(crate) retention_check_ms: u64,
@@ -324,7 +326,7 @@ impl BrokerSettings {
         &self.listeners
     }
 
-    /// What clients of a listener that the properties do not name are told.
+    /// The advertised address of a listener that the properties do not name.
     pub fn advertised(&self) -> Option<&Endpoint> {
         self.advertised.as_ref()
     }
@@ -360,6 +362,7 @@ impl BrokerSettings {
             queued_bytes_max: number("queued.max.request.bytes") as usize,
             connections_max: number("max.connections") as usize,
             idle_ms_max: number("connections.max.idle.ms") as u64,
+            send_buffer_bytes: usize::try_from(number("socket.send.buffer.bytes")).ok(),
             fetch_bytes_max: number("fetch.max.bytes") as usize,
             fetch_sessions_max: number("max.incremental.fetch.session.cache.slots") as usize,
             retention_check_ms: number("log.retention.check.interval.ms") as u64,

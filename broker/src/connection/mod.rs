@@ -34,11 +34,12 @@ use tokio::time::Instant;
 use crate::api::api_versions;
 use crate::broker::Broker;
 use crate::dispatch::dispatch;
+use crate::limit;
 use crate::metrics::Metrics;
 use crate::served::Served;
 pub(crate) use memory::RequestMemory;
 use reader::{Frame, Reader};
-use under_way::{Form, UnderWay, WAITING_ANSWER_BYTES_MAX};
+use under_way::{Form, UnderWay};
 use writer::Outlet;
 
 /// Why a connection ends, when it is not the client's wish.
@@ -70,7 +71,7 @@ pub(crate) async fn serve(
 ) {
     let address = stream.peer_addr();
     let peer = address.as_ref().map_or_else(|_| "unknown".to_owned(), ToString::to_string);
-    // Without an advertised address, clients are told the one that they came to: it is one that they can reach.
+    // Without an advertised address, answers name the one that the client came to: it is one that it can reach.
     let came_to =
         || stream.local_addr().ok().map(|local| Endpoint { host: local.ip().to_canonical().to_string().into(), port: local.port() });
     let endpoint = advertised.or_else(came_to);
@@ -81,7 +82,7 @@ pub(crate) async fn serve(
         endpoint,
         peer: address.ok().map(|address| address.ip()),
         stall_max: Duration::from_millis(settings.idle_ms_max),
-        wanted_stall_max: WANTED_MEMORY_STALL_MAX,
+        wanted_stall_max: limit::WANTED_MEMORY_STALL_MAX,
         reader: Reader::new(reader, settings.request_bytes_max),
         last_read: Instant::now(),
         writer,
@@ -100,12 +101,9 @@ pub(crate) async fn serve(
     }
 }
 
-/// A client that pauses for so long within a large request loses its connection if other requests wait for the memory.
-const WANTED_MEMORY_STALL_MAX: Duration = Duration::from_secs(60);
-
 struct Connection<R, W, S> {
     id: u64,
-    /// What the client is told to connect to.
+    /// The address that answers name to connect to.
     endpoint: Option<Endpoint>,
     peer: Option<IpAddr>,
     /// How long no byte may move while one is waited for (`connections.max.idle.ms`).
@@ -265,7 +263,7 @@ where
         let mut has_ended = false;
         let mut sendable = Ok(());
         while sendable.is_ok()
-            && total < WAITING_ANSWER_BYTES_MAX
+            && total < limit::WAITING_ANSWER_BYTES_MAX
             && let Some((response, form)) = self.under_way.pop_done()
         {
             has_ended = true;

@@ -5,16 +5,12 @@ use std::io;
 use std::pin::pin;
 use std::task::{Context, Poll};
 
+use crate::limit;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use millstream_protocol::frame::{self, FrameError, PREFIX_BYTES};
 use millstream_protocol::limit::FRAME_BYTES_MIN;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::sync::OwnedSemaphorePermit;
-
-/// Frames up to this size share a read buffer; a larger one gets a buffer of its own size.
-pub(super) const SHARED_BUFFER_BYTES: usize = 16 * 1024;
-/// Enough to learn the length of a frame and to see what it asks.
-const PEEK_BYTES: usize = 64;
 
 /// A whole frame, and the memory that was reserved for it if it is large.
 #[derive(Debug)]
@@ -57,8 +53,8 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         }
         // After large frames the next one is large too: a short read shows its length, and the rest goes straight into
         // a buffer of its own size.
-        let most = if self.expects_large && self.buffer.is_empty() { PEEK_BYTES } else { SHARED_BUFFER_BYTES };
-        self.buffer.reserve(SHARED_BUFFER_BYTES);
+        let most = if self.expects_large && self.buffer.is_empty() { limit::PEEK_BYTES } else { limit::SHARED_BUFFER_BYTES };
+        self.buffer.reserve(limit::SHARED_BUFFER_BYTES);
         let read = poll_read(&mut self.stream, context, &mut self.buffer, most);
         if read.is_pending() && self.buffer.is_empty() {
             // Thousands of idle connections hold no buffers.
@@ -96,7 +92,7 @@ impl<R: AsyncRead + Unpin> Reader<R> {
         }
         let Some(prefix) = self.buffer.first_chunk::<PREFIX_BYTES>() else { return Ok(None) };
         let length = frame::body_length(*prefix, FRAME_BYTES_MIN, self.frame_bytes_max)?;
-        Ok((length > SHARED_BUFFER_BYTES && self.buffer.len() < length + PREFIX_BYTES).then_some(length))
+        Ok((length > limit::SHARED_BUFFER_BYTES && self.buffer.len() < length + PREFIX_BYTES).then_some(length))
     }
 
     /// Gives the large frame that has begun a buffer of its own.

@@ -197,7 +197,7 @@ async fn requests_beyond_those_under_way_are_served_when_all_answers_come_at_onc
             tokio::task::yield_now().await;
             let mut served = served.lock();
             // Only when as many are under way as may be, or the rest.
-            if served.len() == under_way::PIPELINED_MAX || served.len() == 200 % under_way::PIPELINED_MAX {
+            if served.len() == crate::limit::PIPELINED_MAX || served.len() == 200 % crate::limit::PIPELINED_MAX {
                 served.drain(..).for_each(|ready| ready.send(()).unwrap());
             }
         }

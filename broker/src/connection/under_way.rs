@@ -8,12 +8,8 @@ use futures::FutureExt;
 use millstream_protocol::{Request, Response};
 use tokio::sync::OwnedSemaphorePermit;
 
+use crate::limit;
 use crate::served::Served;
-
-/// Requests of one connection that may be under way.
-pub(super) const PIPELINED_MAX: usize = 64;
-/// Answers that wait for an earlier one may hold this much before no further one is made.
-pub(super) const WAITING_ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// How a request wants its answer.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +37,7 @@ struct Serving {
     _memory: Option<OwnedSemaphorePermit>,
 }
 
-/// The requests under way, at most [`PIPELINED_MAX`].
+/// The requests under way, at most [`limit::PIPELINED_MAX`].
 #[derive(Default)]
 pub(super) struct UnderWay(VecDeque<Serving>);
 
@@ -52,7 +48,7 @@ impl UnderWay {
 
     /// Whether no further request may begin: as many as may be are under way, or the last one has not taken effect yet.
     pub(super) fn is_full(&self) -> bool {
-        self.0.len() >= PIPELINED_MAX || self.0.back().is_some_and(|last| matches!(last.served, Served::Beginning(_)))
+        self.0.len() >= limit::PIPELINED_MAX || self.0.back().is_some_and(|last| matches!(last.served, Served::Beginning(_)))
     }
 
     pub(super) fn push(&mut self, served: Served, form: Form, memory: Option<OwnedSemaphorePermit>) {
@@ -77,7 +73,7 @@ impl UnderWay {
             let mut held_bytes: usize = self.0.iter().map(|serving| serving.done_bytes).sum();
             for (place, serving) in self.0.iter_mut().enumerate() {
                 // A client that asks on and on and reads no answer does not fill the memory.
-                if place > 0 && held_bytes >= WAITING_ANSWER_BYTES_MAX {
+                if place > 0 && held_bytes >= limit::WAITING_ANSWER_BYTES_MAX {
                     break;
                 }
                 if serving.done.is_none()

@@ -6,6 +6,7 @@ use std::io::{self, IoSlice};
 use std::os::fd::AsFd;
 use std::time::Duration;
 
+use crate::limit;
 use bytes::Buf;
 use millstream_protocol::encode::Part;
 use millstream_protocol::record::Stored;
@@ -13,9 +14,6 @@ use rustix::net::{SendAncillaryBuffer, SendFlags};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedWriteHalf;
-
-/// Parts that one call hands to the kernel.
-const SLICES_MAX: usize = 64;
 
 /// Where answers go. Each call takes as much as there is room for now, and waits while there is none.
 pub(super) trait Outlet {
@@ -52,7 +50,7 @@ pub(super) async fn write_all(outlet: &mut impl Outlet, mut parts: VecDeque<Part
                     Part::Bytes(bytes) => Some(bytes),
                     Part::Stored(_) => None,
                 });
-                let slices: Vec<IoSlice<'_>> = in_memory.take(SLICES_MAX).map(|bytes| IoSlice::new(bytes)).collect();
+                let slices: Vec<IoSlice<'_>> = in_memory.take(limit::SLICES_MAX).map(|bytes| IoSlice::new(bytes)).collect();
                 let is_more = slices.len() < parts.len();
                 tokio::time::timeout(stall_max, outlet.send(&slices, is_more)).await
             }

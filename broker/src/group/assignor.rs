@@ -10,7 +10,7 @@ use millstream_protocol::{Str, TopicId};
 /// Partitions by topic.
 pub(super) type Partitions = BTreeMap<TopicId, BTreeSet<i32>>;
 
-/// What an assignor is told of a member.
+/// What an assignor knows of a member.
 #[derive(Debug, Clone)]
 pub(super) struct Candidate<'a> {
     pub id: &'a Str,

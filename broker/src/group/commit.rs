@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use millstream_protocol::{Str, TopicId};
 
+use super::Groups;
 use super::classic::{Classic, ClassicState, Now};
 use super::consumer::Scope;
 use super::error::{CommitError, MemberError, OffsetError};
 use super::record::{Key, OffsetValue};
 use super::shelf::{Group, GroupKind};
-use super::{GROUP_ID_BYTES_MAX, Groups};
 use crate::catalog::Topic;
 use crate::journal::JournalEntry;
+use crate::limit;
 use crate::partition::Acknowledged;
 
 /// The client that commits.
@@ -60,7 +61,7 @@ pub(crate) struct Asked {
     pub is_stable_required: bool,
 }
 
-/// The offset of a partition, as it is told.
+/// The committed offset of a partition, as OffsetFetch answers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ToldOffset {
     pub partition: i32,
@@ -80,7 +81,7 @@ impl Groups {
         retention_ms: Option<i64>,
         transaction: Option<TransactionOf>,
     ) -> Committed {
-        if who.group_id.len() > GROUP_ID_BYTES_MAX {
+        if who.group_id.len() > limit::GROUP_ID_BYTES_MAX {
             return Err(CommitError::GroupIdTooLong);
         }
         let act = |group: &mut Group, now: &Now| self.append_commits(group, who, commits, retention_ms, transaction, now);
@@ -167,7 +168,7 @@ impl Groups {
         self.shelf.lock().end_transaction(producer_id, is_commit);
     }
 
-    /// The offsets of a group, by topic. One that was never committed is told as -1, never as 0.
+    /// The offsets of a group, by topic. One that was never committed is -1, never 0.
     pub(crate) fn offsets(&self, asked: &Asked) -> Result<Vec<(Str, Vec<ToldOffset>)>, MemberError> {
         let found = self.look(&asked.group_id, |group, _| {
             if let GroupKind::Consumer(consumer) = &group.kind {

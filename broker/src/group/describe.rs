@@ -1,4 +1,4 @@
-//! What is told of groups, and forgetting them.
+//! Describing, listing and deleting groups.
 
 use std::collections::BTreeSet;
 
@@ -135,7 +135,7 @@ impl Groups {
         let found: Vec<(Str, BTreeSet<Place>)> = found.filter(|(_, places)| !places.is_empty()).collect();
         let entries: Vec<JournalEntry> = found.iter().flat_map(|(group_id, places)| forgetting(group_id, places)).collect();
         if let Err(error) = self.take_back(&entries, self.clock.now_ms()) {
-            // They are of no topic that exists, so nobody is told of them, and the next start removes them.
+            // They are of no topic that exists, so no answer names them, and the next start removes them.
             tracing::warn!(topic = name, "the offsets of a topic that is gone could not be removed: {error}");
             return;
         }
@@ -275,7 +275,7 @@ fn described_consumer(
         client_host: member.client.host.clone(),
         subscribed_topic_names: member.subscribed_names.iter().cloned().collect(),
         subscribed_topic_regex: Some(member.subscribed_regex.as_ref().map(|pattern| pattern.text.clone()).unwrap_or_default()),
-        // What it has to give up is its own until it says that it did.
+        // What it has to revoke is its own until it says that it did.
         assignment: named(&union(&member.assigned, &member.revoking)),
         target_assignment: consumer.targets.get(id).map(named).unwrap_or_default(),
         member_type: i8::from(member.classic.is_none()),

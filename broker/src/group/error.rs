@@ -32,7 +32,7 @@ pub(crate) enum MemberError {
     Rebalancing,
     #[error("the group has no room for another member")]
     GroupFull,
-    /// The member has to come again with the id that it is told (KIP-394).
+    /// The member has to join again with the id that the answer names (KIP-394).
     #[error("the member has to join with its id")]
     IdRequired,
     #[error("the subscription cannot be read")]

@@ -39,6 +39,7 @@ use crate::clock::Clock;
 use crate::config::GroupSettings;
 use crate::config::group::ConsumerSettings;
 use crate::journal::{Journal, JournalEntry, JournalError};
+use crate::limit;
 use crate::partition::Acknowledged;
 use classic::Now;
 use entries::classic_entry;
@@ -65,12 +66,9 @@ impl Client {
     }
 }
 
-/// No client has a reason for a longer one, and each is kept.
-const GROUP_ID_BYTES_MAX: usize = 32_767;
-
 /// Whether a group may have this id.
 pub(crate) fn is_group_id(id: &str) -> bool {
-    !id.is_empty() && id.len() <= GROUP_ID_BYTES_MAX
+    !id.is_empty() && id.len() <= limit::GROUP_ID_BYTES_MAX
 }
 
 /// Appends that failed are tried again no sooner than this, unless there is more to be kept.

@@ -199,7 +199,7 @@ impl Log {
         !self.unsynced.sealing.is_empty()
     }
 
-    /// Hands out what a sync must cover for everything appended so far to be durable.
+    /// Takes what a sync must cover for everything appended so far to be durable.
     pub(crate) fn take_unsynced(&mut self) -> Unsynced {
         if let Some(active) = &mut self.active {
             active.is_dirty = false;

@@ -15,6 +15,7 @@ use super::index::Start;
 use super::segment::Segment;
 use super::verified::Verified;
 use crate::disk::{DiskFile, is_unreadable, read_around};
+use crate::limit;
 
 /// A read that was decided under the partition's lock and is done outside of it.
 #[derive(Debug)]
@@ -43,10 +44,6 @@ struct Active {
     /// The indexed batch up to which a read may go.
     near: Start,
 }
-
-/// A read takes at least this much at once, so that small batches do not cost a call each.
-const READ_BYTES_MIN: usize = 64 * 1024;
-const READ_BYTES_MAX: usize = 8 * 1024 * 1024;
 
 /// Where a walk ended before its plan did.
 struct Stopped {
@@ -149,7 +146,7 @@ impl ReadPlan {
         self.walk_from(self.start()?, bytes_hint, &mut |_, batch| see(batch)).map_err(|stopped| stopped.error)
     }
 
-    /// Shows every batch that can be read: what is damaged is told of and left out, and what is behind it is not.
+    /// Shows every batch that can be read: what is damaged is logged and left out, and what follows it is not.
     pub(crate) fn walk_over_damage(
         &self,
         bytes_hint: usize,
@@ -255,7 +252,7 @@ impl ReadPlan {
     /// The bytes from a position on: as many as are wanted at once, and at least one batch.
     fn content(&self, position: u64, bytes_hint: usize) -> Result<Content, LogError> {
         let left = (self.end - position) as usize;
-        let mut wanted = bytes_hint.clamp(READ_BYTES_MIN, READ_BYTES_MAX);
+        let mut wanted = bytes_hint.clamp(limit::READ_BYTES_MIN, limit::READ_BYTES_MAX);
         let mut prefix = [0; PREFIX_BYTES];
         let prefix_bytes = self.file().read_at(&mut prefix, position).map_err(|error| LogError::io(&self.path, error))?;
         if let Some(total) = batch::total_bytes(&prefix[..prefix_bytes]) {

@@ -63,7 +63,7 @@ impl Scanned<'_> {
                 }
                 Err(reason) => reason,
             };
-            // Blocks are told by where they begin in the file.
+            // A block is known by where it begins in the file.
             let lead = at % BLOCK_BYTES as u64;
             let rest = window.rest(at - lead).map_err(fail)?;
             let Broken { next, is_hole } = Broken::find(&rest, lead as usize, expected);

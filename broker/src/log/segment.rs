@@ -15,11 +15,7 @@ use super::verified::Verified;
 use super::{LogError, LogSettings, format};
 use crate::disk::{Disk, DiskFile, Mode, read_file};
 use crate::durable;
-
-/// Preallocation begins here and doubles up to [`CHUNK_BYTES_MAX`], so that many small partitions stay small.
-const CHUNK_BYTES_MIN: u64 = 64 * 1024;
-const CHUNK_BYTES_MAX: u64 = 32 * 1024 * 1024;
-const INDEX_FILE_BYTES_MAX: u64 = durable::RECORD_BYTES_MAX as u64;
+use crate::limit;
 
 /// An index file: the index, and the transactions whose abort is in the segment.
 pub(crate) type StoredIndex = (Index, Vec<Aborted>);
@@ -110,7 +106,7 @@ impl Segment {
 
     /// The stored index of the segment at `path`, if there is one and it is whole.
     pub(crate) fn stored_index(disk: &dyn Disk, path: &Path) -> Option<StoredIndex> {
-        let content = read_file(disk, &path.with_extension(format::INDEX), INDEX_FILE_BYTES_MAX).ok().flatten()?;
+        let content = read_file(disk, &path.with_extension(format::INDEX), limit::INDEX_FILE_BYTES_MAX).ok().flatten()?;
         durable::decode(Index::VERSION, &content).ok()
     }
 
@@ -181,7 +177,7 @@ impl Segment {
         let end = position + batch_bytes;
         self.is_closed = false;
         if end > self.allocated {
-            let chunk = self.allocated.clamp(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX);
+            let chunk = self.allocated.clamp(limit::CHUNK_BYTES_MIN, limit::CHUNK_BYTES_MAX);
             let room = (self.allocated + chunk).min(settings.segment_bytes).max(end);
             self.file.allocate(room).map_err(|error| LogError::io(&self.path, error))?;
             self.allocated = room;

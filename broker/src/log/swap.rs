@@ -3,7 +3,7 @@
 //! moment from which it counts; then both get their names, and the segments that it swallowed go.
 //!
 //! From that moment on a failure is final, whatever its reason: memory has the old segments, and the next start will have the
-//! new ones. Before it nothing has changed, and a full disk is only told of.
+//! new ones. Before it nothing has changed, and a full disk is only logged.
 
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};

@@ -3,10 +3,8 @@
 
 use std::ops::Range;
 
+use crate::limit;
 use parking_lot::Mutex;
-
-/// Beyond so many parts the smallest is forgotten, and compared again when it is read.
-const PARTS_MAX: usize = 64;
 
 /// Positions in the segment's file, in order, with a gap between any two.
 #[derive(Debug, Default)]
@@ -29,7 +27,7 @@ impl Verified {
         let start = parts.get(first).map_or(part.start, |known| known.start.min(part.start));
         let end = behind.checked_sub(1).and_then(|last| parts.get(last)).map_or(part.end, |known| known.end.max(part.end));
         parts.splice(first..behind.max(first), std::iter::once(start..end));
-        if parts.len() > PARTS_MAX {
+        if parts.len() > limit::VERIFIED_PARTS_MAX {
             let smallest = (0..parts.len()).min_by_key(|place| parts[*place].end - parts[*place].start);
             smallest.map(|place| parts.remove(place));
         }
@@ -71,7 +69,7 @@ mod tests {
     #[test]
     fn the_smallest_part_is_forgotten() {
         let verified = Verified::default();
-        for place in 0..=PARTS_MAX as u64 {
+        for place in 0..=limit::VERIFIED_PARTS_MAX as u64 {
             verified.add(place * 100..place * 100 + if place == 7 { 1 } else { 2 });
         }
         assert!(!verified.covers(&(700..701)) && verified.covers(&(600..602)) && verified.covers(&(6400..6402)));

@@ -11,9 +11,7 @@ use millstream_protocol::record::{BatchError, Codec, Outline, RecordBatch, Recor
 
 use super::error::{AppendError, RefusedRecord};
 use crate::config::TopicSettings;
-
-/// The most records of a batch that are named one by one.
-const NAMED_RECORDS_MAX: usize = 1000;
+use crate::limit;
 
 /// The records of a batch for which `judge` has a sentence.
 fn refused_records(
@@ -24,7 +22,7 @@ fn refused_records(
     let mut refused = Vec::new();
     batch.walk_records(inflated_max, |record| {
         refused.extend(judge(&record).map(|sentence| RefusedRecord { index: record.index, sentence }));
-        refused.len() < NAMED_RECORDS_MAX
+        refused.len() < limit::NAMED_RECORDS_MAX
     })?;
     Ok(refused)
 }
@@ -126,7 +124,7 @@ fn one_batch(records: Option<&Records>, target: &Target<'_>) -> Result<RecordBat
         Some(bytes) if !bytes.is_empty() => bytes,
         _ => return Err(AppendError::NotOneBatch),
     };
-    // Message sets of before 2017 are shorter than a batch's header: they are told by their version, not by their length.
+    // Message sets of before 2017 are shorter than a batch's header: their version shows them, not their length.
     if is_message_set(&bytes) {
         return Err(BatchError::Magic(0).into());
     }

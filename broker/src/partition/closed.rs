@@ -10,12 +10,11 @@ use serde::{Deserialize, Serialize};
 use super::producers::Producers;
 use crate::disk::{Disk, read_file, replace_file};
 use crate::durable;
+use crate::limit;
 use crate::log::LogError;
 
 const VERSION: u8 = 1;
 const FILE: &str = "closed";
-/// A last segment up to this size is scanned as fast as this would be read, and a stop has one file less to write.
-const SCANNED_BYTES_MAX: u64 = 1024 * 1024;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Closed {
@@ -29,13 +28,13 @@ pub(super) struct Closed {
 impl Closed {
     /// What an earlier process left, if it can be read.
     pub(super) fn read(disk: &dyn Disk, dir: &Path) -> Option<Self> {
-        let content = read_file(disk, &dir.join(FILE), durable::RECORD_BYTES_MAX as u64).ok().flatten()?;
+        let content = read_file(disk, &dir.join(FILE), limit::DURABLE_RECORD_BYTES_MAX as u64).ok().flatten()?;
         durable::decode(VERSION, &content).ok()
     }
 
     /// Leaves it for the next process, if its last segment is long.
     pub(super) fn write(&self, disk: &dyn Disk, dir: &Path, last_bytes: u64) -> Result<(), LogError> {
-        if last_bytes <= SCANNED_BYTES_MAX {
+        if last_bytes <= limit::SCANNED_BYTES_MAX {
             return Ok(());
         }
         let path = dir.join(FILE);

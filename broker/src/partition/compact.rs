@@ -8,7 +8,7 @@
 //! * A deletion (null value) stays for `delete.retention.ms` after the pass that first met it: until the delete horizon that this
 //!   pass writes into its batch (KIP-534).
 //! * Records of aborted transactions go; a marker goes when its transaction has nothing left and its own horizon is over, and
-//!   with it what readers are told of an aborted one.
+//!   with it what readers learn of an aborted one.
 //! * The last batch of a producer stays, without records if need be: its sequence number must not be forgotten.
 
 mod newest;
@@ -25,12 +25,13 @@ use millstream_protocol::record::{BatchError, Record, RecordBatch};
 
 use super::{Partition, State};
 use crate::config::TopicSettings;
+use crate::limit;
 use crate::log::LogError;
 use crate::log::index::Aborted;
 use crate::log::read::ReadPlan;
 use crate::log::segment::Segment;
 use crate::log::swap::Cleaned;
-use newest::{KEYS_MAX, Newest};
+use newest::Newest;
 pub(super) use setback::Setback;
 use transactions::{AbortedBatches, OpenTransactions};
 
@@ -137,7 +138,17 @@ impl Partition {
         // Made when the lock is let go.
         let aborted_batches = AbortedBatches::default();
         let (partition, settings) = (self.clone(), settings.clone());
-        Ok(Some(Pass { partition, settings, segments, compacted_to, aborted, aborted_batches, last_batches, keys_max: KEYS_MAX, now_ms }))
+        Ok(Some(Pass {
+            partition,
+            settings,
+            segments,
+            compacted_to,
+            aborted,
+            aborted_batches,
+            last_batches,
+            keys_max: limit::COMPACTED_KEYS_MAX,
+            now_ms,
+        }))
     }
 }
 
@@ -232,14 +243,14 @@ impl Pass {
             }
         }
         let range = first.base_offset..last.next_offset();
-        // Without its marker nothing of an aborted transaction is left that a reader had to be told of.
+        // Without its marker nothing of an aborted transaction is left that a reader had to know of.
         let is_left = |aborted: &&Aborted| range.contains(&aborted.last_offset) && markers.contains(&aborted.last_offset);
         let aborted: Vec<Aborted> = self.aborted.iter().filter(is_left).copied().collect();
         let segment = cleaned.install(disk, range.end, aborted.clone()).map_err(Failed::Writing)?;
         let mut state = partition.state.lock();
         state.log.replace(range.start, group.len(), Arc::new(segment));
         state.keep_aborted(&range, &aborted);
-        // It may hold batches of transactions that nobody is told of any more.
+        // It may hold batches of transactions that answers name no more.
         state.tail.forget_before(range.end);
         drop(state);
         for swallowed in &group[1..] {

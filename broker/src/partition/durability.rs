@@ -40,7 +40,7 @@ impl Durability {
     }
 
     /// Refuses all appends that wait.
-    pub(super) fn give_up(&mut self, why: NotDurable) {
+    pub(super) fn fail(&mut self, why: NotDurable) {
         for (_, sender) in self.pending.drain(..) {
             // The producer may have hung up.
             let _ = sender.send(Err(why));
@@ -103,7 +103,7 @@ impl Partition {
         self.is_failed.store(true, Ordering::Release);
         // The process ends before any client learns of it.
         self.flusher.report_failure(format!("{}-{}: {error}", self.topic, self.index));
-        state.durability.give_up(NotDurable::DiskFailed);
+        state.durability.fail(NotDurable::DiskFailed);
     }
 
     pub(super) fn queue_flush(self: &Arc<Self>, state: &mut State) {

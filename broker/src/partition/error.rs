@@ -121,7 +121,7 @@ pub(crate) enum NotDurable {
     DiskFailed,
     #[error("the topic was deleted before it was durable")]
     BeingDeleted,
-    /// The partition is gone, and with it whoever would have synced.
+    /// The partition is gone, and no sync follows.
     #[error("the server stopped before it was durable")]
     Abandoned,
 }

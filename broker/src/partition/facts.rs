@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 use super::{Partition, State};
 use crate::disk::{Disk, read_file, replace_file};
 use crate::durable;
+use crate::limit;
 use crate::log::LogError;
 
 const VERSION: u8 = 2;
 const FILE: &str = "partition";
-const BYTES_MAX: u64 = 1024 * 1024;
 
 /// The facts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,7 +34,7 @@ impl Facts {
     pub(super) fn read(disk: &dyn Disk, dir: &Path) -> Result<Self, LogError> {
         let path = dir.join(FILE);
         let fail = |error| LogError::io(&path, error);
-        match read_file(disk, &path, BYTES_MAX).map_err(fail)? {
+        match read_file(disk, &path, limit::FACTS_FILE_BYTES_MAX).map_err(fail)? {
             Some(content) => {
                 durable::decode(VERSION, &content).map_err(|error| fail(std::io::Error::new(std::io::ErrorKind::InvalidData, error)))
             }

@@ -169,7 +169,7 @@ impl Partition {
         self.is_deleted.store(true, Ordering::Release);
         let mut state = self.state.lock();
         state.waiting.wake();
-        state.durability.give_up(NotDurable::BeingDeleted);
+        state.durability.fail(NotDurable::BeingDeleted);
     }
 
     /// Syncs and leaves the log so that the next start has little to do.
@@ -186,7 +186,7 @@ impl Partition {
             return Ok(());
         }
         if self.state.lock().are_facts_unsaved {
-            // Subscribers may have been told of the epoch.
+            // Clients may have seen the epoch.
             self.save_facts(|_| {})?;
         }
         let mut state = self.state.lock();

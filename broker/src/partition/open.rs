@@ -19,6 +19,7 @@ use super::{Env, Partition, ProcessStart, State};
 use crate::config::TopicSettings;
 use crate::disk::{Disk, read_file};
 use crate::durable;
+use crate::limit;
 use crate::log::batch_facts::BatchFacts;
 use crate::log::index::Aborted;
 use crate::log::index_file::IndexFile;
@@ -149,7 +150,7 @@ impl History {
         let segments: Vec<_> = log.segments().collect();
         let snapshot = |base: i64| {
             let path = format::path(&log.dir, base, format::PRODUCERS);
-            let content = read_file(disk, &path, durable::RECORD_BYTES_MAX as u64).ok().flatten()?;
+            let content = read_file(disk, &path, limit::DURABLE_RECORD_BYTES_MAX as u64).ok().flatten()?;
             durable::decode::<Producers>(Producers::VERSION, &content).ok()
         };
         let known = log.sealed().iter().take_while(|segment| segment.stored_aborted().is_some()).count();

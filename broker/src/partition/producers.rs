@@ -8,10 +8,9 @@ use millstream_protocol::record::RecordBatch;
 use millstream_protocol::record::batch::advance_sequence;
 use serde::{Deserialize, Serialize};
 
+use crate::limit;
 use crate::log::batch_facts::BatchFacts;
 use crate::log::index::Aborted;
-
-const REMEMBERED_BATCHES: usize = 5;
 
 /// A batch that was appended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,7 +171,7 @@ impl Producers {
             self.open.insert((batch.base_offset, batch.producer_id));
         }
         if batch.base_sequence >= 0 {
-            if producer.batches.len() == REMEMBERED_BATCHES {
+            if producer.batches.len() == limit::REMEMBERED_BATCHES {
                 producer.batches.pop_front();
             }
             producer.batches.push_back(Appended {

@@ -66,7 +66,7 @@ impl Partition {
         Ok(read)
     }
 
-    /// Shows every batch, oldest first. A batch that cannot be read is told of and left out; those behind it are not.
+    /// Shows every batch, oldest first. A batch that cannot be read is logged and left out; those that follow are not.
     pub(crate) fn walk(&self, mut see: impl FnMut(&RecordBatch) -> Result<(), BatchError>) {
         let start = self.positions().start_offset;
         let mut offset = start;

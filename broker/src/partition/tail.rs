@@ -7,16 +7,13 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
+use crate::limit;
 use millstream_protocol::record::RecordBatch;
 use parking_lot::Mutex;
 
-/// Below this a batch is copied out of its frame, so that it does not hold on to a read buffer.
-const DETACH_BYTES_MAX: usize = 16 * 1024;
 // A larger one shares its frame only if it is all that the frame brought: see `api::produce`.
 /// What a batch costs beside its bytes.
 const OVERHEAD_BYTES: usize = 128;
-/// Parts of one answer; more would make the list that the kernel walks long.
-const BATCHES_PER_READ_MAX: usize = 512;
 /// An eviction makes room for this share of the bound at once, so that looking at all partitions is paid for seldom.
 const EVICTED_SHARE: usize = 16;
 
@@ -101,7 +98,7 @@ impl Tail {
         if !std::mem::replace(&mut self.is_known, true) {
             self.budget.tails.lock().push(Arc::downgrade(&self.batches));
         }
-        let batch = if batch.total_bytes() < DETACH_BYTES_MAX { batch.detached() } else { batch };
+        let batch = if batch.total_bytes() < limit::DETACH_BYTES_MAX { batch.detached() } else { batch };
         let cost = cost(&batch);
         let age = self.budget.age.fetch_add(1, Ordering::Relaxed);
         self.batches.lock().0.push_back((age, batch));
@@ -129,7 +126,7 @@ impl Tail {
         let from = batches.0.partition_point(|(_, batch)| batch.last_offset() < offset);
         let mut found = Vec::new();
         let mut bytes = 0;
-        for (_, batch) in batches.0.range(from..).take(BATCHES_PER_READ_MAX) {
+        for (_, batch) in batches.0.range(from..).take(limit::BATCHES_PER_READ_MAX) {
             if batch.base_offset() >= end || (!found.is_empty() && bytes + batch.total_bytes() > bytes_max) {
                 break;
             }

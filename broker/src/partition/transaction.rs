@@ -1,5 +1,5 @@
 //! Transactions as one partition sees them: markers end them, and readers of committed records read up to the last
-//! stable offset and is told which producers' batches to leave out. What a transaction is, and how it ends, is decided
+//! stable offset and learns which producers' batches to leave out. What a transaction is, and how it ends, is decided
 //! by its coordinator.
 
 use std::collections::HashSet;

@@ -11,7 +11,7 @@ use super::Partition;
 /// The fetches that wait in one partition.
 #[derive(Debug, Default)]
 pub(super) struct Waiting {
-    /// By the address of what wakes them: a fetch that comes again is found without a search. A fetch waits in many partitions, and
+    /// By the address of what wakes them: a fetch that waits again is found without a search. A fetch waits in many partitions, and
     /// none of them keeps it: most are idle, and would keep it for ever.
     fetches: HashMap<usize, Weak<Notify>>,
     /// With this many, those whose fetch is over are let go of.

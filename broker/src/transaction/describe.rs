@@ -1,4 +1,4 @@
-//! What is told of transactions.
+//! Describing and listing transactions.
 
 use std::sync::Arc;
 

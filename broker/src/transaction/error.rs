@@ -19,7 +19,7 @@ pub(crate) enum TransactionError {
     OtherProducer,
     #[error("a newer producer has the transactional id")]
     Fenced,
-    /// The client comes again: the one before has to have ended.
+    /// The transaction before it has not ended yet; the client tries again.
     #[error("the last transaction is being ended still")]
     Ending,
     #[error("the partition was not added to the transaction")]

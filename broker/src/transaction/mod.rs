@@ -25,6 +25,7 @@ use crate::durable;
 use crate::group::Groups;
 use crate::identity;
 use crate::journal::{Journal, JournalEntry, JournalError, Replayed};
+use crate::limit;
 use crate::metrics::Metrics;
 use crate::partition::{Acknowledged, AppendError, Partition};
 use state::{AddedPartition, Begin, Transaction, TransactionState};
@@ -35,8 +36,6 @@ pub(crate) use error::TransactionError;
 pub(crate) use state::ProducerIdentity;
 
 const VERSION: u8 = 1;
-/// As much as a group id may have.
-const TRANSACTIONAL_ID_BYTES_MAX: usize = i16::MAX as usize;
 
 /// A transactional id, with what is not kept of it.
 #[derive(Debug)]
@@ -164,7 +163,7 @@ impl Transactions {
         known: Option<ProducerIdentity>,
         timeout_ms: i32,
     ) -> Result<ProducerIdentity, TransactionError> {
-        if id.len() > TRANSACTIONAL_ID_BYTES_MAX {
+        if id.len() > limit::TRANSACTIONAL_ID_BYTES_MAX {
             return Err(TransactionError::IdTooLong);
         }
         if timeout_ms <= 0 || i64::from(timeout_ms) > self.settings.timeout_ms_max {

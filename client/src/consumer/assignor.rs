@@ -120,7 +120,7 @@ fn next_move(members: &[Candidate], shares: &[BTreeSet<TopicPartition>]) -> Opti
     })
 }
 
-/// What another member still has is not handed out yet: that member gives it up first, and joins again.
+/// What another member still has is not assigned yet: that member revokes it first, and joins again.
 fn handed_over(members: &[Candidate], mut shares: Vec<BTreeSet<TopicPartition>>) -> Vec<BTreeSet<TopicPartition>> {
     let newest = members.iter().map(|member| member.generation).max().unwrap_or(-1);
     for (place, share) in shares.iter_mut().enumerate() {

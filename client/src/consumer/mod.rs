@@ -2,7 +2,7 @@
 //!
 //! Two halves. The **member** ([`member`], a task) speaks with the group: it joins, shows that it lives, and learns which partitions
 //! it has. The **reader** ([`Consumer`] itself, in [`read`], driven by the caller) fetches and hands records out. They talk
-//! through a channel of [`Event`]s, and the reader takes an event only when it is asked for the next record: what was handed out
+//! through a channel of [`Event`]s, and the reader takes an event only when it is asked for the next record: what was delivered
 //! before is done by then, so its place can be committed before a partition goes to somebody else.
 
 mod assignor;
@@ -29,6 +29,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 use crate::client::{Client, CoordinatorKind};
 use crate::error::{Error, ErrorKind};
 use crate::fetch::Answered;
+use crate::limit;
 use crate::reader::Start;
 use crate::topic_partition::TopicPartition;
 pub use assignor::Assignor;
@@ -40,8 +41,6 @@ use lookup::{Found, Resolve};
 pub use options::{AutoOffsetReset, ConsumerBuilder, GroupProtocol};
 use place::Place;
 
-/// Events that wait for the reader.
-const EVENTS_MAX: usize = 16;
 /// A record of a partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsumerRecord {
@@ -66,7 +65,7 @@ pub struct ConsumerRecord {
 enum Event {
     /// Read these from these offsets on.
     Assigned(Vec<(TopicPartition, i64)>),
-    /// Stop reading these, and say how far their records were handed out.
+    /// Stop reading these, and say how far their records were delivered.
     Revoked(BTreeSet<TopicPartition>, oneshot::Sender<Vec<(TopicPartition, i64)>>),
     /// Stop reading these: the group has forgotten this member, which is another incarnation from now on.
     Lost(BTreeSet<TopicPartition>, u64),
@@ -101,7 +100,7 @@ pub struct Consumer {
     events: mpsc::Receiver<Event>,
     leave: mpsc::Sender<oneshot::Sender<Result<(), Error>>>,
     places: Vec<Place>,
-    /// The place that is being handed out.
+    /// The place that is being delivered.
     turn: usize,
     /// Counts what makes an answer under way useless: an assignment, a seek.
     era: u64,
@@ -143,7 +142,7 @@ impl Consumer {
             interval
         });
         let shared = Arc::new(Shared { options, coordinator, membership, asked: member::Asked::new() });
-        let (sender, events) = mpsc::channel(EVENTS_MAX);
+        let (sender, events) = mpsc::channel(limit::WAITING_EVENTS_MAX);
         let (leave, leaving) = mpsc::channel(1);
         member::start(shared.clone(), sender, leaving);
         Ok(Consumer {
@@ -168,18 +167,18 @@ impl Consumer {
         self.places.iter().map(|place| place.partition.clone()).collect()
     }
 
-    /// The offset of the next record that it hands out of a partition; `None` if it does not have the partition, or does not know yet
+    /// The offset of the next record that it delivers of a partition; `None` if it does not have the partition, or does not know yet
     /// where to begin.
     pub fn position(&self, partition: &TopicPartition) -> Option<i64> {
         self.places.iter().find(|place| place.partition == *partition)?.position()
     }
 
-    /// Hands out no records of these partitions until they are resumed. They stay this member's.
+    /// Delivers no records of these partitions until they are resumed. They stay this member's.
     pub fn pause(&mut self, partitions: &[TopicPartition]) {
         self.set_paused(partitions, true);
     }
 
-    /// Hands out records of these partitions again.
+    /// Delivers records of these partitions again.
     pub fn resume(&mut self, partitions: &[TopicPartition]) {
         self.set_paused(partitions, false);
     }
@@ -211,12 +210,12 @@ impl Consumer {
         self.shared.membership.lock().of(self.incarnation)
     }
 
-    /// For each partition the offset behind the last record that was handed out.
+    /// For each partition the offset behind the last record that was delivered.
     pub fn positions(&self) -> Vec<(TopicPartition, i64)> {
         self.places.iter().filter_map(|place| Some((place.partition.clone(), place.position()?))).collect()
     }
 
-    /// Commits the places of all records that were handed out, and waits for the broker's word; tries again while it may come round.
+    /// Commits the places of all records that were delivered, and waits for the broker's word; tries again while it may come round.
     ///
     /// # Errors
     /// When partitions belong to another member by now, or the broker refuses.
@@ -236,7 +235,7 @@ impl Consumer {
         self.shared.commits(self.incarnation, PATIENCE)
     }
 
-    /// Commits the places of all records that were handed out, once, without waiting. The request is on its way when this returns: what
+    /// Commits the places of all records that were delivered, once, without waiting. The request is on its way when this returns: what
     /// is committed afterwards arrives afterwards.
     pub fn commit_async(&self) -> Committing {
         let committing = self.commits().commit_once(&self.positions());

@@ -163,7 +163,7 @@ impl ConsumerBuilder {
         self
     }
 
-    /// How often the places of the records that were handed out are committed, and when partitions are given up; every 5 s unless set,
+    /// How often the places of the records that were delivered are committed, and when partitions are given up; every 5 s unless set,
     /// `None` for never. A record counts as done when the next one is asked for.
     #[must_use]
     pub fn auto_commit(mut self, every: Option<Duration>) -> Self {

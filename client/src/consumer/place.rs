@@ -1,4 +1,4 @@
-//! Where a consumer is in one partition: what was handed out, what has arrived and waits, and where to fetch on.
+//! Where a consumer is in one partition: what was delivered, what has arrived and waits, and where to fetch on.
 
 use std::collections::VecDeque;
 
@@ -18,7 +18,7 @@ pub(super) struct Place {
     pub is_paused: bool,
     /// When it was last moved: an answer to a question from before is of no use.
     era: u64,
-    /// The offset of the next record to be handed out.
+    /// The offset of the next record to be delivered.
     position: Option<i64>,
     /// The offset to fetch from.
     next_fetch: Option<i64>,
@@ -26,7 +26,7 @@ pub(super) struct Place {
     batches: VecDeque<RecordBatch>,
     /// The first batch, unpacked.
     records: VecDeque<Record>,
-    /// Where reading goes on when all that has arrived was handed out; beyond the last record if markers follow it.
+    /// Where reading goes on when all that has arrived was delivered; beyond the last record if markers follow it.
     arrived_to: i64,
 }
 
@@ -68,14 +68,14 @@ impl Place {
         self.unresolved = Some(what);
     }
 
-    /// What has to be looked up before the partition can be read on. The records that have arrived are handed out first: what is looked
+    /// What has to be looked up before the partition can be read on. The records that have arrived are delivered first: what is looked
     /// up may move the place away from them.
     pub(super) fn unresolved(&self) -> Option<Unresolved> {
         let what = self.unresolved.filter(|_| self.is_used_up())?;
         Some(Unresolved { partition: self.partition.clone(), era: self.era, what })
     }
 
-    /// Whether everything that has arrived was handed out.
+    /// Whether everything that has arrived was delivered.
     fn is_used_up(&self) -> bool {
         self.batches.is_empty() && self.records.is_empty()
     }
@@ -108,7 +108,7 @@ impl Place {
         if self.unresolved.is_some() { None } else { self.next_fetch }
     }
 
-    /// Whether there is little left to hand out.
+    /// Whether there is little left to deliver.
     pub(super) fn is_short(&self) -> bool {
         self.batches.is_empty()
     }
@@ -216,7 +216,7 @@ mod tests {
         assert_eq!(place.fetch_offset(), None);
         assert!(place.unresolved().is_none(), "two records are at hand");
         assert_eq!((offset(&mut place), offset(&mut place), offset(&mut place)), (Some(1), Some(2), None));
-        assert_eq!(place.position(), Some(3), "what was handed out can be committed");
+        assert_eq!(place.position(), Some(3), "what was delivered can be committed");
         assert_eq!(place.unresolved().unwrap().what, Resolve::Reset);
         place.found(Found { partition: place.partition.clone(), era: 3, outcome: Ok((TopicId([1; 16]), Some(8))) }).unwrap();
         assert_eq!(place.fetch_offset(), Some(8));

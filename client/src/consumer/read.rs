@@ -146,7 +146,7 @@ impl Consumer {
             if self.fetch.is_at_rest() {
                 self.begin_fetch();
             }
-            // A fetch under way goes on while records are handed out.
+            // A fetch under way goes on while records are delivered.
             if let Poll::Ready(answered) = self.fetch.poll(context) {
                 if let Err(error) = self.fetched(answered) {
                     return Poll::Ready(Some(Err(error)));

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use millstream_protocol::message::init_producer_id::InitProducerIdRequest;
 use millstream_protocol::message::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
@@ -18,13 +18,10 @@ use super::transaction::Transactional;
 use super::{Acks, Delivered, ProducerBuilder, Waiting};
 use crate::client::Client;
 use crate::error::{Error, ErrorKind};
+use crate::limit;
 use crate::topic_partition::TopicPartition;
 
-const RETRY_PAUSE_MIN: Duration = Duration::from_millis(20);
-const RETRY_PAUSE_MAX: Duration = Duration::from_secs(1);
 const REQUEST_TIMEOUT_MS: i32 = 30_000;
-/// Lanes that send at once; the others wait. A connection allows 256 requests in flight; this leaves room for the rest.
-const SENDING_MAX: usize = 128;
 
 /// What all lanes of a producer share.
 #[derive(Debug)]
@@ -37,7 +34,7 @@ pub(super) struct SharedByLanes {
 
 impl SharedByLanes {
     pub(super) fn new(client: Client, options: ProducerBuilder, transactional: Option<Arc<Transactional>>) -> Self {
-        SharedByLanes { client, options, transactional, sending: Semaphore::new(SENDING_MAX) }
+        SharedByLanes { client, options, transactional, sending: Semaphore::new(limit::SENDING_LANES_MAX) }
     }
 
     async fn producer_id(&self) -> Result<(i64, i16), Error> {
@@ -184,7 +181,7 @@ impl Lane {
     async fn deliver(&self, waiting: &[Waiting], identity: &mut Identity) -> Result<i64, Error> {
         let options = &self.shared.options;
         let deadline = Instant::now() + options.delivery_timeout;
-        let mut pause = RETRY_PAUSE_MIN;
+        let mut pause = limit::RETRY_PAUSE_MIN;
         let mut built: Option<RecordBatch> = None;
         loop {
             let sent = async {
@@ -220,7 +217,7 @@ impl Lane {
                 return Err(Error::new(ErrorKind::TimedOut, message));
             }
             tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(RETRY_PAUSE_MAX);
+            pause = (pause * 2).min(limit::RETRY_PAUSE_MAX);
         }
     }
 

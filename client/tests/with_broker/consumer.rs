@@ -59,7 +59,7 @@ async fn a_member_reads_all_and_goes_on_where_it_committed() {
         consumer.close().await.unwrap();
         let mut again = member(&world, protocol).start().await.unwrap();
         assert_eq!(numbers(&mut again, 3).await, [30, 31, 32], "{way:?} {protocol:?}");
-        // Closing commits what was handed out.
+        // Closing commits what was delivered.
         again.close().await.unwrap();
         let mut third = member(&world, protocol).start().await.unwrap();
         assert!(is_quiet(&mut third).await, "{way:?} {protocol:?}");

@@ -11,13 +11,10 @@ use arrow::json::writer::{LineDelimited, WriterBuilder};
 use bytes::Bytes;
 
 use crate::error::QueryError;
+use crate::limit;
 
 /// What stands in for a malformed value.
 const EMPTY: &[u8] = b"{}";
-
-/// How deep arrays and objects of a value may lie in one another; Jackson, which Spark reads JSON with, has the same bound. Arrow's decoder
-/// writes a value of the wrong type into its error, and that by recursion: 300 bytes of stack a level in a debug build.
-const NESTING_MAX: usize = 1000;
 
 /// Columns, and which rows were malformed.
 pub(crate) struct Decoded {
@@ -87,7 +84,7 @@ impl JsonDecoder {
 /// and nearly always enough.
 fn is_too_deep(json: &[u8]) -> bool {
     let opening = |byte: &u8| matches!(byte, b'[' | b'{');
-    json.iter().filter(|byte| opening(byte)).count() > NESTING_MAX && depth(json) > NESTING_MAX
+    json.iter().filter(|byte| opening(byte)).count() > limit::JSON_NESTING_MAX && depth(json) > limit::JSON_NESTING_MAX
 }
 
 fn depth(json: &[u8]) -> usize {
@@ -201,9 +198,9 @@ mod tests {
     #[test]
     fn a_value_that_is_too_deep_is_malformed() {
         let nested = |levels: usize| format!(r#"{{"a": {}{}}}"#, "[".repeat(levels), "]".repeat(levels));
-        let beside = format!(r#"{{"a": 7, "b": {}}}"#, serde_json::json!(vec![serde_json::json!({"c": [1]}); NESTING_MAX]));
+        let beside = format!(r#"{{"a": 7, "b": {}}}"#, serde_json::json!(vec![serde_json::json!({"c": [1]}); limit::JSON_NESTING_MAX]));
         let text = format!(r#"{{"a": 8, "b": "\"{}"}}"#, "[".repeat(30_000));
-        let texts = [nested(30_000), nested(NESTING_MAX - 1), nested(NESTING_MAX), beside, text];
+        let texts = [nested(30_000), nested(limit::JSON_NESTING_MAX - 1), nested(limit::JSON_NESTING_MAX), beside, text];
         let values: Vec<Option<&[u8]>> = texts.iter().map(|text| Some(text.as_bytes())).collect();
         let decoded = JsonDecoder::new(schema(), values.len()).unwrap().decode(&values).unwrap();
         assert_eq!(decoded.malformed, [0, 1, 2], "those behind them are wide, or have brackets in a text");

@@ -33,7 +33,7 @@ const FETCH_WAIT: Duration = Duration::from_millis(500);
 const DISCOVER_EVERY: Duration = Duration::from_secs(5);
 /// How long a batch may go on after the query was asked to stop; then it is cut off, and runs again when the query does.
 const STOP_PATIENCE: Duration = Duration::from_secs(2);
-/// How long the sink may take to give up what a batch has begun.
+/// How long the sink may take to abort what a batch has begun.
 const ABANDON_PATIENCE: Duration = Duration::from_secs(3);
 /// Where the offset log keeps what the sink said.
 const SINK_MARK: &str = "millstream.sink.mark";
@@ -79,7 +79,7 @@ fn now_ms() -> i64 {
 
 impl Execution {
     /// Runs until it is stopped, fails, or its trigger says that it is done. A panic is a failure like others. Whatever ends a batch before
-    /// its commit, the sink gives up what it has of it: a transaction that stays open would hide everything behind it from readers.
+    /// its commit, the sink aborts what it has of it: a transaction that stays open would hide everything behind it from readers.
     pub(crate) async fn run(mut self, stop: watch::Receiver<bool>) -> Result<(), QueryError> {
         let mut stopped = stop.clone();
         let is_overdue = async {
@@ -91,7 +91,7 @@ impl Execution {
             () = is_overdue => None,
         };
         if !matches!(ended, Some(Ok(()))) && tokio::time::timeout(ABANDON_PATIENCE, self.sink.abandon()).await.is_err() {
-            tracing::warn!(query = self.shared.name, "the sink did not give up in time what the last batch had begun");
+            tracing::warn!(query = self.shared.name, "the sink did not abort in time what the last batch had begun");
         }
         ended.unwrap_or(Ok(()))
     }

@@ -9,14 +9,12 @@ use datafusion::logical_expr::LogicalPlan;
 
 use super::Session;
 use crate::error::QueryError;
+use crate::limit::SELECTED_ROWS_MAX;
 use crate::plan;
 use crate::source::TopicSource;
 use crate::sql::bounds;
 use crate::sql::lexer::tokens;
 use crate::table::{StartingOffsets, Table};
-
-/// The most rows that it reads.
-const ROWS_MAX: usize = 10_000_000;
 
 impl Session {
     /// Reads tables from their first record to the present end.
@@ -39,9 +37,9 @@ impl Session {
             let mut source = TopicSource::open(&self.client, Table { starting: start, ..table }, used).await?;
             let (start, end) = (source.start().await?, source.latest().await?);
             let waiting: i64 = start.iter().zip(&end).map(|(start, end)| end - start).sum();
-            if waiting > ROWS_MAX as i64 {
+            if waiting > SELECTED_ROWS_MAX as i64 {
                 let sentence = format!(
-                    "table {name} has {waiting} records, more than a SELECT of the present reads ({ROWS_MAX}): read it with FROM STREAM"
+                    "table {name} has {waiting} records, more than a SELECT of the present reads ({SELECTED_ROWS_MAX}): read it with FROM STREAM"
                 );
                 return Err(QueryError::analysis(sentence));
             }

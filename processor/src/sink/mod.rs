@@ -57,7 +57,7 @@ impl Sink {
         }
     }
 
-    /// Gives up what was begun of a batch that is not going to end.
+    /// Aborts what was begun of a batch that is not going to end.
     pub(crate) async fn abandon(&mut self) {
         match self {
             Sink::Topic(sink) => sink.abandon().await,

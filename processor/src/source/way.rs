@@ -36,7 +36,7 @@ impl Way {
     }
 
     /// Nothing is left on the way in these partitions: compaction took the records before their ends.
-    pub(super) fn give_up(&mut self, behind: &[(i32, i64)]) {
+    pub(super) fn leave_out(&mut self, behind: &[(i32, i64)]) {
         behind.iter().for_each(|(partition, reached)| self.goal[*partition as usize] = *reached);
     }
 
@@ -61,7 +61,7 @@ fn whole(share: f64) -> i64 {
 }
 
 /// Shares a budget of offsets over partitions in proportion to what waits in each, as Spark shares `maxOffsetsPerTrigger`.
-pub(super) fn limit(start: &[i64], end: &mut [i64], budget: i64) {
+pub(super) fn share_out(start: &[i64], end: &mut [i64], budget: i64) {
     let total: i64 = start.iter().zip(end.iter()).map(|(start, end)| end - start).sum();
     if total > budget {
         let share = |waiting: i64| whole(budget as f64 * waiting as f64 / total as f64).min(waiting);
@@ -76,10 +76,10 @@ mod tests {
     #[test]
     fn a_budget_is_shared_as_spark_shares_it() {
         let mut end = [1000, 10, 1];
-        limit(&[0, 0, 0], &mut end, 100);
+        share_out(&[0, 0, 0], &mut end, 100);
         assert_eq!(end, [98, 1, 1]);
         let mut end = [5, 7, 1];
-        limit(&[5, 5, 1], &mut end, 10);
+        share_out(&[5, 5, 1], &mut end, 10);
         assert_eq!(end, [5, 7, 1]);
     }
 
@@ -106,7 +106,7 @@ mod tests {
     fn an_end_without_records_is_given_up() {
         let mut way = Way { start: vec![0, 9, 3], reached: vec![4, 9, 5], goal: vec![4, 10, 7] };
         assert_eq!(way.behind(), [(1, 9), (2, 5)]);
-        way.give_up(&[(1, 9), (2, 5)]);
+        way.leave_out(&[(1, 9), (2, 5)]);
         assert_eq!((way.behind(), way.end()), (vec![], vec![4, 9, 5]));
     }
 

@@ -11,27 +11,13 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
 
 use crate::error::QueryError;
+use crate::limit::{
+    CASES_MAX, NAME_DOTS_MAX, OPERATORS_MAX, PARENTHESES_MAX, PARTS_MAX, PARTS_WRITTEN_OUT_MAX, STATEMENT_BYTES_MAX, TRIED_TWICE_MAX,
+};
 
 /// The stack of a thread that runs statements or queries. By the frames of a debug build, the deepest that is let in takes about half of it
 /// (16 KiB an operator, 120 KiB a part of a query); a release build takes far less. What is never used is never backed by memory.
 pub const STACK_BYTES: usize = 128 * 1024 * 1024;
-
-/// The longest text of a statement.
-const TEXT_BYTES_MAX: usize = 256 * 1024;
-/// Operators: a thousand comparisons with OR between them.
-const OPERATORS_MAX: usize = 2_000;
-/// Parts: SELECTs, set operations and joins.
-const PARTS_MAX: usize = 200;
-/// The same when each name of WITH counts as all that it stands for, wherever it is read: DataFusion puts it in there.
-const PARTS_WRITTEN_OUT_MAX: usize = 1_000;
-/// Parentheses and brackets in one another. The parser has its own, lower bound for most of them.
-const NESTING_MAX: usize = 100;
-/// Calls in one another of which the parser tries two forms: every one doubles how often it reads what is inside.
-const TRIED_TWICE_MAX: usize = 12;
-/// CASEs in one another: below the parser's own bound, which it tells of as a missing end.
-const CASES_MAX: usize = 40;
-/// What a name has before its last part: catalog, schema and table.
-const NAME_DOTS: usize = 3;
 
 /// Looks at a text that DataFusion is to plan.
 pub(crate) fn check(sql: &str) -> Result<(), QueryError> {
@@ -40,8 +26,8 @@ pub(crate) fn check(sql: &str) -> Result<(), QueryError> {
     let mut size = Size::default();
     for token in &tokens {
         size.count(token);
-        if size.outside.len() > NESTING_MAX {
-            return Err(too_deep(NESTING_MAX));
+        if size.outside.len() > PARENTHESES_MAX {
+            return Err(too_deep(PARENTHESES_MAX));
         }
         if size.outside.iter().filter(|open| open.is_tried_twice).count() > TRIED_TWICE_MAX {
             return Err(too_deep(TRIED_TWICE_MAX));
@@ -65,8 +51,8 @@ pub(crate) fn check(sql: &str) -> Result<(), QueryError> {
 }
 
 pub(crate) fn check_text(text: &str) -> Result<(), QueryError> {
-    if text.len() > TEXT_BYTES_MAX {
-        return Err(too_much(&format!("{} bytes, more than {TEXT_BYTES_MAX}", text.len())));
+    if text.len() > STATEMENT_BYTES_MAX {
+        return Err(too_much(&format!("{} bytes, more than {STATEMENT_BYTES_MAX}", text.len())));
     }
     Ok(())
 }
@@ -138,7 +124,7 @@ impl Size {
             Token::Minus | Token::Plus if is_at_begin => {}
             Token::Period => {
                 self.dots += 1;
-                self.operators += usize::from(self.dots > NAME_DOTS);
+                self.operators += usize::from(self.dots > NAME_DOTS_MAX);
                 return;
             }
             Token::LParen | Token::LBracket | Token::LBrace => {

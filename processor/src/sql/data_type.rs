@@ -6,9 +6,7 @@ use arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 
 use super::lexer::{Kind, Token};
 use crate::error::QueryError;
-
-/// Arrays and structs in one another. Arrow and DataFusion walk a type by recursion.
-const NESTING_MAX: usize = 64;
+use crate::limit::TYPE_NESTING_MAX;
 
 /// Reads a type at `at` and moves behind it.
 pub(crate) fn parse(tokens: &[Token], at: &mut usize) -> Result<DataType, QueryError> {
@@ -17,8 +15,8 @@ pub(crate) fn parse(tokens: &[Token], at: &mut usize) -> Result<DataType, QueryE
 
 /// A type that lies in so many others.
 fn nested(tokens: &[Token], at: &mut usize, depth: usize) -> Result<DataType, QueryError> {
-    if depth > NESTING_MAX {
-        return Err(QueryError::Parse(format!("a column type is nested deeper than {NESTING_MAX} levels")));
+    if depth > TYPE_NESTING_MAX {
+        return Err(QueryError::Parse(format!("a column type is nested deeper than {TYPE_NESTING_MAX} levels")));
     }
     let name = tokens.get(*at).and_then(Token::name).ok_or_else(|| QueryError::Parse("a column type is missing".into()))?;
     *at += 1;
@@ -111,8 +109,8 @@ mod tests {
     fn a_type_that_is_nested_too_deep_is_refused() {
         let read = |text: &str| parse(&tokens(text).unwrap(), &mut 0);
         let lists = |levels: usize| format!("{}INT{}", "ARRAY<".repeat(levels), ">".repeat(levels));
-        assert!(read(&lists(NESTING_MAX)).is_ok());
-        for text in [lists(NESTING_MAX + 1), lists(40_000), "STRUCT<a: ".repeat(40_000)] {
+        assert!(read(&lists(TYPE_NESTING_MAX)).is_ok());
+        for text in [lists(TYPE_NESTING_MAX + 1), lists(40_000), "STRUCT<a: ".repeat(40_000)] {
             assert!(read(&text).unwrap_err().to_string().contains("nested deeper than 64 levels"));
         }
     }

@@ -12,9 +12,7 @@ use std::path::PathBuf;
 use crate::checkpoint::Checkpoint;
 use crate::checkpoint::logs::BATCHES_TO_RETAIN;
 use crate::error::QueryError;
-
-/// A snapshot is due when the deltas since the last one outweigh it, but never before this many.
-const DELTAS_PER_SNAPSHOT_MIN: i64 = 10;
+use crate::limit;
 
 type Key = Box<[u8]>;
 type Value = Box<[u8]>;
@@ -126,7 +124,7 @@ impl StateStore {
         let content = file::encode(changes.iter().map(|(key, value)| (&**key, value.as_deref())));
         self.delta_bytes += content.len();
         self.checkpoint.files.replace(&self.dir.join(format!("{}.delta", self.version)), &content)?;
-        if self.version - self.snapshot_version >= DELTAS_PER_SNAPSHOT_MIN && self.delta_bytes >= self.bytes {
+        if self.version - self.snapshot_version >= limit::DELTAS_PER_SNAPSHOT_MIN && self.delta_bytes >= self.bytes {
             let content = file::encode(self.iter().map(|(key, value)| (key, Some(value))));
             self.checkpoint.files.replace(&self.dir.join(format!("{}.snapshot", self.version)), &content)?;
             self.snapshot_version = self.version;

@@ -10,7 +10,7 @@ use crate::wire;
 use crate::wire::Wire;
 
 /// The newest version that is known; what newer ones add stands behind.
-const VERSION_MAX: i16 = 3;
+const NEWEST_VERSION: i16 = 3;
 
 wire! {
     /// What a consumer wants.
@@ -52,7 +52,7 @@ fn read<T: Wire>(mut bytes: Bytes) -> Result<T, DecodeError> {
     if version < 0 {
         return Err(DecodeError { position: 0, fault: Fault::Version(version) });
     }
-    T::decode(&mut Decoder::new(bytes, version.min(VERSION_MAX), false))
+    T::decode(&mut Decoder::new(bytes, version.min(NEWEST_VERSION), false))
 }
 
 fn write<T: Wire>(value: &T, version: i16) -> Bytes {
@@ -72,7 +72,7 @@ impl Subscription {
 
     /// The bytes for the others.
     pub fn write(&self) -> Bytes {
-        write(self, VERSION_MAX)
+        write(self, NEWEST_VERSION)
     }
 }
 
@@ -84,7 +84,7 @@ impl ConsumerAssignment {
 
     /// The bytes for a member.
     pub fn write(&self) -> Bytes {
-        write(self, VERSION_MAX)
+        write(self, NEWEST_VERSION)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Reading the records of a batch.
 
+use crate::limit;
 use bytes::Bytes;
 use thiserror::Error;
 
@@ -125,9 +126,6 @@ impl Fields<'_> {
     }
 }
 
-/// A header takes two bytes in a batch and sixty in memory: without a bound, a compressed batch of kilobytes is gigabytes.
-pub(super) const HEADERS_MAX: i32 = 16 * 1024;
-
 /// Where the parts of one record are.
 struct Layout {
     timestamp_delta: i64,
@@ -152,7 +150,7 @@ fn layout(body: &[u8], at: usize) -> Option<Layout> {
     let value = fields.span()?;
     let header_count = fields.varint()?;
     let headers_at = fields.at;
-    if !(0..=HEADERS_MAX).contains(&header_count) || header_count as usize > end - headers_at {
+    if !(0..=limit::HEADERS_MAX).contains(&header_count) || header_count as usize > end - headers_at {
         return None;
     }
     for _ in 0..header_count {

@@ -6,6 +6,7 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use super::batch::{CONTROL, RecordBatch, TRANSACTIONAL};
 use super::builder::{BatchBuilder, NewRecord};
 use super::compression::Codec;
+use crate::limit;
 
 /// The end of a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,8 +19,6 @@ pub struct Marker {
 
 const ABORT: i16 = 0;
 const COMMIT: i16 = 1;
-/// A marker is 30 bytes; nothing of its kind is large.
-const BODY_BYTES_MAX: usize = 4096;
 
 impl Marker {
     /// The batch that says so.
@@ -44,7 +43,7 @@ impl RecordBatch {
         if !self.is_control() {
             return None;
         }
-        let record = self.records(BODY_BYTES_MAX).ok()?.next()?.ok()?;
+        let record = self.records(limit::MARKER_BYTES_MAX).ok()?.next()?.ok()?;
         let (mut key, value): (Bytes, Option<Bytes>) = (record.key?, record.value);
         if key.len() < 4 {
             return None;

@@ -5,6 +5,7 @@ use std::io::Read;
 use super::batch_error::BatchError;
 use super::compression::{Codec, CompressionError};
 use super::iter::{Outline, RecordError};
+use crate::limit;
 
 /// How much is inflated at once.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -120,7 +121,7 @@ impl Cursor<'_> {
         // The attributes are unused.
         let (Some(_), Some(timestamp_delta), Some(offset_delta)) = (self.byte()?, self.varlong()?, self.varint()?) else { return Ok(None) };
         let (Some(has_key), Some(_)) = (self.span(end)?, self.span(end)?) else { return Ok(None) };
-        let Some(headers) = self.varint()?.filter(|headers| (0..=super::iter::HEADERS_MAX).contains(headers)) else { return Ok(None) };
+        let Some(headers) = self.varint()?.filter(|headers| (0..=limit::HEADERS_MAX).contains(headers)) else { return Ok(None) };
         for _ in 0..headers {
             let (Some(true), Some(_)) = (self.span(end)?, self.span(end)?) else { return Ok(None) };
         }

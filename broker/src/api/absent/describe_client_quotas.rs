@@ -1,4 +1,4 @@
-//! DescribeClientQuotas: there are none, and that is what is told.
+//! DescribeClientQuotas: there are none, and the answer says so.
 
 use millstream_protocol::message::describe_client_quotas::{DescribeClientQuotasRequest, DescribeClientQuotasResponse, QuotaFilter};
 use millstream_protocol::{ErrorCode, Str};

@@ -1,4 +1,4 @@
-//! IncrementalAlterConfigs: single properties of a resource are set, taken back, or have words added or taken away. A resource's changes
+//! IncrementalAlterConfigs: single properties of a resource are set, removed, or have words added or taken away. A resource's changes
 //! hold together or not at all.
 
 use std::collections::HashSet;

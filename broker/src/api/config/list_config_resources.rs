@@ -9,7 +9,7 @@ use crate::broker::Broker;
 /// What can have client metrics, which there are none of here.
 const CLIENT_METRICS_RESOURCE: i8 = 16;
 
-/// Version 0 asks for client metrics alone (KIP-714), version 1 for any type (KIP-1142); one that is asked for twice is told once.
+/// Version 0 asks for client metrics alone (KIP-714), version 1 for any type (KIP-1142); one that is asked for twice is listed once.
 pub(crate) fn list_config_resources(broker: &Broker, version: i16, request: &ListConfigResourcesRequest) -> ListConfigResourcesResponse {
     if version == 0 {
         return ListConfigResourcesResponse::default();

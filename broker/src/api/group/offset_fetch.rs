@@ -34,7 +34,7 @@ pub(crate) fn offset_fetch(broker: &Arc<Broker>, context: &Context, request: Off
         groups.into_iter().map(|group| fetch_group(broker, group, request.require_stable, version)).collect();
     let broker = broker.clone();
     async move {
-        // What is told is on stable storage, so that no later answer tells less.
+        // What is answered is on stable storage, so that no later answer has less.
         let settled = durable(broker.groups.settled()).await;
         let mut results = results;
         if let Err(error) = settled {

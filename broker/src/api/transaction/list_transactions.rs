@@ -4,15 +4,14 @@ use millstream_protocol::ErrorCode;
 use millstream_protocol::message::list_transactions::{ListTransactionsRequest, ListTransactionsResponse};
 
 use crate::broker::Broker;
+use crate::limit;
 use crate::transaction::Filter;
-
-/// A pattern that takes more memory than this when it is compiled is refused.
-const PATTERN_BYTES_MAX: usize = 1 << 20;
 
 pub(crate) fn list_transactions(broker: &Broker, request: ListTransactionsRequest) -> ListTransactionsResponse {
     let pattern = request.transactional_id_pattern.filter(|pattern| !pattern.is_empty());
     // A linear-time engine: no pattern explodes.
-    let compiled = pattern.map(|pattern| regex::RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(PATTERN_BYTES_MAX).build());
+    let compiled =
+        pattern.map(|pattern| regex::RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(limit::COMPILED_PATTERN_BYTES_MAX).build());
     let Ok(pattern) = compiled.transpose() else {
         return ListTransactionsResponse { error_code: ErrorCode::INVALID_REGULAR_EXPRESSION, ..Default::default() };
     };

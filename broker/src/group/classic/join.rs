@@ -9,13 +9,10 @@ use super::member::{ClassicMember, is_same, knows, protocols, rebalance_timeout_
 use super::{Change, Classic, ClassicState, Now};
 use crate::group::error::JoinAnswer;
 use crate::group::{Client, JoinRefused, MemberError};
+use crate::limit;
 
 /// A member that cannot heartbeat yet, since it waits for its first answer, is given up after this.
 const NEW_MEMBER_TIMEOUT_MS: i64 = 5 * 60 * 1000;
-/// Ids that were given out and not used are kept for a session: no more than this many.
-const PROMISED_MAX: usize = 10_000;
-/// Clients offer a handful; every one is compared with every member's.
-const PROTOCOLS_MAX: usize = 256;
 
 /// The client that asks.
 pub(in crate::group) struct Joining<'a> {
@@ -25,7 +22,7 @@ pub(in crate::group) struct Joining<'a> {
 }
 
 impl Joining<'_> {
-    /// From this version on a member is told its id before it counts (KIP-394).
+    /// From this version on a member learns its id before it counts (KIP-394).
     pub(in crate::group) fn needs_known_id(&self) -> bool {
         self.version >= 4 && self.request.group_instance_id.is_none()
     }
@@ -72,7 +69,7 @@ impl Classic {
                 return Ok(self.replace(&old_id, new_id, instance_id.clone(), &joining, answer, now));
             }
             if joining.needs_known_id() {
-                if self.promised.len() >= PROMISED_MAX {
+                if self.promised.len() >= limit::PROMISED_MEMBER_IDS_MAX {
                     return Err((answer, refused(member_id, MemberError::GroupFull)));
                 }
                 self.promised.insert(new_id.clone(), now.ms + i64::from(request.session_timeout_ms));
@@ -110,7 +107,7 @@ impl Classic {
     }
 
     fn supports(&self, request: &JoinGroupRequest) -> bool {
-        if request.protocol_type.is_empty() || request.protocols.is_empty() || request.protocols.len() > PROTOCOLS_MAX {
+        if request.protocol_type.is_empty() || request.protocols.is_empty() || request.protocols.len() > limit::MEMBER_PROTOCOLS_MAX {
             return false;
         }
         if self.state == ClassicState::Empty || self.members.is_empty() {

@@ -92,7 +92,7 @@ impl Classic {
         Change::None
     }
 
-    /// The generation, as a member is told of it.
+    /// The generation, as members see it.
     pub(super) fn joined(&self, member_id: &Str) -> JoinGroupResponse {
         let protocol = self.protocol_name.clone().unwrap_or_default();
         let is_leader = self.leader.as_ref() == Some(member_id);

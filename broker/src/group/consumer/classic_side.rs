@@ -36,7 +36,7 @@ impl ClassicSide {
         ClassicSide::new(value.session_timeout_ms, protocols)
     }
 
-    /// The protocol that it is told of: all of a consumer's protocols carry the same.
+    /// The protocol that its answers name: all of a consumer's protocols carry the same.
     pub(in crate::group) fn protocol(&self) -> Str {
         self.protocols.first().map(|(name, _)| name.clone()).unwrap_or_default()
     }

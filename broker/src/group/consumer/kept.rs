@@ -73,14 +73,14 @@ impl Consumer {
         self.members.insert(id, member);
     }
 
-    /// Members that were taken back have a whole session to show that they are there.
+    /// Members that a start found in the journal have a whole session to show that they are there.
     pub(in crate::group) fn begin_sessions(&mut self, now_ms: i64, session_timeout_ms: i64) {
         for member in self.members.values_mut() {
             member.session_ends_ms = now_ms + member.classic.as_ref().map_or(session_timeout_ms, |classic| classic.session_timeout_ms);
         }
     }
 
-    /// After everything was taken back: who has what follows from what the members have in the end. The next heartbeat compares
+    /// After everything was read back: who has what follows from what the members have in the end. The next heartbeat compares
     /// the topics as they are with those that the target gives out, and sees what changed while nobody looked.
     pub(in crate::group) fn settle(&mut self, listing: &Listing) {
         for (id, member) in &self.members {

@@ -1,4 +1,4 @@
-//! How members go: they say so, they are silent for too long, or they do not give up in time.
+//! How members leave: they say so, they miss their session timeout, or they do not revoke partitions within their rebalance timeout.
 
 use std::collections::BTreeSet;
 

@@ -78,7 +78,7 @@ impl Member {
         self.subscribed_names.iter().chain(matched).filter_map(|name| topics.get(name)).map(|(topic, _)| *topic).collect()
     }
 
-    /// What it is told when it names an epoch that is not its own.
+    /// The error for a member that names an epoch that is not its own.
     pub(in crate::group) fn stale(&self) -> MemberError {
         if self.classic.is_some() { MemberError::StaleGeneration } else { MemberError::StaleEpoch }
     }

@@ -1,5 +1,5 @@
 //! The state machine of a consumer group (KIP-848): members say what they want and what they have, the group computes who is
-//! to have what, and each member is led there by itself: first it gives up, then it gets what others have given up.
+//! to have what, and each member is led there by itself: first it revokes partitions, then it gets those that others have revoked.
 //! Nobody stops for anybody else. Pure: a heartbeat or the time comes in, an answer and records to be kept come out.
 //!
 //! The rules are those of Kafka's `GroupMetadataManager` and `CurrentAssignmentBuilder`.

@@ -5,6 +5,7 @@ use regex::Regex;
 
 use crate::catalog::Topics;
 use crate::group::HeartbeatError;
+use crate::limit;
 
 /// A subscription to all topics with such names.
 #[derive(Debug, Clone)]
@@ -23,7 +24,7 @@ impl Pattern {
     /// Kafka uses RE2J and matches whole names, as here.
     pub(super) fn new(text: &Str) -> Result<Self, HeartbeatError> {
         let invalid = |reason: String| HeartbeatError::InvalidPattern { pattern: text.clone(), reason };
-        if text.len() > PATTERN_BYTES_MAX {
+        if text.len() > limit::TOPIC_PATTERN_BYTES_MAX {
             return Err(invalid("it is too long".into()));
         }
         let build =
@@ -37,6 +38,3 @@ impl Pattern {
         topics.keys().filter(|name| self.regex.is_match(name))
     }
 }
-
-/// A pattern costs memory when it is compiled; matching takes time that is linear in the name, whatever the pattern.
-const PATTERN_BYTES_MAX: usize = 64 * 1024;

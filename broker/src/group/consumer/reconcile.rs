@@ -1,4 +1,4 @@
-//! The way of one member to its target: it gives up, says so, and gets what others have given up. Kafka's `CurrentAssignmentBuilder`.
+//! The way of one member to its target assignment: it revokes partitions, says so, and gets those that others have revoked. Kafka's `CurrentAssignmentBuilder`.
 
 use millstream_protocol::Str;
 
@@ -50,24 +50,24 @@ impl Consumer {
         target
     }
 
-    /// What a member is subscribed to no more it gives up at once, whatever its target says.
+    /// A member revokes at once what it is no longer subscribed to, whatever its target says.
     fn unsubscribe(&mut self, member: &mut Member, owned: Option<&Partitions>, world: &Surroundings<'_>) {
         let subscribed = member.subscribed(&world.listing.topics);
-        let (kept, given_up): (Partitions, Partitions) =
+        let (kept, revoked): (Partitions, Partitions) =
             std::mem::take(&mut member.assigned).into_iter().partition(|(topic, _)| subscribed.contains(topic));
         member.assigned = kept;
-        if given_up.is_empty() {
+        if revoked.is_empty() {
             return;
         }
-        let revoking = union(&member.revoking, &given_up);
+        let revoking = union(&member.revoking, &revoked);
         if owned.is_none_or(|owned| intersects(owned, &revoking)) {
             self.revoke(member, revoking, world);
         } else {
-            self.give_up(member, &given_up);
+            self.release_partitions(member, &revoked);
         }
     }
 
-    /// A member has to give partitions up, and to say that it did.
+    /// A member has to revoke partitions, and to say that it did.
     fn revoke(&mut self, member: &mut Member, revoking: Partitions, world: &Surroundings<'_>) {
         member.revoking = revoking;
         member.state = MemberState::Revoking;
@@ -78,9 +78,9 @@ impl Consumer {
         }
     }
 
-    /// A member has given partitions up.
-    fn give_up(&mut self, member: &mut Member, given_up: &Partitions) {
-        flat(given_up).for_each(|partition| {
+    /// Partitions that a member has revoked are nobody's.
+    fn release_partitions(&mut self, member: &mut Member, revoked: &Partitions) {
+        flat(revoked).for_each(|partition| {
             self.owners.remove(&partition);
         });
         member.since.retain(|partition, _| has(&member.assigned, partition));
@@ -93,14 +93,14 @@ impl Consumer {
         member.revoking.clear();
         member.revoke_ends_ms = None;
         let kept = both(&member.assigned, target);
-        let given_up = without(&member.assigned, &kept);
-        let must_revoke = owned.is_none_or(|owned| intersects(owned, &given_up));
+        let revoked = without(&member.assigned, &kept);
+        let must_revoke = owned.is_none_or(|owned| intersects(owned, &revoked));
         member.assigned = kept;
-        if !given_up.is_empty() && must_revoke {
-            self.revoke(member, given_up, world);
+        if !revoked.is_empty() && must_revoke {
+            self.revoke(member, revoked, world);
             return;
         }
-        self.give_up(member, &given_up);
+        self.release_partitions(member, &revoked);
         let missing = without(target, &member.assigned);
         let mut is_waiting = false;
         for (topic, partition) in flat(&missing) {

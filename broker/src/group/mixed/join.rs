@@ -160,7 +160,7 @@ impl Consumer {
         {
             return Err(MemberError::OtherProtocol);
         }
-        // One that has to give up has joined for this target already.
+        // A member that has to revoke partitions has joined for this target already.
         if self.target_epoch > member.epoch && member.state != MemberState::Revoking {
             self.call_back(id, now_ms);
             return Err(MemberError::Rebalancing);

@@ -1,7 +1,7 @@
 //! Members of both protocols in one group, and a group's way from one protocol to the other while it has members (KIP-848).
 //!
 //! A classic group becomes a consumer group when a consumer joins. Its members go on with their own requests, which are answered
-//! from the consumer group: a generation is the member's epoch, and a member that has to do something is told to join again. When the
+//! from the consumer group: a generation is the member's epoch, and a member that has to do something learns that it has to join again. When the
 //! last consumer has gone, it becomes a classic group again.
 //!
 //! The rules are those of Kafka's `GroupMetadataManager` (`classicGroup…ToConsumerGroup`, `convertTo…`).

@@ -5,9 +5,6 @@ use std::hash::{BuildHasher, RandomState};
 
 use millstream_protocol::record::Record;
 
-/// A pass notes no more keys than this, and those of one batch more; what does not fit is the next pass's.
-pub(super) const KEYS_MAX: usize = 2_000_000;
-
 /// Keys are kept as 128 bits of hash, seeded anew with each pass.
 pub(super) struct Newest {
     seeds: (RandomState, RandomState),

@@ -5,11 +5,9 @@
 
 use std::path::PathBuf;
 
+use crate::limit;
 use crate::log::LogError;
 use crate::log::segment::Segment;
-
-const PAUSE_MS_MIN: i64 = 60_000;
-const PAUSE_MS_MAX: i64 = 3_600_000;
 
 #[derive(Debug, Default)]
 pub(in crate::partition) struct Setback {
@@ -31,7 +29,7 @@ impl Setback {
             tracing::error!("{} is not compacted, nor is what comes behind it, while it is there", file.display());
             self.damaged = Some(file.clone());
         } else {
-            self.pause_ms = (self.pause_ms * 2).clamp(PAUSE_MS_MIN, PAUSE_MS_MAX);
+            self.pause_ms = (self.pause_ms * 2).clamp(limit::COMPACTION_PAUSE_MS_MIN, limit::COMPACTION_PAUSE_MS_MAX);
             self.until_ms = now_ms.saturating_add(self.pause_ms);
         }
     }

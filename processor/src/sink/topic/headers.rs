@@ -12,9 +12,7 @@ use uuid::Uuid;
 
 use super::{BATCH_HEADER, KeyValue, Output, batch_prefix, new_record, partition};
 use crate::error::QueryError;
-
-/// Deliveries that are not waited for yet.
-const UNDER_WAY_MAX: usize = 10_000;
+use crate::limit;
 
 #[derive(Debug)]
 pub(super) struct Headers {
@@ -57,7 +55,7 @@ impl Headers {
             }
             let record = new_record(&self.topic, partition, &prefix, row, record);
             under_way.push_back(self.producer.send(record).await?);
-            if under_way.len() >= UNDER_WAY_MAX
+            if under_way.len() >= limit::DELIVERIES_UNDER_WAY_MAX
                 && let Some(first) = under_way.pop_front()
             {
                 self.settle(first).await?;
