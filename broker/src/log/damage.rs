@@ -154,3 +154,20 @@ fn has_unwritten_block(mut bytes: &[u8], mut at: usize, offset: i64) -> bool {
     }
     false
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn room_ends_at_the_last_byte_that_is_not_zero() {
+        for len in [0, 1, 511, 512, 513, 5000] {
+            let mut content = vec![0; len];
+            assert_eq!(written_bytes(&content), 0, "{len}");
+            for at in [0, 1, 510, 511, 512, 1024, 4999].into_iter().filter(|at| *at < len) {
+                content[at] = 1;
+                assert_eq!(written_bytes(&content), at + 1, "{len}");
+            }
+        }
+    }
+}

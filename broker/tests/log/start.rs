@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use millstream_broker::Clock;
 use millstream_broker::disk::simulated::SimulatedDisk;
+use millstream_broker::disk::{Disk, Mode, read_file};
 use millstream_protocol::ErrorCode;
 
 use crate::world::{NOW_MS, World, files, topic_dir};
@@ -100,4 +101,39 @@ async fn a_leader_epoch_is_never_given_twice() {
         epochs.push(world.leader_epoch().await);
     }
     assert!(epochs.is_sorted_by(|one, next| one < next), "{epochs:?}");
+}
+
+/// A start after a crash leaves preallocated room where it is, and appends go into it; what was torn is cut, with the room behind it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn room_survives_a_crash_and_a_torn_end_does_not() {
+    let (disk, clock) = (SimulatedDisk::new(), Clock::manual(NOW_MS));
+    let world = World::open(&disk, &clock, &[]);
+    world.create(&[]).await;
+    for value in ["a", "b", "c"] {
+        world.produce("k", Some(value)).await.expect("appends");
+    }
+    let log = files(&disk, "log").remove(0);
+    let file = disk.open(&log, Mode::Existing).expect("opens");
+    let room = file.len().expect("has a length");
+    drop(world);
+    for (offset, value) in [(3, "d"), (4, "e")] {
+        disk.crash(offset as u64);
+        let world = World::open(&disk, &clock, &[]);
+        assert_eq!(file.len().expect("has a length"), room, "nothing is cut that the next append asks for again");
+        assert_eq!(world.produce("k", Some(value)).await, Ok(offset));
+        assert_eq!(file.len().expect("has a length"), room);
+    }
+    // The last batch loses its end.
+    let content = read_file(&disk, &log, 1 << 20).expect("reads").expect("is there");
+    let end = content.iter().rposition(|&byte| byte != 0).expect("has batches") + 1;
+    disk.flip_bit(&log, end - 1, 0);
+    let index = log.with_extension("index");
+    let _ = disk.remove_file(&index);
+    disk.crash(7);
+    let world = World::open(&disk, &clock, &[]);
+    assert!(file.len().expect("has a length") < end as u64, "no byte of what was torn is left");
+    assert_eq!(world.produce("k", Some("again")).await, Ok(4));
+    let (read, error) = world.read(0, 1 << 20, false).await;
+    let values: Vec<_> = read.iter().filter_map(|(_, _, value)| value.as_deref()).collect();
+    assert_eq!((values, error), (vec!["a", "b", "c", "d", "again"], None));
 }
