@@ -49,7 +49,7 @@ pub(crate) struct Acquisition {
 }
 
 impl Acquisition {
-    fn push(&mut self, first: i64, records: usize, delivery_count: u16) {
+    pub(super) fn push(&mut self, first: i64, records: usize, delivery_count: u16) {
         let last = first + records as i64 - 1;
         self.records += records;
         match self.acquired.last_mut() {

@@ -216,7 +216,11 @@ impl Chunks {
     /// The chunks that a range of offsets touches.
     fn within(&self, first: i64, last: i64) -> Range<usize> {
         let from = self.chunks.partition_point(|chunk| chunk.end() <= first);
-        let to = self.chunks.partition_point(|chunk| chunk.first <= last);
+        // Most ranges lie within one chunk.
+        let to = match self.chunks.get(from) {
+            Some(chunk) if last < chunk.end() => from + usize::from(chunk.first <= last),
+            _ => self.chunks.partition_point(|chunk| chunk.first <= last),
+        };
         from.min(to)..to
     }
 }

@@ -1,12 +1,13 @@
 //! Each rule by example, and random sequences beside a naive window.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 
 use proptest::prelude::*;
 
 use super::slot::{NO_TIME, RecordSlot};
 use super::*;
+use crate::limit;
 
 const LIMITS: ShareLimits = ShareLimits { locks_max: 100, deliveries_max: 3, lock_ms: 1000, has_dead_letters: false };
 const WITH_DEAD_LETTERS: ShareLimits = ShareLimits { has_dead_letters: true, ..LIMITS };
@@ -389,12 +390,12 @@ fn renewals_leave_no_heap_behind() {
 }
 
 #[test]
-fn a_million_delayed_records_are_small() {
+fn many_delayed_records_are_small() {
     let limits = ShareLimits { locks_max: 2_000_000, lock_ms: 60_000, ..LIMITS };
     let mut window = ShareWindow::new(0);
     // Transactions of one record each: every other offset is a marker.
     let batches: Vec<_> = (0..1000).map(|at| at * 2..=at * 2).collect();
-    for part in 0..1000 {
+    for part in 0..100 {
         let batches: Vec<_> = batches.iter().map(|batch| batch.start() + part * 2000..=batch.end() + part * 2000).collect();
         let readable = Readable { from: part * 2000, until: (part + 1) * 2000, batches: &batches };
         assert_eq!(window.acquire(A, &readable, AcquireMode::RecordLimit, 2000, &limits, 0).records, 1000);
@@ -402,10 +403,471 @@ fn a_million_delayed_records_are_small() {
         let ranges: Vec<_> = batches.iter().map(|batch| delay(*batch.start())).collect();
         window.acknowledge(A, &ranges, &limits, 0).unwrap();
     }
-    assert_eq!(window.counts().delayed, 1_000_000);
+    assert_eq!(window.counts().delayed, 100_000);
     let bytes = window.chunks.bytes() + window.locks.bytes() + window.delays.bytes();
-    assert!(bytes <= 100_000_000, "{bytes}"); println!("{bytes} {} {} {}", window.chunks.bytes(), window.locks.bytes(), window.delays.bytes());
+    assert!(bytes <= 10_000_000, "{bytes}");
     assert_eq!(window.next_wake_ms(), Some(10_000));
     assert!(window.expire(&limits, 20_000).has_available);
-    assert_eq!((window.counts().available, window.next_wake_ms()), (1_000_000, None));
+    assert_eq!((window.counts().available, window.next_wake_ms()), (100_000, None));
+}
+
+/// A record as the naive window knows it: `time_ms` is [`NO_TIME`] without a time.
+type NaiveRecord = RecordSlot;
+
+/// The same rules, offset by offset.
+#[derive(Debug, Clone, Default)]
+struct NaiveWindow {
+    start: i64,
+    end: i64,
+    records: BTreeMap<i64, NaiveRecord>,
+}
+
+impl NaiveWindow {
+    fn counts(&self) -> WindowCounts {
+        let count = |is: fn(&NaiveRecord) -> bool| self.records.values().filter(|record| is(record)).count();
+        WindowCounts {
+            available: count(RecordSlot::is_free),
+            delayed: count(|record| record.state == RecordState::Available && record.time_ms != NO_TIME),
+            acquired: count(|record| record.state == RecordState::Acquired),
+            archiving: count(|record| matches!(record.state, RecordState::Archiving(_))),
+        }
+    }
+
+    fn advance(&mut self) {
+        while self.start < self.end && self.records.get(&self.start).is_none_or(|record| record.state.is_terminal()) {
+            self.records.remove(&self.start);
+            self.start += 1;
+        }
+    }
+
+    /// Changes every record that a function is for.
+    fn change(&mut self, mut change_record: impl FnMut(i64, &mut NaiveRecord) -> bool) -> WindowChange {
+        let mut change = WindowChange::default();
+        for (offset, record) in &mut self.records {
+            if change_record(*offset, record) {
+                change.note(*offset, record);
+            }
+        }
+        self.advance();
+        change
+    }
+
+    fn end_delays(&mut self, now_ms: i64) -> bool {
+        let is_due =
+            |record: &&mut NaiveRecord| record.state == RecordState::Available && record.time_ms != NO_TIME && record.time_ms <= now_ms;
+        self.records.values_mut().filter(is_due).map(|record| record.time_ms = NO_TIME).count() > 0
+    }
+
+    fn expire(&mut self, limits: &ShareLimits, now_ms: i64) -> WindowChange {
+        let has_available = self.end_delays(now_ms);
+        let mut change = self.change(|_, record| {
+            let is_due = record.state == RecordState::Acquired && record.time_ms <= now_ms;
+            if is_due {
+                naive_give_back(record, limits, NO_TIME);
+            }
+            is_due
+        });
+        change.has_available |= has_available;
+        change
+    }
+
+    fn acquire(
+        &mut self,
+        owner: u32,
+        readable: &Readable<'_>,
+        mode: AcquireMode,
+        records_max: usize,
+        limits: &ShareLimits,
+        now_ms: i64,
+    ) -> Acquisition {
+        let mut found = Acquisition {
+            change: WindowChange { has_available: self.end_delays(now_ms), ..WindowChange::default() },
+            ..Acquisition::default()
+        };
+        let is_in_batch = |offset: i64| readable.batches.iter().any(|batch| batch.contains(&offset));
+        for (offset, record) in &mut self.records {
+            let is_seen = (readable.from..readable.until).contains(offset) && !is_in_batch(*offset);
+            if is_seen && record.state == RecordState::Available {
+                naive_end(record, RecordState::Archived);
+                found.change.is_dirty = true;
+            }
+        }
+        for batch in readable.batches {
+            if found.records >= records_max {
+                break;
+            }
+            for offset in batch.clone().filter(|offset| *offset >= self.start) {
+                if mode == AcquireMode::RecordLimit && found.records >= records_max {
+                    break;
+                }
+                if offset >= self.end {
+                    if (self.end..offset).any(is_in_batch) {
+                        break;
+                    }
+                    if self.counts().live() >= limits.locks_max {
+                        found.is_full = true;
+                        break;
+                    }
+                    self.end = offset + 1;
+                    self.records.insert(offset, NaiveRecord { state: RecordState::Available, ..RecordSlot::GAP });
+                }
+                let Some(record) = self.records.get_mut(&offset).filter(|record| record.is_free()) else { continue };
+                if record.delivery_count >= limits.deliveries_max {
+                    naive_end(record, limits.given_up(ArchiveReason::Exhausted));
+                    found.has_exhausted = true;
+                    found.change.note(offset, record);
+                    continue;
+                }
+                *record = NaiveRecord {
+                    state: RecordState::Acquired,
+                    owner,
+                    delivery_count: record.delivery_count + 1,
+                    time_ms: now_ms + limits.lock_ms,
+                };
+                found.push(offset, 1, record.delivery_count);
+            }
+        }
+        if !(self.end..readable.until).any(is_in_batch) {
+            self.end = self.end.max(readable.until);
+        }
+        self.advance();
+        found
+    }
+
+    fn acknowledge(
+        &mut self,
+        owner: u32,
+        ranges: &[AcknowledgeRange<'_>],
+        limits: &ShareLimits,
+        now_ms: i64,
+    ) -> Result<WindowChange, AcknowledgeError> {
+        let mut said = BTreeMap::new();
+        let mut next = i64::MIN;
+        for range in ranges {
+            let length = (range.last - range.first + 1) as usize;
+            if range.first < next || range.last < range.first || ![1, length].contains(&range.types.len()) || range.last >= self.end {
+                return Err(AcknowledgeError::Invalid);
+            }
+            if range.types.iter().any(|number| !(0..=4).contains(number)) {
+                return Err(AcknowledgeError::Invalid);
+            }
+            next = range.last + 1;
+            said.extend((range.first..next).zip(range.types.iter().cycle()).map(|(offset, number)| (offset, (*number, range.delay_ms))));
+        }
+        said.retain(|offset, _| *offset >= self.start);
+        let is_held = |offset: &i64| self.records.get(offset).is_some_and(|record| record.is_held_by(owner, now_ms));
+        if !said.keys().all(is_held) {
+            return Err(AcknowledgeError::NotHeld);
+        }
+        Ok(self.change(|offset, record| {
+            let Some((number, delay_ms)) = said.get(&offset) else { return false };
+            match number {
+                0 => naive_end(record, RecordState::Archived),
+                1 => naive_end(record, RecordState::Acknowledged),
+                2 => naive_give_back(record, limits, if *delay_ms > 0 { now_ms + delay_ms } else { NO_TIME }),
+                3 => naive_end(record, limits.given_up(ArchiveReason::Rejected)),
+                _ => record.time_ms = now_ms + limits.lock_ms,
+            }
+            *number != 4
+        }))
+    }
+}
+
+fn naive_end(record: &mut NaiveRecord, state: RecordState) {
+    *record = NaiveRecord { state, time_ms: NO_TIME, owner: 0, ..*record };
+}
+
+fn naive_give_back(record: &mut NaiveRecord, limits: &ShareLimits, time_ms: i64) {
+    if record.delivery_count >= limits.deliveries_max {
+        naive_end(record, limits.given_up(ArchiveReason::Exhausted));
+    } else {
+        *record = NaiveRecord { state: RecordState::Available, time_ms, owner: 0, ..*record };
+    }
+}
+
+#[derive(Debug, Clone)]
+enum WindowStep {
+    Acquire {
+        owner: u32,
+        is_strict: bool,
+        records_max: usize,
+        batches: usize,
+        is_from_start: bool,
+    },
+    /// Of what a member holds, from the so-manieth record on, or of any offsets.
+    Acknowledge {
+        owner: u32,
+        parts: Vec<(usize, i64, Vec<i8>, i64)>,
+        is_wild: bool,
+    },
+    Advance(i64),
+    Expire,
+    ReleaseOwner(u32),
+    Archived(i64, i64),
+    Archive(i64, i64),
+    StartAt(i64),
+    Reset(i64),
+    Compact(usize),
+    Store,
+    /// After so many pieces of what had to be written.
+    Restart(usize),
+}
+
+fn steps() -> impl Strategy<Value = WindowStep> {
+    let types = prop_oneof![
+        4 => proptest::collection::vec(0i8..5, 1),
+        2 => proptest::collection::vec(0i8..5, 0..12),
+        3 => Just(vec![1]),
+        1 => Just(vec![7]),
+    ];
+    let part = (0usize..40, 1i64..12, types, prop_oneof![Just(0i64), 1i64..500]);
+    prop_oneof![
+        6 => (0u32..3, any::<bool>(), 0usize..60, 0usize..12, any::<bool>()).prop_map(|(owner, is_strict, records_max, batches, is_from_start)|
+            WindowStep::Acquire { owner, is_strict, records_max, batches, is_from_start }),
+        10 => (0u32..3, proptest::collection::vec(part, 1..4), proptest::bool::weighted(0.15))
+            .prop_map(|(owner, parts, is_wild)| WindowStep::Acknowledge { owner, parts, is_wild }),
+        3 => (1i64..120).prop_map(WindowStep::Advance),
+        3 => Just(WindowStep::Expire),
+        1 => (0u32..3).prop_map(WindowStep::ReleaseOwner),
+        2 => (-5i64..60, 0i64..40).prop_map(|(from, length)| WindowStep::Archived(from, length)),
+        1 => (-5i64..90, 0i64..20).prop_map(|(from, length)| WindowStep::Archive(from, length)),
+        1 => (-5i64..40).prop_map(WindowStep::StartAt),
+        1 => (0i64..3000).prop_map(WindowStep::Reset),
+        1 => (0usize..60).prop_map(WindowStep::Compact),
+        2 => Just(WindowStep::Store),
+        2 => prop_oneof![0usize..5, Just(usize::MAX)].prop_map(WindowStep::Restart),
+    ]
+}
+
+/// Both windows, the log and the disk.
+struct Both {
+    window: ShareWindow,
+    naive: NaiveWindow,
+    /// What the naive window was when everything was on disk, and its generation.
+    on_disk: (NaiveWindow, u32),
+    disk: OnDisk,
+    log: Vec<RangeInclusive<i64>>,
+    limits: ShareLimits,
+    now_ms: i64,
+}
+
+impl Both {
+    fn new(lengths: &[(i64, i64)], has_dead_letters: bool, locks_max: usize) -> Self {
+        let (mut log, mut end) = (Vec::new(), 0);
+        for (gap, length) in lengths {
+            log.push(end + gap..=end + gap + length - 1);
+            end += gap + length;
+        }
+        let limits = ShareLimits { locks_max, deliveries_max: 3, lock_ms: 100, has_dead_letters };
+        let (mut window, mut disk) = (ShareWindow::new(0), OnDisk::default());
+        disk.write_all(&mut window);
+        Self { window, naive: NaiveWindow::default(), on_disk: Default::default(), disk, log, limits, now_ms: 0 }
+    }
+
+    fn acquire(
+        &mut self,
+        owner: u32,
+        is_strict: bool,
+        records_max: usize,
+        batches: usize,
+        is_from_start: bool,
+    ) -> Result<(), TestCaseError> {
+        let from = if is_from_start { self.window.start() } else { self.window.next_offset(self.now_ms) };
+        if !is_from_start {
+            self.naive.end_delays(self.now_ms);
+        }
+        let ahead: Vec<_> = self.log.iter().filter(|batch| *batch.end() >= from).cloned().collect();
+        let log_end = self.log.last().map_or(0, |batch| batch.end() + 1).max(from);
+        let until = ahead.get(batches).map_or(log_end, |batch| *batch.start()).max(from);
+        let batches = &ahead[..batches.min(ahead.len())];
+        let readable = Readable { from, until, batches };
+        let mode = if is_strict { AcquireMode::RecordLimit } else { AcquireMode::BatchOptimized };
+        let found = self.window.acquire(owner, &readable, mode, records_max, &self.limits, self.now_ms);
+        prop_assert_eq!(found, self.naive.acquire(owner, &readable, mode, records_max, &self.limits, self.now_ms));
+        Ok(())
+    }
+
+    fn acknowledge(&mut self, owner: u32, parts: &[(usize, i64, Vec<i8>, i64)], is_wild: bool) -> Result<(), TestCaseError> {
+        let held: Vec<i64> =
+            self.naive.records.iter().filter(|(_, record)| record.is_held_by(owner, self.now_ms)).map(|(offset, _)| *offset).collect();
+        let mut ranges: Vec<AcknowledgeRange<'_>> = Vec::new();
+        for (at, length, types, delay_ms) in parts {
+            let mut length = if types.len() > 1 { types.len() as i64 } else { *length };
+            let first = if is_wild || held.is_empty() { self.naive.start + *at as i64 - 5 } else { held[at % held.len()] };
+            let contiguous = (first..first + length).take_while(|offset| held.contains(offset)).count() as i64;
+            if !is_wild && contiguous > 0 {
+                length = contiguous;
+            }
+            let types = if types.len() > 1 && !is_wild { &types[..length as usize] } else { types };
+            ranges.push(AcknowledgeRange { first, last: first + length - 1, types, delay_ms: *delay_ms });
+        }
+        if !is_wild {
+            ranges.sort_by_key(|range| range.first);
+            ranges.dedup_by(|next, before| next.first <= before.last);
+        }
+        let said = self.window.acknowledge(owner, &ranges, &self.limits, self.now_ms);
+        prop_assert_eq!(said, self.naive.acknowledge(owner, &ranges, &self.limits, self.now_ms));
+        Ok(())
+    }
+
+    fn step(&mut self, step: &WindowStep) -> Result<(), TestCaseError> {
+        match *step {
+            WindowStep::Acquire { owner, is_strict, records_max, batches, is_from_start } => {
+                self.acquire(owner, is_strict, records_max, batches, is_from_start)?;
+            }
+            WindowStep::Acknowledge { owner, ref parts, is_wild } => self.acknowledge(owner, parts, is_wild)?,
+            WindowStep::Advance(ms) => self.now_ms += ms,
+            WindowStep::Expire => {
+                let change = sorted(self.window.expire(&self.limits, self.now_ms));
+                prop_assert_eq!(change, self.naive.expire(&self.limits, self.now_ms));
+            }
+            WindowStep::ReleaseOwner(owner) => {
+                let limits = self.limits;
+                let expected = self.naive.change(|_, record| {
+                    let is_owner = record.state == RecordState::Acquired && record.owner == owner;
+                    if is_owner {
+                        naive_give_back(record, &limits, NO_TIME);
+                    }
+                    is_owner
+                });
+                prop_assert_eq!(self.window.release_owner(owner, &self.limits), expected);
+            }
+            WindowStep::Archived(from, length) => {
+                let range = self.naive.start + from..=self.naive.start + from + length;
+                let expected = self.naive.change(|offset, record| {
+                    let is = range.contains(&offset) && matches!(record.state, RecordState::Archiving(_));
+                    if is {
+                        naive_end(record, RecordState::Archived);
+                    }
+                    is
+                });
+                prop_assert_eq!(self.window.archived(range), expected);
+            }
+            WindowStep::Archive(from, length) => self.archive(self.naive.start + from..=self.naive.start + from + length)?,
+            WindowStep::StartAt(from) => {
+                let offset = self.naive.start + from;
+                self.window.start_at(offset);
+                if from > 0 {
+                    self.naive.records = self.naive.records.split_off(&offset);
+                    (self.naive.start, self.naive.end) = (offset, self.naive.end.max(offset));
+                    self.naive.advance();
+                }
+            }
+            WindowStep::Reset(offset) => {
+                self.window.reset(offset);
+                self.naive = NaiveWindow { start: offset, end: offset, records: BTreeMap::new() };
+            }
+            WindowStep::Compact(at) if self.log.len() > 1 => drop(self.log.remove(at % (self.log.len() - 1))),
+            WindowStep::Compact(_) => {}
+            WindowStep::Store => {
+                self.disk.write_all(&mut self.window);
+                self.on_disk = (self.naive.clone(), self.disk.head.unwrap().generation);
+            }
+            WindowStep::Restart(pieces) => self.restart(pieces)?,
+        }
+        self.compare()
+    }
+
+    fn archive(&mut self, range: RangeInclusive<i64>) -> Result<(), TestCaseError> {
+        if *range.start() <= self.naive.end {
+            self.naive.end = self.naive.end.max(range.end() + 1);
+        }
+        let expected = self.naive.change(|offset, record| {
+            let is = range.contains(&offset) && matches!(record.state, RecordState::Available | RecordState::Acquired);
+            if is {
+                naive_end(record, RecordState::Archived);
+            }
+            is
+        });
+        prop_assert_eq!(self.window.archive(range), expected);
+        Ok(())
+    }
+
+    /// The process dies after it has written some pieces, and what a coordinator finds is on its disk.
+    fn restart(&mut self, pieces: usize) -> Result<(), TestCaseError> {
+        let is_clean = pieces == usize::MAX;
+        let changes = self.window.take_dirty(WALL_MINUS_NOW_MS);
+        let is_nothing_written = pieces == 0;
+        self.disk.write(changes, pieces);
+        let restored = self.disk.restore();
+        let generation = self.disk.head.unwrap().generation;
+        let is_done = |window: &ShareWindow, offset: i64| {
+            offset < window.start() || offset < window.end() && state(window, offset).is_none_or(RecordState::is_terminal)
+        };
+        let before = if is_nothing_written { &self.on_disk.0 } else { &self.naive };
+        // What nobody has done with is not lost,
+        for (offset, record) in before.records.iter().filter(|(_, record)| !record.state.is_terminal()) {
+            prop_assert!(!is_done(&restored, *offset), "{} {:?} is lost", offset, record);
+            let Some(slot) = slot(&restored, *offset) else { continue };
+            prop_assert!(slot.delivery_count <= record.delivery_count && slot.state != RecordState::Acquired);
+            if is_clean && record.state != RecordState::Acquired {
+                let is_over = record.time_ms == NO_TIME && slot.time_ms <= self.now_ms;
+                prop_assert_eq!((slot.state, slot.delivery_count), (record.state, record.delivery_count));
+                prop_assert!(slot.time_ms == record.time_ms || is_over);
+            }
+        }
+        // and what was done, and stored, does not come back.
+        let promised = if is_clean { &self.naive } else { &self.on_disk.0 };
+        if is_clean || self.on_disk.1 == generation {
+            prop_assert!(restored.start() >= promised.start);
+            for (offset, _) in promised.records.iter().filter(|(_, record)| record.state.is_terminal()) {
+                prop_assert!(is_done(&restored, *offset), "{} is back", offset);
+            }
+        }
+        if is_clean {
+            prop_assert_eq!(restored.start(), self.naive.start);
+            let known = self.naive.records.iter().rev().find(|(_, record)| record.state == RecordState::Available);
+            prop_assert!(known.is_none_or(|(offset, _)| *offset < restored.end()));
+        }
+        let records = restored.chunks.slots(restored.start()..=restored.end()).map(|(offset, slot)| (offset, *slot)).collect();
+        self.naive = NaiveWindow { start: restored.start(), end: restored.end(), records };
+        self.on_disk = (self.naive.clone(), generation);
+        self.window = restored;
+        Ok(())
+    }
+
+    fn compare(&mut self) -> Result<(), TestCaseError> {
+        let (window, naive) = (&mut self.window, &self.naive);
+        prop_assert_eq!((window.start(), window.end()), (naive.start, naive.end));
+        prop_assert_eq!(window.counts(), naive.counts());
+        let timed = naive.records.values().filter(|record| record.time_ms != NO_TIME);
+        prop_assert_eq!(window.next_wake_ms(), timed.map(|record| record.time_ms).min());
+        let live = |records: &mut dyn Iterator<Item = (i64, RecordSlot)>| -> Vec<(i64, RecordSlot)> {
+            records.filter(|(_, record)| record.state != RecordState::Archived).collect()
+        };
+        let slots = live(&mut window.chunks.slots(naive.start..=naive.end).map(|(offset, slot)| (offset, *slot)));
+        prop_assert_eq!(slots, live(&mut naive.records.iter().map(|(offset, record)| (*offset, *record))));
+        let letters: BTreeSet<i64> = window.dead_letters().iter().flat_map(|letter| letter.first..=letter.last).collect();
+        let archiving = naive.records.iter().filter(|(_, record)| matches!(record.state, RecordState::Archiving(_)));
+        prop_assert_eq!(letters, archiving.map(|(offset, _)| *offset).collect());
+        prop_assert!(window.locks.len() <= limit::SHARE_TIMES_SWEPT_MIN + 2 * naive.counts().acquired);
+        Ok(())
+    }
+}
+
+/// Locks end in the order of their deadlines.
+fn sorted(mut change: WindowChange) -> WindowChange {
+    let mut letters: Vec<(i64, DeadLetter)> =
+        change.dead_letters.iter().flat_map(|letter| (letter.first..=letter.last).map(|offset| (offset, *letter))).collect();
+    letters.sort_by_key(|(offset, _)| *offset);
+    change.dead_letters.clear();
+    for (offset, letter) in letters {
+        push_dead_letter(&mut change.dead_letters, offset, letter.delivery_count, letter.reason);
+    }
+    change
+}
+
+proptest! {
+    #[test]
+    fn a_window_does_what_a_naive_one_does(
+        lengths in proptest::collection::vec((prop_oneof![6 => Just(0i64), 3 => 1i64..8, 1 => 900i64..2500], 1i64..30), 1..60),
+        has_dead_letters in any::<bool>(),
+        locks_max in prop_oneof![10usize..60, Just(5000usize)],
+        steps in proptest::collection::vec(steps(), 1..80),
+    ) {
+        let mut both = Both::new(&lengths, has_dead_letters, locks_max);
+        for step in &steps {
+            both.step(step)?;
+        }
+    }
 }
