@@ -112,6 +112,18 @@ pub(crate) const TOPIC_PATTERN_BYTES_MAX: usize = 64 * 1024;
 const _: () = assert!(GROUP_ID_BYTES_MAX < JOURNAL_BATCH_BYTES_MAX);
 const _: () = assert!(TOPIC_PATTERN_BYTES_MAX < COMPILED_PATTERN_BYTES_MAX);
 
+// Share groups
+
+/// What a share group knows of a partition is stored by blocks of so many offsets: one acknowledgement writes one block.
+pub(crate) const SHARE_BLOCK_OFFSETS: i64 = 1024;
+/// Gaps in a log up to this size get slots, which cost less than a further chunk: a transaction of one record leaves a marker behind each.
+pub(crate) const SHARE_GAP_FILLED_MAX: i64 = 4;
+/// Entries of a timeline that are not looked at for stale ones.
+pub(crate) const SHARE_TIMES_SWEPT_MIN: usize = 64;
+
+// Deltas and lengths within a block are stored with 16 bits.
+const _: () = assert!(SHARE_GAP_FILLED_MAX < SHARE_BLOCK_OFFSETS && SHARE_BLOCK_OFFSETS <= u16::MAX as i64);
+
 // Starts and stops
 
 /// More partitions than this are synced at once, with whatever else is on the file system.
