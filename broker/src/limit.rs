@@ -118,6 +118,9 @@ const _: () = assert!(TOPIC_PATTERN_BYTES_MAX < COMPILED_PATTERN_BYTES_MAX);
 pub(crate) const SHARE_BLOCK_OFFSETS: i64 = 1024;
 /// Gaps in a log up to this size get slots, which cost less than a further chunk: a transaction of one record leaves a marker behind each.
 pub(crate) const SHARE_GAP_FILLED_MAX: i64 = 4;
+/// Records that a window knows, done ones above its start and delayed ones too: one record that a member renews for ever must not let the
+/// window grow for ever. 32 MB where the log has no gaps.
+pub(crate) const SHARE_WINDOW_SLOTS_MAX: usize = 2_000_000;
 /// Entries of a timeline that are not looked at for stale ones.
 pub(crate) const SHARE_TIMES_SWEPT_MIN: usize = 64;
 

@@ -68,7 +68,8 @@ pub(crate) struct DeadLetter {
 /// What a call changed, beside its answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct WindowChange {
-    /// Something has to become durable: [`ShareWindow::take_dirty`] has it.
+    /// Records have changed durably: [`ShareWindow::take_dirty`] has their blocks. A start that only moved over gaps need not be
+    /// waited for, and does not count here.
     pub is_dirty: bool,
     /// There is more to acquire: waiting fetches should look.
     pub has_available: bool,
@@ -171,7 +172,6 @@ impl ShareWindow {
 
     /// Moves the start over what is done, and keeps the timelines short. Each call that changes slots ends with it.
     fn settle(&mut self) {
-        // Whoever raises the start by himself has done what is below.
         self.start = self.chunks.drop_done(self.start).unwrap_or(self.end);
         self.stored.pass(self.start);
         let WindowCounts { acquired, delayed, .. } = self.chunks.counts();

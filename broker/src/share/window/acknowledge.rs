@@ -1,8 +1,8 @@
 //! A member says what became of records that it holds. All that it says in one call happens, or nothing.
 
-use thiserror::Error;
-
 use std::ops::ControlFlow;
+
+use thiserror::Error;
 
 use super::chunk::Among;
 use super::slot::{ArchiveReason, RecordState};

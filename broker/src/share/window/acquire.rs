@@ -43,7 +43,7 @@ pub(crate) struct Acquisition {
     pub records: usize,
     /// Records were given up instead, since they had been delivered as often as the group allows.
     pub has_exhausted: bool,
-    /// The limit of locks kept the window from growing.
+    /// The limit of locks, or that of what a window may know, kept it from growing.
     pub is_full: bool,
     pub change: WindowChange,
 }
@@ -129,7 +129,7 @@ impl ShareWindow {
     fn take_new(&mut self, range: RangeInclusive<i64>, most: usize, lock: &NewLock, limits: &ShareLimits, taken: &mut Acquisition) {
         let (first, last) = range.into_inner();
         let offered = usize::try_from(last - first + 1).unwrap_or(0).min(most);
-        let room = limits.locks_max.saturating_sub(self.counts().live());
+        let room = limits.locks_max.saturating_sub(self.counts().live()).min(self.chunks.room());
         let records = offered.min(room);
         taken.is_full |= records < offered;
         if records == 0 {

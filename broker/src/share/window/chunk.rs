@@ -114,11 +114,17 @@ impl Among {
 pub(super) struct Chunks {
     chunks: VecDeque<Chunk>,
     counts: WindowCounts,
+    slots: usize,
 }
 
 impl Chunks {
     pub(super) fn counts(&self) -> WindowCounts {
         self.counts
+    }
+
+    /// How many slots there may be beside those that there are.
+    pub(super) fn room(&self) -> usize {
+        limit::SHARE_WINDOW_SLOTS_MAX.saturating_sub(self.slots)
     }
 
     /// The slots in a range of offsets.
@@ -172,6 +178,7 @@ impl Chunks {
 
     fn extend(&mut self, mut first: i64, mut records: usize, slot: RecordSlot) {
         self.counts.add(&slot, records);
+        self.slots += records;
         while records > 0 {
             let fitting = records.min((limit::SHARE_BLOCK_OFFSETS - first.rem_euclid(limit::SHARE_BLOCK_OFFSETS)) as usize);
             let is_further = self.chunks.back().is_none_or(|chunk| chunk.end() != first || block(chunk.first) != block(first));
@@ -195,6 +202,7 @@ impl Chunks {
             if let Some(at) = chunk.slots[from..].iter().position(|slot| !slot.state.is_terminal()) {
                 return Some(chunk.first + (from + at) as i64);
             }
+            self.slots -= chunk.slots.len();
             self.chunks.pop_front();
         }
         None

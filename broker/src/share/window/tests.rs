@@ -136,6 +136,19 @@ fn the_window_does_not_grow_beyond_its_locks_but_gives_again_what_it_has() {
 }
 
 #[test]
+fn one_record_that_is_never_done_does_not_let_the_window_grow_for_ever() {
+    let limits = ShareLimits { locks_max: usize::MAX, ..LIMITS };
+    let mut window = ShareWindow::new(0);
+    let slots = limit::SHARE_WINDOW_SLOTS_MAX as i64;
+    let found = take_limited(&mut window, A, &[0..=slots + 5], usize::MAX, &limits, 0);
+    assert_eq!((found.acquired, found.is_full), (vec![acquired(0, slots - 1, 1)], true));
+    acknowledge(&mut window, 5000, slots - 1, ACCEPT, 0).unwrap();
+    assert!(take_limited(&mut window, A, &[0..=slots + 5], usize::MAX, &limits, 0).is_full);
+    acknowledge(&mut window, 0, 4998, ACCEPT, 0).unwrap();
+    assert_eq!(take_limited(&mut window, A, &[0..=slots + 5], usize::MAX, &limits, 0).acquired, [acquired(slots, slots + 5, 1)]);
+}
+
+#[test]
 fn a_gap_costs_nothing_and_is_done() {
     let mut window = ShareWindow::new(0);
     let readable = Readable { from: 0, until: 1 << 50, batches: &[0..=1, 1 << 40..=1 << 40] };
@@ -180,7 +193,7 @@ fn each_type_has_its_state() {
     assert_eq!(states, [Acquired, Archived, Acknowledged, Available, Archived, Acquired, Acquired]);
     assert_eq!((slot(&window, 5).unwrap().time_ms, slot(&window, 5).unwrap().delivery_count), (1010, 1));
     assert_eq!(acknowledge(&mut window, 6, 6, RENEW, 10).unwrap(), WindowChange::default(), "a renewal need not be durable");
-    assert_eq!(acknowledge(&mut window, 0, 0, GAP, 10).unwrap().has_available, false);
+    assert!(!acknowledge(&mut window, 0, 0, GAP, 10).unwrap().has_available);
     assert_eq!(window.start(), 3);
     assert!(!window.expire(&LIMITS, 999).is_dirty);
     window.expire(&LIMITS, 1000);
@@ -594,7 +607,7 @@ enum WindowStep {
         batches: usize,
         is_from_start: bool,
     },
-    /// Of what a member holds, from the so-manieth record on, or of any offsets.
+    /// Each part begins at one of the records that the member holds; a wild one begins anywhere.
     Acknowledge {
         owner: u32,
         parts: Vec<(usize, i64, Vec<i8>, i64)>,
