@@ -31,7 +31,7 @@ impl Exchange for BrokerHandle {
 pub(crate) fn dispatch(broker: &Arc<Broker>, call: Call) -> Served {
     let endpoint = call.endpoint.unwrap_or_else(|| broker.first_endpoint());
     let is_local = call.connection == 0;
-    let context = api::Context { version: call.version, client_id: call.client_id, peer: call.peer, endpoint, is_remote: !is_local };
+    let context = api::Context { version: call.version, client_id: call.client_id, peer: call.peer, endpoint, is_remote: !is_local, connection: call.connection };
     let done = |response: Response| Served::done(response);
     match call.request {
         Request::Produce(request) => api::produce::produce(broker, context, request, is_local),

@@ -127,6 +127,9 @@ pub(crate) const SHARE_TIMES_SWEPT_MIN: usize = 64;
 // Deltas and lengths within a block are stored with 16 bits.
 const _: () = assert!(SHARE_GAP_FILLED_MAX < SHARE_BLOCK_OFFSETS && SHARE_BLOCK_OFFSETS <= u16::MAX as i64);
 
+/// How often locks of share groups are looked at whose time may be over although nobody asks for records.
+pub(crate) const SHARE_TEND_PAUSE_MS: u64 = 1000;
+
 // Starts and stops
 
 /// More partitions than this are synced at once, with whatever else is on the file system.

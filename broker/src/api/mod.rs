@@ -53,6 +53,8 @@ pub(crate) struct Context {
     pub endpoint: Endpoint,
     /// It came over a socket, and its answer goes there.
     pub is_remote: bool,
+    /// Which one; 0 for a caller in the same process.
+    pub connection: u64,
 }
 
 /// What a client may do with a topic when nothing is forbidden, as Kafka's bit field: read, write, create, delete,

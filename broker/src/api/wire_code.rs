@@ -12,6 +12,8 @@ use crate::group::{CommitError, GroupError, HeartbeatError, MemberError, OffsetE
 use crate::journal::JournalError;
 use crate::log::LogError;
 use crate::partition::{AppendError, DeleteRecordsError, NotDurable, OffsetOutOfRange};
+use crate::share::session::SessionError;
+use crate::share::window::AcknowledgeError;
 use crate::transaction::TransactionError;
 
 impl NameError {
@@ -51,6 +53,25 @@ impl LogError {
         match self {
             LogError::Damaged { .. } => ErrorCode::CORRUPT_MESSAGE,
             LogError::Io { .. } | LogError::NoRoom { .. } => ErrorCode::KAFKA_STORAGE_ERROR,
+        }
+    }
+}
+
+impl AcknowledgeError {
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            AcknowledgeError::Invalid => ErrorCode::INVALID_REQUEST,
+            AcknowledgeError::NotHeld => ErrorCode::INVALID_RECORD_STATE,
+        }
+    }
+}
+
+impl SessionError {
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            SessionError::NotFound => ErrorCode::SHARE_SESSION_NOT_FOUND,
+            SessionError::WrongEpoch => ErrorCode::INVALID_SHARE_SESSION_EPOCH,
+            SessionError::LimitReached => ErrorCode::SHARE_SESSION_LIMIT_REACHED,
         }
     }
 }

@@ -27,6 +27,11 @@ impl WindowCounts {
         self.available + self.acquired + self.archiving
     }
 
+    /// Records that are not done.
+    pub(crate) fn undone(&self) -> usize {
+        self.live() + self.delayed
+    }
+
     fn of(&mut self, slot: &RecordSlot) -> Option<&mut usize> {
         match slot.state {
             RecordState::Available if slot.time_ms == NO_TIME => Some(&mut self.available),
