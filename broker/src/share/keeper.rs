@@ -13,9 +13,15 @@ use super::partition::SharePartition;
 use super::record;
 use crate::clock::Clock;
 use crate::journal::{self, Journal, JournalEntry, JournalError};
+use crate::partition::NotDurable;
 
 /// Resolves when everything that was changed before is durable.
 pub(crate) type Kept = oneshot::Receiver<Result<(), JournalError>>;
+
+/// Waits until it is.
+pub(crate) async fn settled(kept: Kept) -> Result<(), JournalError> {
+    kept.await.unwrap_or(Err(JournalError::NotDurable(NotDurable::Abandoned)))
+}
 
 #[derive(Debug)]
 pub(crate) struct Keeper {
@@ -91,7 +97,9 @@ impl Keeper {
             };
             let written = self.write(&round).await;
             // Whoever waits no more does not need to know.
-            round.waiting.into_iter().for_each(|waiting| drop(waiting.send(written)));
+            for waiting in round.waiting {
+                let _ = waiting.send(written);
+            }
         }
     }
 
@@ -101,7 +109,8 @@ impl Keeper {
         let entries: Vec<JournalEntry> = {
             let mut queue = self.queue.lock();
             let mut unkept = std::mem::take(&mut queue.unkept);
-            let changed = round.dirty.iter().flat_map(|partition| record::entries(&partition.place, &partition.take_dirty(wall_minus_now_ms)));
+            let changed =
+                round.dirty.iter().flat_map(|partition| record::entries(&partition.place, &partition.take_dirty(wall_minus_now_ms)));
             let fresh: Vec<JournalEntry> = changed.chain(round.forgotten.iter().cloned()).collect();
             fresh.iter().for_each(|entry| drop(unkept.remove(&entry.key)));
             unkept.into_iter().map(|(key, value)| JournalEntry { key, value }).chain(fresh).collect()

@@ -16,7 +16,7 @@ pub(crate) mod window;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use millstream_protocol::{Str, TopicId};
+use millstream_protocol::Str;
 use parking_lot::Mutex;
 
 use crate::catalog::Catalog;
@@ -144,13 +144,8 @@ impl Shares {
     pub(crate) fn forget(&self, which: impl Fn(&SharePlace) -> bool) -> Option<Kept> {
         let gone: Vec<Arc<SharePartition>> =
             self.partitions.lock().extract_if(|place, _| which(place)).map(|(_, partition)| partition).collect();
-        let entries: Vec<JournalEntry> =
-            gone.iter().flat_map(|partition| record::forgetting(&partition.place, partition.end())).collect();
+        let entries: Vec<JournalEntry> = gone.iter().flat_map(|partition| record::forgetting(&partition.place, partition.end())).collect();
         (!gone.is_empty()).then(|| self.keeper.forget(entries))
-    }
-
-    pub(crate) fn of_topic_is_gone(&self, topic: TopicId) -> Option<Kept> {
-        self.forget(|place| place.topic == topic)
     }
 
     /// Ends locks whose time is over although nobody asks for records.

@@ -10,7 +10,8 @@ use tokio::sync::Notify;
 
 use super::place::SharePlace;
 use super::window::{
-    AcknowledgeError, AcknowledgeRange, AcquireMode, Acquisition, Readable, ShareLimits, ShareWindow, WindowChange, WindowChanges, WindowCounts,
+    AcknowledgeError, AcknowledgeRange, AcquireMode, Acquisition, Readable, ShareLimits, ShareWindow, WindowChange, WindowChanges,
+    WindowCounts,
 };
 use crate::partition::Partition;
 

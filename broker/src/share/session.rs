@@ -78,7 +78,13 @@ impl Default for Sessions {
 
 impl Sessions {
     /// Opens a session; one that the member has is over.
-    pub(crate) fn open(&self, key: &SessionKey, connection: u64, reads: Vec<Read>, sessions_max: usize) -> Result<(Opened, Option<Ended>), SessionError> {
+    pub(crate) fn open(
+        &self,
+        key: &SessionKey,
+        connection: u64,
+        reads: Vec<Read>,
+        sessions_max: usize,
+    ) -> Result<(Opened, Option<Ended>), SessionError> {
         let mut sessions = self.by_member.lock();
         let ended = sessions.remove(key).map(|session| session.end(&key.group));
         if sessions.len() >= sessions_max {

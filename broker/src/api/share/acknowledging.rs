@@ -7,7 +7,7 @@ use millstream_protocol::{ErrorCode, Str};
 
 use super::{Read, limits_of, place};
 use crate::broker::Broker;
-use crate::share::keeper::Kept;
+use crate::share::keeper::{Kept, settled};
 use crate::share::partition::SharePartition;
 use crate::share::window::AcknowledgeRange;
 
@@ -63,11 +63,7 @@ impl Acknowledged {
     pub(super) async fn settled(self) -> Vec<(Read, ErrorCode)> {
         let code = match self.kept {
             None => ErrorCode::NONE,
-            Some(kept) => match kept.await {
-                Ok(Ok(())) => ErrorCode::NONE,
-                Ok(Err(error)) => error.code(),
-                Err(_) => ErrorCode::COORDINATOR_NOT_AVAILABLE,
-            },
+            Some(kept) => settled(kept).await.err().map_or(ErrorCode::NONE, |error| error.code()),
         };
         let settle = |(read, result): (Read, ErrorCode)| (read, if result.is_none() { code } else { result });
         self.results.into_iter().map(settle).collect()

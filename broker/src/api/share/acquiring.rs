@@ -19,6 +19,7 @@ use crate::limit;
 use crate::log::index::Aborted;
 use crate::partition::Partition;
 use crate::partition::read::ReadOutcome;
+use crate::share::keeper::settled;
 use crate::share::partition::SharePartition;
 use crate::share::window::{AcquireMode, Acquired, Readable, ShareLimits};
 
@@ -165,7 +166,7 @@ impl Acquiring {
         };
         let (partition, kept) = self.broker.shares.get_or_begin(&place, log.clone(), start);
         if let Some(kept) = kept {
-            kept.await.map_err(|_| ErrorCode::COORDINATOR_NOT_AVAILABLE)?.map_err(|error| error.code())?;
+            settled(kept).await.map_err(|error| error.code())?;
         }
         Ok(partition)
     }

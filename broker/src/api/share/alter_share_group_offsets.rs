@@ -11,6 +11,7 @@ use millstream_protocol::{ErrorCode, Response};
 
 use super::place;
 use crate::broker::Broker;
+use crate::share::keeper::settled;
 use crate::share::partition::SharePartition;
 
 pub(crate) fn alter_share_group_offsets(broker: &Arc<Broker>, request: AlterShareGroupOffsetsRequest) -> BoxFuture<'static, Response> {
@@ -55,9 +56,9 @@ pub(crate) fn alter_share_group_offsets(broker: &Arc<Broker>, request: AlterShar
     }
     let kept = broker.shares.keeper.keep(changed);
     async move {
-        if !matches!(kept.await, Ok(Ok(()))) {
+        if let Err(error) = settled(kept).await {
             response.responses.clear();
-            response.error_code = ErrorCode::COORDINATOR_NOT_AVAILABLE;
+            response.error_code = error.code();
         }
         response.into()
     }

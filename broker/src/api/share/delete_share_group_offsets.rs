@@ -10,6 +10,7 @@ use millstream_protocol::message::delete_share_group_offsets::{
 use millstream_protocol::{ErrorCode, Response, TopicId};
 
 use crate::broker::Broker;
+use crate::share::keeper::settled;
 
 pub(crate) fn delete_share_group_offsets(broker: &Arc<Broker>, request: DeleteShareGroupOffsetsRequest) -> BoxFuture<'static, Response> {
     if let Err(error) = broker.groups.check_empty_share_group(&request.group_id) {
@@ -36,10 +37,10 @@ pub(crate) fn delete_share_group_offsets(broker: &Arc<Broker>, request: DeleteSh
     let forgotten = broker.shares.forget(|place| *place.group == *request.group_id && topics.contains(&place.topic));
     async move {
         if let Some(forgotten) = forgotten
-            && !matches!(forgotten.await, Ok(Ok(())))
+            && let Err(error) = settled(forgotten).await
         {
             response.responses.clear();
-            response.error_code = ErrorCode::COORDINATOR_NOT_AVAILABLE;
+            response.error_code = error.code();
         }
         response.into()
     }

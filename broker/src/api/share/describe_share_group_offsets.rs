@@ -16,7 +16,10 @@ use crate::share::partition::SharePartition;
 /// Of a partition that the group has not begun.
 const NO_OFFSET: i64 = -1;
 
-pub(crate) fn describe_share_group_offsets(broker: &Broker, request: DescribeShareGroupOffsetsRequest) -> DescribeShareGroupOffsetsResponse {
+pub(crate) fn describe_share_group_offsets(
+    broker: &Broker,
+    request: DescribeShareGroupOffsetsRequest,
+) -> DescribeShareGroupOffsetsResponse {
     let groups = request.groups.into_iter().map(|group| describe(broker, group)).collect();
     DescribeShareGroupOffsetsResponse { groups, ..Default::default() }
 }

@@ -16,6 +16,7 @@ use millstream_protocol::{ErrorCode, Str, TopicId};
 use crate::api::refused::Refused;
 use crate::broker::Broker;
 use crate::config::share::ShareSettings;
+use crate::group::is_share_member_id;
 use crate::limit;
 use crate::share::place::SharePlace;
 use crate::share::session::SessionKey;
@@ -32,7 +33,7 @@ fn session_key(group_id: Option<&Str>, member_id: Option<&Str>) -> Result<Sessio
     let invalid = |sentence: &str| Refused::new(ErrorCode::INVALID_REQUEST, sentence);
     let group = group_id.filter(|group| !group.is_empty()).ok_or_else(|| invalid("GroupId can't be empty."))?;
     let member = member_id.filter(|member| !member.is_empty()).ok_or_else(|| invalid("MemberId can't be empty."))?;
-    if group.len() > limit::GROUP_ID_BYTES_MAX || member.len() > limit::SHARE_MEMBER_ID_BYTES_MAX {
+    if group.len() > limit::GROUP_ID_BYTES_MAX || !is_share_member_id(member) {
         return Err(invalid("GroupId or MemberId is too long."));
     }
     Ok(SessionKey { group: group.clone(), member: member.clone() })

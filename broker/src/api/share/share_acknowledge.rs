@@ -38,7 +38,10 @@ fn begin(broker: &Arc<Broker>, request: ShareAcknowledgeRequest) -> Result<(Ackn
         .topics
         .into_iter()
         .flat_map(|topic| {
-            topic.partitions.into_iter().map(move |partition| ((topic.topic_id, partition.partition_index), partition.acknowledgement_batches))
+            topic
+                .partitions
+                .into_iter()
+                .map(move |partition| ((topic.topic_id, partition.partition_index), partition.acknowledgement_batches))
         })
         .collect();
     let acknowledged = acknowledge(broker, &key.group, owner, said, request.is_renew_ack);

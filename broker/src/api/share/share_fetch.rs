@@ -39,7 +39,10 @@ fn begin(broker: &Arc<Broker>, context: &Context, request: ShareFetchRequest) ->
     let epoch = request.share_session_epoch;
     let is_fetching = request.max_bytes > 0 || request.max_records > 0 || request.min_bytes > 0 || request.max_wait_ms > 0;
     if request.is_renew_ack && is_fetching {
-        return Err(Refused::new(ErrorCode::INVALID_REQUEST, "A request with renewals fetches nothing: its limits and its wait must be 0."));
+        return Err(Refused::new(
+            ErrorCode::INVALID_REQUEST,
+            "A request with renewals fetches nothing: its limits and its wait must be 0.",
+        ));
     }
     if !(0..=RECORD_LIMIT).contains(&request.share_acquire_mode) {
         return Err(Refused::new(ErrorCode::INVALID_REQUEST, "The share acquire mode is unknown."));
@@ -63,8 +66,11 @@ fn begin(broker: &Arc<Broker>, context: &Context, request: ShareFetchRequest) ->
             Opened { owner, reads: Vec::new() }
         }
         _ => {
-            let forgotten: Vec<Read> =
-                request.forgotten_topics_data.iter().flat_map(|topic| topic.partitions.iter().map(|partition| (topic.topic_id, *partition))).collect();
+            let forgotten: Vec<Read> = request
+                .forgotten_topics_data
+                .iter()
+                .flat_map(|topic| topic.partitions.iter().map(|partition| (topic.topic_id, *partition)))
+                .collect();
             let opened = broker.shares.sessions.go_on(&key, epoch, &named, &forgotten);
             opened.map_err(|error| Refused::new(error.code(), error.to_string()))?
         }
