@@ -198,7 +198,7 @@ impl Broker {
         let before = self.dynamic.settings();
         let Some(holding) = self.dynamic.alter(whose, validate_only, alter)? else { return Ok(()) };
         self.catalog.set_broker_properties(holding.properties.clone());
-        self.groups.set_assignment_interval(holding.groups.consumer.assignment_interval_ms);
+        self.groups.set_assignment_intervals(&holding.groups);
         let (had, has) = (before.connections_max, holding.connections_max);
         self.connection_room.add_permits(has.saturating_sub(had));
         // Connections that are there stay; the room that they leave is not given away again.

@@ -103,6 +103,8 @@ pub(crate) const GROUP_ID_BYTES_MAX: usize = 32_767;
 pub(crate) const TRANSACTIONAL_ID_BYTES_MAX: usize = GROUP_ID_BYTES_MAX;
 /// Member ids that the coordinator gave to new members, and that are not used yet, are kept for a session: no more than this many.
 pub(crate) const PROMISED_MEMBER_IDS_MAX: usize = 10_000;
+/// A member of a share group makes its own id, which is mostly a UUID; Kafka's bound.
+pub(crate) const SHARE_MEMBER_ID_LETTERS_MAX: usize = 36;
 /// Protocols of a member. Clients offer a handful; every one is compared with every member's.
 pub(crate) const MEMBER_PROTOCOLS_MAX: usize = 256;
 /// A pattern costs memory when it is compiled; matching takes time that is linear in the name, whatever the pattern.
