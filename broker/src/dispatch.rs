@@ -83,6 +83,17 @@ pub(crate) fn dispatch(broker: &Arc<Broker>, call: Call) -> Served {
             done(api::group::consumer_group_describe::consumer_group_describe(broker, &request).into())
         }
         Request::DeleteGroups(request) => api::group::delete_groups::delete_groups(broker, request).into(),
+        Request::ShareGroupHeartbeat(request) => {
+            api::share::share_group_heartbeat::share_group_heartbeat(broker, &context, &request).into()
+        }
+        Request::ShareGroupDescribe(request) => done(api::share::share_group_describe::share_group_describe(broker, &request).into()),
+        Request::ShareFetch(_) => done(api::share::share_fetch::share_fetch().into()),
+        Request::ShareAcknowledge(_) => done(api::share::share_acknowledge::share_acknowledge().into()),
+        Request::DescribeShareGroupOffsets(request) => {
+            done(api::share::describe_share_group_offsets::describe_share_group_offsets(&request).into())
+        }
+        Request::AlterShareGroupOffsets(_) => done(api::share::alter_share_group_offsets::alter_share_group_offsets().into()),
+        Request::DeleteShareGroupOffsets(_) => done(api::share::delete_share_group_offsets::delete_share_group_offsets().into()),
         Request::AddPartitionsToTxn(request) => {
             api::transaction::add_partitions_to_txn::add_partitions_to_txn(broker, &context, request).into()
         }

@@ -16,7 +16,7 @@ const REPLICAS: &str = "Without effect here: one node has no replicas.";
 const QUORUM: &str = "Without effect here: one node has no quorum of controllers.";
 const STORAGE: &str = "Without effect here: this log needs no such setting.";
 const TIERED: &str = "Without effect here: there is no remote storage.";
-const SHARE: &str = "Without effect here: share groups have no coordinator of their own.";
+const SHARE: &str = "Without effect here: share groups are coordinated with all others.";
 const STREAMS: &str = "Without effect here: there are no streams groups.";
 const METRICS: &str = "Without effect here: metrics are those of /metrics.";
 
@@ -261,7 +261,7 @@ pub const IDLE: &[Property] = &[
     idle("share.coordinator.state.topic.segment.bytes", Int(MIN), Some("104857600"), ReadOnly, SHARE),
     idle("share.coordinator.threads", Int(MIN), Some("1"), ReadOnly, SHARE),
     idle("share.coordinator.write.timeout.ms", Int(MIN), Some("5000"), ReadOnly, SHARE),
-    idle("share.fetch.purgatory.purge.interval.requests", Int(MIN), Some("1000"), ReadOnly, SHARE),
+    idle("share.fetch.purgatory.purge.interval.requests", Int(MIN), Some("1000"), ReadOnly, TUNING),
 
     idle("group.streams.assignment.interval.ms", Int(MIN), Some("1000"), Cluster, STREAMS),
     idle("group.streams.heartbeat.interval.ms", Int(MIN), Some("5000"), ReadOnly, STREAMS),

@@ -13,7 +13,9 @@ use crate::journal::durable;
 
 pub(crate) fn delete_groups(broker: &Arc<Broker>, request: DeleteGroupsRequest) -> BoxFuture<'static, Response> {
     let delete = |group_id| {
-        let error_code = broker.groups.delete(&group_id).err().map_or(ErrorCode::NONE, |error| error.code());
+        // Replaced with the records' half.
+        let forget_share = |_: &Str| Ok(());
+        let error_code = broker.groups.delete(&group_id, forget_share).err().map_or(ErrorCode::NONE, |error| error.code());
         DeletedGroup { group_id, error_code }
     };
     let names: BTreeSet<Str> = request.groups_names.into_iter().collect();
