@@ -22,7 +22,7 @@ use super::record::Key;
 use super::share::{SHARE, SIMPLE, Share};
 use super::shelf::{Group, GroupKind};
 use crate::catalog::Listing;
-use crate::journal::JournalEntry;
+use crate::journal::{JournalEntry, JournalError};
 
 /// A group in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,15 +99,16 @@ impl Groups {
         described.unwrap_or_else(|| Err(GroupError::NotFound(id.clone())))
     }
 
-    /// Forgets a group without members, and its offsets. Of a share group `forget_share` forgets how far it has come, while nobody can join it.
-    pub(crate) fn delete(&self, id: &Str, forget_share: impl FnOnce(&Str)) -> Result<(), GroupError> {
+    /// Forgets a group without members, and its offsets. Of a share group `forget_share` forgets first how far it has come, while nobody can
+    /// join it: if that fails, the group stays.
+    pub(crate) fn delete(&self, id: &Str, forget_share: impl FnOnce(&Str) -> Result<(), JournalError>) -> Result<(), GroupError> {
         let mut shelf = self.shelf.lock();
         let group = shelf.groups.get(id).ok_or_else(|| GroupError::NotFound(id.clone()))?;
         if group.has_members() {
             return Err(GroupError::NotEmpty);
         }
         if matches!(group.kind, GroupKind::Share(_)) {
-            forget_share(id);
+            forget_share(id)?;
         }
         self.take_back(&forgetting_group(id, group), self.clock.now_ms())?;
         shelf.remove(id);

@@ -54,7 +54,6 @@ pub(crate) use commit::{Asked, Commit, Committer, ToldOffset, WantedOffsets};
 pub(crate) use describe::Listed;
 pub(crate) use error::{CommitError, GroupError, HeartbeatError, JoinRefused, MemberError, OffsetError, ShareHeartbeatError};
 pub(crate) use properties::PropertiesError;
-pub(crate) use sharing::is_share_member_id;
 
 /// What descriptions of a group tell of a member's client.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,6 +72,13 @@ impl Client {
 /// Whether a group may have this id.
 pub(crate) fn is_group_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= limit::GROUP_ID_BYTES_MAX
+}
+
+/// Whether a member of a share group may have this id, which it makes by itself.
+pub(crate) fn is_share_member_id(id: &str) -> bool {
+    // Counted in letters, as Kafka does; a letter has no more than three bytes.
+    let has_room = id.len() <= 3 * limit::SHARE_MEMBER_ID_LETTERS_MAX;
+    !id.is_empty() && has_room && id.encode_utf16().count() <= limit::SHARE_MEMBER_ID_LETTERS_MAX
 }
 
 /// Appends that failed are tried again no sooner than this, unless there is more to be kept.

@@ -114,10 +114,14 @@ fn restore(
                     (consumer.epoch, consumer.target_epoch) = (value.epoch, value.target_epoch);
                     *kind = GroupKind::Consumer(consumer);
                 }
-                (GroupValue::Share(value), kind) => *kind = GroupKind::Share(Share::restored(value)),
+                (GroupValue::Share(value), kind) => {
+                    *kind = GroupKind::Share(Share::restored(value));
+                    group.is_kept = true;
+                }
             }
         }
         (Key::Group { .. }, None) => {
+            group.is_kept = false;
             group.kind = GroupKind::Classic(Classic::new(wall_ms));
         }
         (Key::Member { member, .. }, Some(value)) => {

@@ -15,7 +15,10 @@ use crate::share::keeper::settled;
 pub(crate) fn delete_groups(broker: &Arc<Broker>, request: DeleteGroupsRequest) -> BoxFuture<'static, Response> {
     let mut forgotten = Vec::new();
     let delete = |group_id| {
-        let forget_share = |group: &Str| forgotten.extend(broker.shares.forget(|place| place.group == *group));
+        let forget_share = |group: &Str| {
+            forgotten.extend(broker.shares.forget(|place| place.group == *group));
+            Ok(())
+        };
         let error_code = broker.groups.delete(&group_id, forget_share).err().map_or(ErrorCode::NONE, |error| error.code());
         DeletedGroup { group_id, error_code }
     };

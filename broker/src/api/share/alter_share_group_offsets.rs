@@ -11,11 +11,13 @@ use millstream_protocol::{ErrorCode, Response};
 
 use super::place;
 use crate::broker::Broker;
+use crate::group::GroupError;
 use crate::share::keeper::settled;
 use crate::share::partition::SharePartition;
 
 pub(crate) fn alter_share_group_offsets(broker: &Arc<Broker>, request: AlterShareGroupOffsetsRequest) -> BoxFuture<'static, Response> {
-    if let Err(error) = broker.groups.check_empty_share_group(&request.group_id) {
+    // The group is made if it is not there, as in Kafka.
+    if let Err(error) = broker.groups.with_empty_share_group(&request.group_id, || Ok::<_, GroupError>(())) {
         let response = AlterShareGroupOffsetsResponse {
             error_code: error.code(),
             error_message: Some(error.to_string().into()),

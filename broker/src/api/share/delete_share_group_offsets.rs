@@ -10,10 +10,12 @@ use millstream_protocol::message::delete_share_group_offsets::{
 use millstream_protocol::{ErrorCode, Response, TopicId};
 
 use crate::broker::Broker;
+use crate::group::GroupError;
 use crate::share::keeper::settled;
 
 pub(crate) fn delete_share_group_offsets(broker: &Arc<Broker>, request: DeleteShareGroupOffsetsRequest) -> BoxFuture<'static, Response> {
-    if let Err(error) = broker.groups.check_empty_share_group(&request.group_id) {
+    let checked = broker.groups.with_share_group(&request.group_id, |is_empty| if is_empty { Ok(()) } else { Err(GroupError::NotEmpty) });
+    if let Err(error) = checked.and_then(|checked| checked) {
         let response = DeleteShareGroupOffsetsResponse {
             error_code: error.code(),
             error_message: Some(error.to_string().into()),

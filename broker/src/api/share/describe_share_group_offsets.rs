@@ -26,7 +26,7 @@ pub(crate) fn describe_share_group_offsets(
 
 fn describe(broker: &Broker, asked: DescribeShareGroupOffsetsGroup) -> DescribeShareGroupOffsetsGroupResult {
     let mut result = DescribeShareGroupOffsetsGroupResult { group_id: asked.group_id.clone(), ..Default::default() };
-    if let Err(error) = broker.groups.check_share_group(&asked.group_id) {
+    if let Err(error) = broker.groups.with_share_group(&asked.group_id, drop) {
         (result.error_code, result.error_message) = (error.code(), Some(error.to_string().into()));
         return result;
     }

@@ -31,7 +31,7 @@ use crate::catalog::{Listing, Topics};
 use crate::config::share::ShareSettings;
 
 pub(super) use member::ShareMember;
-pub(super) use request::{check, is_member_id};
+pub(super) use request::check;
 
 /// Leaves.
 pub(super) const LEAVE: i32 = -1;

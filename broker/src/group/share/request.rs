@@ -3,12 +3,11 @@
 use millstream_protocol::message::share_group_heartbeat::ShareGroupHeartbeatRequest;
 
 use super::LEAVE;
-use crate::group::ShareHeartbeatError;
-use crate::limit;
+use crate::group::{ShareHeartbeatError, is_share_member_id};
 
 /// Checks what does not depend on the group, in Kafka's order.
 pub(in crate::group) fn check(request: &ShareGroupHeartbeatRequest) -> Result<(), ShareHeartbeatError> {
-    if !is_member_id(&request.member_id) {
+    if !is_share_member_id(&request.member_id) {
         return Err(ShareHeartbeatError::InvalidMemberId);
     }
     let is_blank = |text: &str| text.trim().is_empty();
@@ -26,13 +25,6 @@ pub(in crate::group) fn check(request: &ShareGroupHeartbeatRequest) -> Result<()
         epoch if epoch < LEAVE => Err(ShareHeartbeatError::ImpossibleEpoch),
         _ => Ok(()),
     }
-}
-
-/// Whether a member of a share group may call itself so. It makes the id by itself.
-pub(in crate::group) fn is_member_id(id: &str) -> bool {
-    // Counted in letters, as Kafka does; a letter has no more than three bytes.
-    let has_room = id.len() <= 3 * limit::SHARE_MEMBER_ID_LETTERS_MAX;
-    !id.is_empty() && has_room && id.encode_utf16().count() <= limit::SHARE_MEMBER_ID_LETTERS_MAX
 }
 
 #[cfg(test)]
