@@ -29,6 +29,7 @@ use crate::partition::tail::TailBudget;
 use crate::partition::{Env, Partition, ProcessStart};
 use crate::seldom::Seldom;
 use crate::share::Shares;
+use crate::share::window::ShareLimits;
 use crate::side_by_side::side_by_side;
 use crate::transaction::{Around, Transactions};
 
@@ -307,13 +308,13 @@ impl Broker {
 
     /// Locks of share groups whose time is over although nobody asks.
     fn tend_shares(&self) {
-        self.shares.tend(|group| crate::api::share::limits(self, group));
+        self.shares.tend(|group| ShareLimits::of(&self.groups.share_settings(group)));
     }
 
     /// A connection is over, and with it its share sessions: what they held is available to others.
     pub(crate) fn disconnected(&self, connection: u64) {
         for ended in self.shares.sessions.disconnect(connection) {
-            self.shares.release(&ended, &crate::api::share::limits(self, &ended.group));
+            self.shares.release(&ended, &ShareLimits::of(&self.groups.share_settings(&ended.group)));
         }
     }
 

@@ -16,10 +16,10 @@ use crate::journal::{self, Journal, JournalEntry, JournalError};
 use crate::partition::NotDurable;
 
 /// Resolves when everything that was changed before is durable.
-pub(crate) type Kept = oneshot::Receiver<Result<(), JournalError>>;
+pub(crate) type Keeping = oneshot::Receiver<Result<(), JournalError>>;
 
 /// Waits until it is.
-pub(crate) async fn settled(kept: Kept) -> Result<(), JournalError> {
+pub(crate) async fn settled(kept: Keeping) -> Result<(), JournalError> {
     kept.await.unwrap_or(Err(JournalError::NotDurable(NotDurable::Abandoned)))
 }
 
@@ -27,11 +27,11 @@ pub(crate) async fn settled(kept: Kept) -> Result<(), JournalError> {
 pub(crate) struct Keeper {
     journal: Journal,
     clock: Clock,
-    queue: Mutex<Queue>,
+    queue: Mutex<Rounds>,
 }
 
 #[derive(Debug, Default)]
-struct Queue {
+struct Rounds {
     next: Round,
     /// A task writes rounds until none is left.
     is_writing: bool,
@@ -60,16 +60,16 @@ impl Keeper {
     }
 
     /// Keeps what share partitions changed.
-    pub(crate) fn keep(self: &Arc<Self>, changed: impl IntoIterator<Item = Arc<SharePartition>>) -> Kept {
+    pub(crate) fn keep(self: &Arc<Self>, changed: impl IntoIterator<Item = Arc<SharePartition>>) -> Keeping {
         self.queue(changed, Vec::new())
     }
 
     /// Forgets share partitions that have ended.
-    pub(super) fn forget(self: &Arc<Self>, forgotten: Vec<JournalEntry>) -> Kept {
+    pub(super) fn forget(self: &Arc<Self>, forgotten: Vec<JournalEntry>) -> Keeping {
         self.queue([], forgotten)
     }
 
-    fn queue(self: &Arc<Self>, changed: impl IntoIterator<Item = Arc<SharePartition>>, forgotten: Vec<JournalEntry>) -> Kept {
+    fn queue(self: &Arc<Self>, changed: impl IntoIterator<Item = Arc<SharePartition>>, forgotten: Vec<JournalEntry>) -> Keeping {
         let (sender, kept) = oneshot::channel();
         let mut queue = self.queue.lock();
         for partition in changed {

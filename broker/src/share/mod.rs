@@ -21,21 +21,34 @@ use parking_lot::Mutex;
 
 use crate::catalog::Catalog;
 use crate::clock::Clock;
+use crate::config::share::ShareSettings;
 use crate::journal::{Journal, JournalEntry, Replayed};
 use crate::partition::Partition;
-use keeper::{Keeper, Kept};
+use keeper::{Keeper, Keeping};
 use partition::SharePartition;
 use place::SharePlace;
 use record::ShareEntry;
-use session::{Ended, Sessions};
+use session::{EndedSession, ShareSessions};
 use window::{ShareLimits, ShareWindow, StoredBlock, WindowHead};
+
+impl ShareLimits {
+    /// Those of a group.
+    pub(crate) fn of(settings: &ShareSettings) -> Self {
+        ShareLimits {
+            locks_max: settings.record_locks_max.max(0) as usize,
+            deliveries_max: settings.deliveries_max.max(1) as u16,
+            lock_ms: settings.record_lock_ms,
+            has_dead_letters: false,
+        }
+    }
+}
 
 /// All share partitions.
 #[derive(Debug)]
 pub(crate) struct Shares {
     clock: Clock,
     pub keeper: Arc<Keeper>,
-    pub sessions: Sessions,
+    pub sessions: ShareSessions,
     partitions: Mutex<HashMap<SharePlace, Arc<SharePartition>>>,
 }
 
@@ -100,7 +113,7 @@ impl Shares {
             let window = stored.window(&place, &log, wall_minus_now_ms)?;
             Some((place.clone(), SharePartition::new(place, log, window)))
         });
-        Shares { partitions: Mutex::new(restored.collect()), clock, keeper, sessions: Sessions::default() }
+        Shares { partitions: Mutex::new(restored.collect()), clock, keeper, sessions: ShareSessions::default() }
     }
 
     pub(crate) fn get(&self, place: &SharePlace) -> Option<Arc<SharePartition>> {
@@ -108,7 +121,7 @@ impl Shares {
     }
 
     /// The share partition, made at an offset if it is not there; `Some` of the second if its beginning has to be durable first.
-    pub(crate) fn get_or_begin(&self, place: &SharePlace, log: Arc<Partition>, start: i64) -> (Arc<SharePartition>, Option<Kept>) {
+    pub(crate) fn get_or_begin(&self, place: &SharePlace, log: Arc<Partition>, start: i64) -> (Arc<SharePartition>, Option<Keeping>) {
         let mut partitions = self.partitions.lock();
         if let Some(there) = partitions.get(place) {
             return (there.clone(), None);
@@ -128,7 +141,7 @@ impl Shares {
     }
 
     /// Ends the locks of a session that is over.
-    pub(crate) fn release(&self, ended: &Ended, limits: &ShareLimits) {
+    pub(crate) fn release(&self, ended: &EndedSession, limits: &ShareLimits) {
         let released = ended.touched.iter().filter_map(|(topic, partition)| {
             let place = SharePlace { group: ended.group.clone(), topic: *topic, partition: *partition };
             self.get(&place).filter(|partition| partition.release(ended.owner, limits))
@@ -141,7 +154,7 @@ impl Shares {
     }
 
     /// Forgets share partitions; their records are delivered to nobody.
-    pub(crate) fn forget(&self, which: impl Fn(&SharePlace) -> bool) -> Option<Kept> {
+    pub(crate) fn forget(&self, which: impl Fn(&SharePlace) -> bool) -> Option<Keeping> {
         let gone: Vec<Arc<SharePartition>> =
             self.partitions.lock().extract_if(|place, _| which(place)).map(|(_, partition)| partition).collect();
         let entries: Vec<JournalEntry> = gone.iter().flat_map(|partition| record::forgetting(&partition.place, partition.end())).collect();

@@ -20,11 +20,11 @@ pub(crate) struct SharePartition {
     pub place: SharePlace,
     /// What it reads.
     pub log: Arc<Partition>,
-    state: Mutex<State>,
+    state: Mutex<ShareState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct ShareState {
     window: ShareWindow,
     /// Fetches that found nothing to acquire.
     waiting: Vec<Weak<Notify>>,
@@ -34,7 +34,7 @@ struct State {
     is_gone: bool,
 }
 
-impl State {
+impl ShareState {
     fn wake(&mut self) {
         self.waiting.drain(..).filter_map(|fetch| fetch.upgrade()).for_each(|fetch| fetch.notify_one());
     }
@@ -61,7 +61,11 @@ impl State {
 
 impl SharePartition {
     pub(crate) fn new(place: SharePlace, log: Arc<Partition>, window: ShareWindow) -> Arc<Self> {
-        Arc::new(SharePartition { place, log, state: Mutex::new(State { window, waiting: Vec::new(), is_blocked: false, is_gone: false }) })
+        Arc::new(SharePartition {
+            place,
+            log,
+            state: Mutex::new(ShareState { window, waiting: Vec::new(), is_blocked: false, is_gone: false }),
+        })
     }
 
     /// Does what is due, and says whether something has to be kept.

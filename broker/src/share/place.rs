@@ -8,3 +8,6 @@ pub(crate) struct SharePlace {
     pub topic: TopicId,
     pub partition: i32,
 }
+
+/// A partition as requests of share groups name it.
+pub(crate) type ReadPlace = (TopicId, i32);

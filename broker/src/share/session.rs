@@ -11,6 +11,8 @@ use millstream_protocol::{Str, TopicId};
 use parking_lot::Mutex;
 use thiserror::Error;
 
+use super::place::ReadPlace;
+
 /// The epoch that opens a session.
 pub(crate) const INITIAL_EPOCH: i32 = 0;
 /// The epoch that closes it.
@@ -29,27 +31,25 @@ pub(crate) enum SessionError {
 
 /// Whose session it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) struct SessionKey {
+pub(crate) struct ShareSessionKey {
     pub group: Str,
     pub member: Str,
 }
 
-type Read = (TopicId, i32);
-
 #[derive(Debug)]
-struct Session {
+struct ShareSession {
     owner: u32,
     epoch: i32,
     connection: u64,
     /// What it reads, the one that had its turn longest ago first.
-    reads: Vec<Read>,
+    reads: Vec<ReadPlace>,
     /// What it may hold records of.
-    touched: BTreeSet<Read>,
+    touched: BTreeSet<ReadPlace>,
 }
 
 /// A session that is over: its owner's locks end.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Ended {
+pub(crate) struct EndedSession {
     pub group: Str,
     pub owner: u32,
     pub touched: BTreeSet<(TopicId, i32)>,
@@ -57,7 +57,7 @@ pub(crate) struct Ended {
 
 /// What a request may do.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Opened {
+pub(crate) struct OpenedSession {
     pub owner: u32,
     /// What is to be read.
     pub reads: Vec<(TopicId, i32)>,
@@ -65,40 +65,46 @@ pub(crate) struct Opened {
 
 /// All sessions.
 #[derive(Debug)]
-pub(crate) struct Sessions {
-    by_member: Mutex<HashMap<SessionKey, Session>>,
+pub(crate) struct ShareSessions {
+    by_member: Mutex<HashMap<ShareSessionKey, ShareSession>>,
     next_owner: AtomicU32,
 }
 
-impl Default for Sessions {
+impl Default for ShareSessions {
     fn default() -> Self {
-        Sessions { by_member: Mutex::default(), next_owner: AtomicU32::new(1) }
+        ShareSessions { by_member: Mutex::default(), next_owner: AtomicU32::new(1) }
     }
 }
 
-impl Sessions {
+impl ShareSessions {
     /// Opens a session; one that the member has is over.
     pub(crate) fn open(
         &self,
-        key: &SessionKey,
+        key: &ShareSessionKey,
         connection: u64,
-        reads: Vec<Read>,
+        reads: Vec<ReadPlace>,
         sessions_max: usize,
-    ) -> Result<(Opened, Option<Ended>), SessionError> {
+    ) -> Result<(OpenedSession, Option<EndedSession>), SessionError> {
         let mut sessions = self.by_member.lock();
         let ended = sessions.remove(key).map(|session| session.end(&key.group));
         if sessions.len() >= sessions_max {
             return Err(SessionError::LimitReached);
         }
         let owner = self.next_owner.fetch_add(1, Ordering::Relaxed);
-        let key = SessionKey { group: key.group.detached(), member: key.member.detached() };
+        let key = ShareSessionKey { group: key.group.detached(), member: key.member.detached() };
         let touched = reads.iter().copied().collect();
-        sessions.insert(key, Session { owner, epoch: 1, connection, reads: reads.clone(), touched });
-        Ok((Opened { owner, reads }, ended))
+        sessions.insert(key, ShareSession { owner, epoch: 1, connection, reads: reads.clone(), touched });
+        Ok((OpenedSession { owner, reads }, ended))
     }
 
     /// The next request of a session. Reads are added, forgotten ones removed.
-    pub(crate) fn go_on(&self, key: &SessionKey, epoch: i32, added: &[Read], forgotten: &[Read]) -> Result<Opened, SessionError> {
+    pub(crate) fn go_on(
+        &self,
+        key: &ShareSessionKey,
+        epoch: i32,
+        added: &[ReadPlace],
+        forgotten: &[ReadPlace],
+    ) -> Result<OpenedSession, SessionError> {
         let mut sessions = self.by_member.lock();
         let session = sessions.get_mut(key).ok_or(SessionError::NotFound)?;
         if session.epoch != epoch {
@@ -112,32 +118,32 @@ impl Sessions {
             }
         }
         // Another one is first the next time, so that a partition with much in it does not keep the others waiting.
-        let opened = Opened { owner: session.owner, reads: session.reads.clone() };
+        let opened = OpenedSession { owner: session.owner, reads: session.reads.clone() };
         if !session.reads.is_empty() {
             session.reads.rotate_left(1);
         }
         Ok(opened)
     }
 
-    /// The handle of a session that its member closes. It is over with [`Sessions::close`], after its last acknowledgements.
-    pub(crate) fn owner(&self, key: &SessionKey) -> Result<u32, SessionError> {
+    /// The handle of a session that its member closes. It is over with [`ShareSessions::close`], after its last acknowledgements.
+    pub(crate) fn owner(&self, key: &ShareSessionKey) -> Result<u32, SessionError> {
         self.by_member.lock().get(key).map(|session| session.owner).ok_or(SessionError::NotFound)
     }
 
-    pub(crate) fn close(&self, key: &SessionKey) -> Option<Ended> {
+    pub(crate) fn close(&self, key: &ShareSessionKey) -> Option<EndedSession> {
         self.by_member.lock().remove(key).map(|session| session.end(&key.group))
     }
 
     /// The sessions of a connection that is gone.
-    pub(crate) fn disconnect(&self, connection: u64) -> Vec<Ended> {
+    pub(crate) fn disconnect(&self, connection: u64) -> Vec<EndedSession> {
         let mut sessions = self.by_member.lock();
         sessions.extract_if(|_, session| session.connection == connection).map(|(key, session)| session.end(&key.group)).collect()
     }
 }
 
-impl Session {
-    fn end(self, group: &Str) -> Ended {
-        Ended { group: group.clone(), owner: self.owner, touched: self.touched }
+impl ShareSession {
+    fn end(self, group: &Str) -> EndedSession {
+        EndedSession { group: group.clone(), owner: self.owner, touched: self.touched }
     }
 }
 
@@ -145,17 +151,17 @@ impl Session {
 mod tests {
     use super::*;
 
-    fn key(member: &str) -> SessionKey {
-        SessionKey { group: "g".into(), member: Str::from(member) }
+    fn key(member: &str) -> ShareSessionKey {
+        ShareSessionKey { group: "g".into(), member: Str::from(member) }
     }
 
-    fn read(partition: i32) -> Read {
+    fn read(partition: i32) -> ReadPlace {
         (TopicId([7; 16]), partition)
     }
 
     #[test]
     fn epochs_count_requests() {
-        let sessions = Sessions::default();
+        let sessions = ShareSessions::default();
         let (opened, ended) = sessions.open(&key("a"), 1, vec![read(0)], 10).unwrap();
         assert_eq!((opened.reads.clone(), ended), (vec![read(0)], None));
         assert_eq!(sessions.go_on(&key("a"), 1, &[read(1)], &[]).unwrap().reads, vec![read(0), read(1)]);
@@ -171,15 +177,18 @@ mod tests {
 
     #[test]
     fn a_session_ends_with_all_that_it_may_hold() {
-        let sessions = Sessions::default();
+        let sessions = ShareSessions::default();
         let (first, _) = sessions.open(&key("a"), 1, vec![read(0)], 1).unwrap();
         sessions.go_on(&key("a"), 1, &[read(1)], &[read(0)]).unwrap();
         let (second, ended) = sessions.open(&key("a"), 2, vec![read(2)], 1).unwrap();
         let touched = BTreeSet::from([read(0), read(1)]);
-        assert_eq!(ended, Some(Ended { group: "g".into(), owner: first.owner, touched }), "forgotten, it may hold records");
+        assert_eq!(ended, Some(EndedSession { group: "g".into(), owner: first.owner, touched }), "forgotten, it may hold records");
         assert!(matches!(sessions.open(&key("b"), 2, Vec::new(), 1), Err(SessionError::LimitReached)));
         assert!(sessions.disconnect(1).is_empty());
-        assert_eq!(sessions.disconnect(2), vec![Ended { group: "g".into(), owner: second.owner, touched: BTreeSet::from([read(2)]) }]);
+        assert_eq!(
+            sessions.disconnect(2),
+            vec![EndedSession { group: "g".into(), owner: second.owner, touched: BTreeSet::from([read(2)]) }]
+        );
         assert_eq!(sessions.owner(&key("a")), Err(SessionError::NotFound));
     }
 }

@@ -31,7 +31,7 @@ pub(crate) use acknowledge::{AcknowledgeError, AcknowledgeRange};
 pub(crate) use acquire::{AcquireMode, Acquired, Acquisition, Readable};
 pub(crate) use chunk::WindowCounts;
 pub(crate) use slot::{ArchiveReason, RecordState};
-pub(crate) use stored::{BlockChange, RestoreError, StoredBlock, WindowChanges, WindowHead};
+pub(crate) use stored::{StoredBlock, WindowChanges, WindowHead};
 
 /// The offset behind the last that a window can have.
 const END_OF_OFFSETS: i64 = i64::MAX - crate::limit::SHARE_BLOCK_OFFSETS;

@@ -5,29 +5,29 @@ use std::sync::Arc;
 use millstream_protocol::message::share_fetch::AcknowledgementBatch;
 use millstream_protocol::{ErrorCode, Str};
 
-use super::{Read, limits_of, place};
+use super::{ReadPlace, place};
 use crate::broker::Broker;
-use crate::share::keeper::{Kept, settled};
+use crate::share::keeper::{Keeping, settled};
 use crate::share::partition::SharePartition;
-use crate::share::window::AcknowledgeRange;
+use crate::share::window::{AcknowledgeRange, ShareLimits};
 
 const RENEW: i8 = 4;
 
 /// Acknowledgements of a request, by partition.
-pub(super) type Acknowledgements = Vec<(Read, Vec<AcknowledgementBatch>)>;
+pub(super) type Acknowledgements = Vec<(ReadPlace, Vec<AcknowledgementBatch>)>;
 
 /// What came of them.
 #[derive(Debug, Default)]
-pub(super) struct Acknowledged {
-    pub results: Vec<(Read, ErrorCode)>,
-    kept: Option<Kept>,
+pub(super) struct AcknowledgeOutcome {
+    pub results: Vec<(ReadPlace, ErrorCode)>,
+    kept: Option<Keeping>,
 }
 
 /// Applies acknowledgements of the member that has the handle `owner`. Renewals are only for requests that say that they have some
 /// (KIP-1222).
-pub(super) fn acknowledge(broker: &Arc<Broker>, group: &Str, owner: u32, said: Acknowledgements, may_renew: bool) -> Acknowledged {
+pub(super) fn acknowledge(broker: &Arc<Broker>, group: &Str, owner: u32, said: Acknowledgements, may_renew: bool) -> AcknowledgeOutcome {
     let settings = broker.groups.share_settings(group);
-    let limits = limits_of(&settings);
+    let limits = ShareLimits::of(&settings);
     let may_renew = may_renew && settings.is_renew_enabled;
     let now_ms = broker.clock.monotonic_ms();
     let (mut results, mut changed) = (Vec::with_capacity(said.len()), Vec::<Arc<SharePartition>>::new());
@@ -51,21 +51,21 @@ pub(super) fn acknowledge(broker: &Arc<Broker>, group: &Str, owner: u32, said: A
         results.push((read, result.err().unwrap_or(ErrorCode::NONE)));
     }
     let kept = (!changed.is_empty()).then(|| broker.shares.keeper.keep(changed));
-    Acknowledged { results, kept }
+    AcknowledgeOutcome { results, kept }
 }
 
 fn range(batch: &AcknowledgementBatch) -> AcknowledgeRange<'_> {
     AcknowledgeRange { first: batch.first_offset, last: batch.last_offset, types: &batch.acknowledge_types, delay_ms: 0 }
 }
 
-impl Acknowledged {
+impl AcknowledgeOutcome {
     /// The results, once they are durable.
-    pub(super) async fn settled(self) -> Vec<(Read, ErrorCode)> {
+    pub(super) async fn settled(self) -> Vec<(ReadPlace, ErrorCode)> {
         let code = match self.kept {
             None => ErrorCode::NONE,
             Some(kept) => settled(kept).await.err().map_or(ErrorCode::NONE, |error| error.code()),
         };
-        let settle = |(read, result): (Read, ErrorCode)| (read, if result.is_none() { code } else { result });
+        let settle = |(read, result): (ReadPlace, ErrorCode)| (read, if result.is_none() { code } else { result });
         self.results.into_iter().map(settle).collect()
     }
 }

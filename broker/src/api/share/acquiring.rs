@@ -10,7 +10,7 @@ use millstream_protocol::{ErrorCode, Str};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::{Read, limits_of, place};
+use super::{ReadPlace, place};
 use crate::api::list_offsets::first_offset_from;
 use crate::api::{off_thread, read_error};
 use crate::broker::Broker;
@@ -28,7 +28,7 @@ pub(super) struct Acquiring {
     pub broker: Arc<Broker>,
     pub group: Str,
     pub owner: u32,
-    pub reads: Vec<Read>,
+    pub reads: Vec<ReadPlace>,
     pub mode: AcquireMode,
     pub records_max: usize,
     pub bytes_max: usize,
@@ -36,7 +36,7 @@ pub(super) struct Acquiring {
 }
 
 /// What was found in a partition.
-pub(super) type Found = (Read, Result<Delivery, ErrorCode>);
+pub(super) type SharedFound = (ReadPlace, Result<Delivery, ErrorCode>);
 
 /// Records that are the member's now.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub(super) struct Delivery {
 }
 
 /// What was read of a log.
-struct Taken {
+struct ReadBatches {
     /// Those whose records may be delivered.
     batches: Vec<RecordBatch>,
     /// One past the last offset that was looked at.
@@ -56,7 +56,7 @@ struct Taken {
 
 impl Acquiring {
     /// Acquires what is there, or waits for the first.
-    pub(super) async fn run(&self, wait: Duration) -> Vec<Found> {
+    pub(super) async fn run(&self, wait: Duration) -> Vec<SharedFound> {
         let deadline = Instant::now() + wait;
         let woken = Arc::new(Notify::new());
         let mut is_waiting = false;
@@ -96,11 +96,11 @@ impl Acquiring {
         wakes.min().map(|ms| (ms - now_ms).max(1) as u64)
     }
 
-    fn log(&self, (topic, partition): Read) -> Option<Arc<Partition>> {
+    fn log(&self, (topic, partition): ReadPlace) -> Option<Arc<Partition>> {
         self.broker.catalog.get_by_id(topic)?.partition(partition)
     }
 
-    async fn acquire_all(&self) -> Vec<Found> {
+    async fn acquire_all(&self) -> Vec<SharedFound> {
         let mut found = Vec::new();
         let (mut records_left, mut bytes_left) = (self.records_max, self.bytes_max);
         for read in &self.reads {
@@ -120,17 +120,24 @@ impl Acquiring {
         found
     }
 
-    async fn acquire(&self, read: Read, records_max: usize, bytes_max: usize) -> Result<Option<Delivery>, ErrorCode> {
+    async fn acquire(&self, read: ReadPlace, records_max: usize, bytes_max: usize) -> Result<Option<Delivery>, ErrorCode> {
         let topic = self.broker.catalog.get_by_id(read.0).ok_or(ErrorCode::UNKNOWN_TOPIC_ID)?;
         let log = topic.partition(read.1).ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
-        let (partition, limits) = (self.begin(read, &log).await?, limits_of(&self.settings));
+        let (partition, limits) = (self.begin(read, &log).await?, ShareLimits::of(&self.settings));
         let from = partition.next_offset(&limits, self.broker.clock.monotonic_ms());
         let Some(taken) = self.take(&log, from, bytes_max.min(limit::READ_BYTES_MAX)).await? else { return Ok(None) };
         Ok(self.lock(&partition, from, taken, records_max, &limits))
     }
 
     /// Locks what was read for the member, as far as it is still free.
-    fn lock(&self, partition: &Arc<SharePartition>, from: i64, taken: Taken, records_max: usize, limits: &ShareLimits) -> Option<Delivery> {
+    fn lock(
+        &self,
+        partition: &Arc<SharePartition>,
+        from: i64,
+        taken: ReadBatches,
+        records_max: usize,
+        limits: &ShareLimits,
+    ) -> Option<Delivery> {
         let ranges: Vec<RangeInclusive<i64>> = taken.batches.iter().map(|batch| batch.base_offset()..=batch.last_offset()).collect();
         let readable = Readable { from, until: taken.until, batches: &ranges };
         let now_ms = self.broker.clock.monotonic_ms();
@@ -152,7 +159,7 @@ impl Acquiring {
     }
 
     /// The share partition. One that is new begins where the group's properties say, and not before that is durable.
-    async fn begin(&self, read: Read, log: &Arc<Partition>) -> Result<Arc<SharePartition>, ErrorCode> {
+    async fn begin(&self, read: ReadPlace, log: &Arc<Partition>) -> Result<Arc<SharePartition>, ErrorCode> {
         let place = place(&self.group, read);
         if let Some(partition) = self.broker.shares.get(&place) {
             return Ok(partition);
@@ -172,7 +179,7 @@ impl Acquiring {
     }
 
     /// Reads batches; `None` if there are none yet.
-    async fn take(&self, log: &Arc<Partition>, from: i64, bytes_max: usize) -> Result<Option<Taken>, ErrorCode> {
+    async fn take(&self, log: &Arc<Partition>, from: i64, bytes_max: usize) -> Result<Option<ReadBatches>, ErrorCode> {
         let mut from = from;
         loop {
             // Records below were removed meanwhile: the next look begins behind them.
@@ -190,7 +197,7 @@ impl Acquiring {
                 (Some(last), _) => {
                     let until = last.last_offset() + 1;
                     let batches = batches.into_iter().filter(|batch| is_delivered(batch, &read.aborted)).collect();
-                    return Ok(Some(Taken { batches, until }));
+                    return Ok(Some(ReadBatches { batches, until }));
                 }
                 (None, Some(behind)) if behind < end => from = behind,
                 (None, _) => return Ok(None),

@@ -9,7 +9,7 @@ use millstream_protocol::message::share_acknowledge::{
 };
 use millstream_protocol::{ErrorCode, Response};
 
-use super::acknowledging::{Acknowledged, Acknowledgements, acknowledge};
+use super::acknowledging::{AcknowledgeOutcome, Acknowledgements, acknowledge};
 use super::{NO_OTHER_LEADER, limits, session_key};
 use crate::api::refused::Refused;
 use crate::broker::Broker;
@@ -25,7 +25,7 @@ pub(crate) fn share_acknowledge(broker: &Arc<Broker>, request: ShareAcknowledgeR
     }
 }
 
-fn begin(broker: &Arc<Broker>, request: ShareAcknowledgeRequest) -> Result<(Acknowledged, i64), Refused> {
+fn begin(broker: &Arc<Broker>, request: ShareAcknowledgeRequest) -> Result<(AcknowledgeOutcome, i64), Refused> {
     let key = session_key(request.group_id.as_ref(), request.member_id.as_ref())?;
     let refused = |error: crate::share::session::SessionError| Refused::new(error.code(), error.to_string());
     let owner = match request.share_session_epoch {
@@ -53,7 +53,7 @@ fn begin(broker: &Arc<Broker>, request: ShareAcknowledgeRequest) -> Result<(Ackn
     Ok((acknowledged, broker.groups.share_settings(&key.group).record_lock_ms))
 }
 
-async fn answer(acknowledged: Acknowledged, lock_ms: i64) -> Response {
+async fn answer(acknowledged: AcknowledgeOutcome, lock_ms: i64) -> Response {
     let mut response =
         ShareAcknowledgeResponse { acquisition_lock_timeout_ms: i32::try_from(lock_ms).unwrap_or(i32::MAX), ..Default::default() };
     for ((topic_id, partition_index), error_code) in acknowledged.settled().await {

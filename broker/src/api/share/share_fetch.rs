@@ -11,14 +11,14 @@ use millstream_protocol::message::share_fetch::{
 };
 use millstream_protocol::{ErrorCode, Response};
 
-use super::acknowledging::{Acknowledged, Acknowledgements, acknowledge};
-use super::acquiring::{Acquiring, Found};
-use super::{NO_OTHER_LEADER, Read, limits, session_key};
+use super::acknowledging::{AcknowledgeOutcome, Acknowledgements, acknowledge};
+use super::acquiring::{Acquiring, SharedFound};
+use super::{NO_OTHER_LEADER, ReadPlace, limits, session_key};
 use crate::api::Context;
 use crate::api::refused::Refused;
 use crate::broker::Broker;
 use crate::limit;
-use crate::share::session::{FINAL_EPOCH, INITIAL_EPOCH, Opened};
+use crate::share::session::{FINAL_EPOCH, INITIAL_EPOCH, OpenedSession};
 use crate::share::window::AcquireMode;
 
 const RECORD_LIMIT: i8 = 1;
@@ -34,7 +34,11 @@ pub(crate) fn share_fetch(broker: &Arc<Broker>, context: &Context, request: Shar
 }
 
 /// What takes effect now: the session, and what is acknowledged.
-fn begin(broker: &Arc<Broker>, context: &Context, request: ShareFetchRequest) -> Result<(Acknowledged, Acquiring, Duration), Refused> {
+fn begin(
+    broker: &Arc<Broker>,
+    context: &Context,
+    request: ShareFetchRequest,
+) -> Result<(AcknowledgeOutcome, Acquiring, Duration), Refused> {
     let key = session_key(request.group_id.as_ref(), request.member_id.as_ref())?;
     let epoch = request.share_session_epoch;
     let is_fetching = request.max_bytes > 0 || request.max_records > 0 || request.min_bytes > 0 || request.max_wait_ms > 0;
@@ -47,7 +51,7 @@ fn begin(broker: &Arc<Broker>, context: &Context, request: ShareFetchRequest) ->
     if !(0..=RECORD_LIMIT).contains(&request.share_acquire_mode) {
         return Err(Refused::new(ErrorCode::INVALID_REQUEST, "The share acquire mode is unknown."));
     }
-    let named: Vec<Read> = reads(&request.topics).collect();
+    let named: Vec<ReadPlace> = reads(&request.topics).collect();
     let said: Acknowledgements = acknowledgements(request.topics);
     let settings = broker.groups.share_settings(&key.group);
     let opened = match epoch {
@@ -63,10 +67,10 @@ fn begin(broker: &Arc<Broker>, context: &Context, request: ShareFetchRequest) ->
         }
         FINAL_EPOCH => {
             let owner = broker.shares.sessions.owner(&key).map_err(|error| Refused::new(error.code(), error.to_string()))?;
-            Opened { owner, reads: Vec::new() }
+            OpenedSession { owner, reads: Vec::new() }
         }
         _ => {
-            let forgotten: Vec<Read> = request
+            let forgotten: Vec<ReadPlace> = request
                 .forgotten_topics_data
                 .iter()
                 .flat_map(|topic| topic.partitions.iter().map(|partition| (topic.topic_id, *partition)))
@@ -94,7 +98,7 @@ fn begin(broker: &Arc<Broker>, context: &Context, request: ShareFetchRequest) ->
     Ok((acknowledged, acquiring, Duration::from_millis(request.max_wait_ms.clamp(0, limit::FETCH_WAIT_MS_MAX) as u64)))
 }
 
-fn reads(topics: &[ShareFetchTopic]) -> impl Iterator<Item = Read> {
+fn reads(topics: &[ShareFetchTopic]) -> impl Iterator<Item = ReadPlace> {
     topics.iter().flat_map(|topic| topic.partitions.iter().map(|partition| (topic.topic_id, partition.partition_index)))
 }
 
@@ -108,7 +112,7 @@ fn acknowledgements(topics: Vec<ShareFetchTopic>) -> Acknowledgements {
     said.filter(|(_, batches)| !batches.is_empty()).collect()
 }
 
-async fn run(broker: Arc<Broker>, acknowledged: Acknowledged, acquiring: Acquiring, wait: Duration) -> Response {
+async fn run(broker: Arc<Broker>, acknowledged: AcknowledgeOutcome, acquiring: Acquiring, wait: Duration) -> Response {
     // What is acknowledged is not held back by a wait for records: a member that has something to hear hears it.
     let has_acknowledged = !acknowledged.results.is_empty();
     let results = acknowledged.settled().await;
@@ -127,9 +131,10 @@ async fn run(broker: Arc<Broker>, acknowledged: Acknowledged, acquiring: Acquiri
 }
 
 /// Partitions of which there is something to say, by topic.
-fn answers(results: Vec<(Read, ErrorCode)>, found: Vec<Found>) -> BTreeMap<Read, ShareFetchPartitionResponse> {
-    let mut answers: BTreeMap<Read, ShareFetchPartitionResponse> = BTreeMap::new();
-    let new = |read: Read| ShareFetchPartitionResponse { partition_index: read.1, current_leader: NO_OTHER_LEADER, ..Default::default() };
+fn answers(results: Vec<(ReadPlace, ErrorCode)>, found: Vec<SharedFound>) -> BTreeMap<ReadPlace, ShareFetchPartitionResponse> {
+    let mut answers: BTreeMap<ReadPlace, ShareFetchPartitionResponse> = BTreeMap::new();
+    let new =
+        |read: ReadPlace| ShareFetchPartitionResponse { partition_index: read.1, current_leader: NO_OTHER_LEADER, ..Default::default() };
     for (read, code) in results {
         let answer = answers.entry(read).or_insert_with(|| new(read));
         answer.acknowledge_error_code = code;

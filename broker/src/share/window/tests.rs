@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use proptest::prelude::*;
 
 use super::slot::{NO_TIME, RecordSlot};
+use super::stored::{BlockChange, RestoreError};
 use super::*;
 use crate::limit;
 
