@@ -20,13 +20,16 @@ use crate::dynamic::{Dynamic, DynamicError, Whose};
 use crate::fetch_session::FetchSessions;
 use crate::group::Groups;
 use crate::identity::Identity;
-use crate::journal::{self, Journal};
+use crate::journal::{self, Journal, JournalError};
+use crate::limit;
 use crate::log::LogError;
 use crate::metrics::Metrics;
 use crate::partition::flush::Flusher;
 use crate::partition::tail::TailBudget;
 use crate::partition::{Env, Partition, ProcessStart};
 use crate::seldom::Seldom;
+use crate::share::Shares;
+use crate::share::window::ShareLimits;
 use crate::side_by_side::side_by_side;
 use crate::transaction::{Around, Transactions};
 
@@ -54,6 +57,7 @@ pub struct Broker {
     pub(crate) groups: Arc<Groups>,
     pub(crate) transactions: Arc<Transactions>,
     pub(crate) identity: Arc<Identity>,
+    pub(crate) shares: Arc<Shares>,
     pub(crate) sessions: FetchSessions,
     pub(crate) metrics: Arc<Metrics>,
     /// Properties that can change while it runs.
@@ -113,6 +117,7 @@ impl Broker {
         let journal = Journal::new(journal::OFFSETS, catalog.clone());
         let groups = Arc::new(Groups::open(journal, catalog.clone(), clock.clone(), holding.groups.clone()));
         let journal = Journal::new(journal::TRANSACTIONS, catalog.clone());
+        let shares = Arc::new(Shares::open(Journal::new(journal::SHARES, catalog.clone()), &catalog, clock.clone()));
         let metrics = Arc::new(Metrics::default());
         let around = Around { catalog: catalog.clone(), groups: groups.clone(), identity: identity.clone(), metrics: metrics.clone() };
         let transactions = Transactions::open(journal, around, clock.clone(), settings.transactions.clone());
@@ -125,6 +130,7 @@ impl Broker {
             settings,
             catalog,
             groups,
+            shares,
             transactions,
             identity,
             metrics,
@@ -198,7 +204,7 @@ impl Broker {
         let before = self.dynamic.settings();
         let Some(holding) = self.dynamic.alter(whose, validate_only, alter)? else { return Ok(()) };
         self.catalog.set_broker_properties(holding.properties.clone());
-        self.groups.set_assignment_interval(holding.groups.consumer.assignment_interval_ms);
+        self.groups.set_assignment_intervals(&holding.groups);
         let (had, has) = (before.connections_max, holding.connections_max);
         self.connection_room.add_permits(has.saturating_sub(had));
         // Connections that are there stay; the room that they leave is not given away again.
@@ -276,7 +282,8 @@ impl Broker {
                 self.off_thread(Self::compact).await;
             }
         };
-        tokio::join!(compacting, sessions, aborting, expiring, flushing, retaining);
+        let unlocking = every(limit::SHARE_TEND_PAUSE_MS, || async { self.tend_shares() });
+        tokio::join!(compacting, sessions, aborting, expiring, flushing, retaining, unlocking);
     }
 
     async fn off_thread(self: &Arc<Self>, work: fn(&Self)) {
@@ -296,6 +303,27 @@ impl Broker {
         let now_ms = self.clock.now_ms();
         for topic in self.catalog.all() {
             topic.partitions().iter().for_each(|partition| partition.flush_overdue(now_ms));
+        }
+    }
+
+    /// Locks of share groups whose time is over although nobody asks.
+    fn tend_shares(&self) {
+        self.shares.tend(|group| ShareLimits::of(&self.groups.share_settings(group)));
+    }
+
+    /// A connection is over, and with it its share sessions: what they held is available to others.
+    pub(crate) fn disconnected(&self, connection: u64) {
+        for ended in self.shares.sessions.disconnect(connection) {
+            self.shares.release(&ended, &ShareLimits::of(&self.groups.share_settings(&ended.group)));
+        }
+    }
+
+    /// Makes a coordinator's journal, for a client that asks for its topic.
+    pub(crate) fn prepare_journal(&self, topic: &str) -> Result<(), JournalError> {
+        match topic {
+            journal::OFFSETS => self.groups.prepare(),
+            journal::SHARES => self.shares.keeper.prepare(),
+            _ => self.transactions.prepare(),
         }
     }
 
@@ -332,6 +360,7 @@ impl Broker {
         self.groups.tick();
         self.groups.expire();
         self.transactions.tend_once();
+        self.tend_shares();
     }
 
     /// Syncs everything and leaves the logs so that the next start has little to do.

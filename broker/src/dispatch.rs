@@ -31,7 +31,14 @@ impl Exchange for BrokerHandle {
 pub(crate) fn dispatch(broker: &Arc<Broker>, call: Call) -> Served {
     let endpoint = call.endpoint.unwrap_or_else(|| broker.first_endpoint());
     let is_local = call.connection == 0;
-    let context = api::Context { version: call.version, client_id: call.client_id, peer: call.peer, endpoint, is_remote: !is_local };
+    let context = api::Context {
+        version: call.version,
+        client_id: call.client_id,
+        peer: call.peer,
+        endpoint,
+        is_remote: !is_local,
+        connection: call.connection,
+    };
     let done = |response: Response| Served::done(response);
     match call.request {
         Request::Produce(request) => api::produce::produce(broker, context, request, is_local),
@@ -83,6 +90,21 @@ pub(crate) fn dispatch(broker: &Arc<Broker>, call: Call) -> Served {
             done(api::group::consumer_group_describe::consumer_group_describe(broker, &request).into())
         }
         Request::DeleteGroups(request) => api::group::delete_groups::delete_groups(broker, request).into(),
+        Request::ShareGroupHeartbeat(request) => {
+            api::share::share_group_heartbeat::share_group_heartbeat(broker, &context, &request).into()
+        }
+        Request::ShareGroupDescribe(request) => done(api::share::share_group_describe::share_group_describe(broker, &request).into()),
+        Request::ShareFetch(request) => api::share::share_fetch::share_fetch(broker, &context, request).into(),
+        Request::ShareAcknowledge(request) => api::share::share_acknowledge::share_acknowledge(broker, request).into(),
+        Request::DescribeShareGroupOffsets(request) => {
+            done(api::share::describe_share_group_offsets::describe_share_group_offsets(broker, request).into())
+        }
+        Request::AlterShareGroupOffsets(request) => {
+            api::share::alter_share_group_offsets::alter_share_group_offsets(broker, request).into()
+        }
+        Request::DeleteShareGroupOffsets(request) => {
+            api::share::delete_share_group_offsets::delete_share_group_offsets(broker, request).into()
+        }
         Request::AddPartitionsToTxn(request) => {
             api::transaction::add_partitions_to_txn::add_partitions_to_txn(broker, &context, request).into()
         }

@@ -22,9 +22,12 @@ pub(crate) const OFFSETS: &str = "__consumer_offsets";
 /// The journal of transactions.
 pub(crate) const TRANSACTIONS: &str = "__transaction_state";
 
+/// The journal of share groups.
+pub(crate) const SHARES: &str = "__share_group_state";
+
 /// Whether a topic is a journal, which clients read and do not write.
 pub(crate) fn is_internal(topic: &str) -> bool {
-    topic == OFFSETS || topic == TRANSACTIONS
+    [OFFSETS, TRANSACTIONS, SHARES].contains(&topic)
 }
 
 const SEGMENT_BYTES: &str = "104857600";

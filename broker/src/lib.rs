@@ -8,6 +8,7 @@
 //!   `served` is what it gives back
 //! * `api` has one handler per API; handlers see no sockets
 //! * `group` and `transaction` coordinate, and keep what they have to remember in a `journal`
+//! * `share` knows what share groups hold of a partition
 //! * `dynamic` has the properties that change while the broker runs
 //! * `catalog` knows the topics, `partition` owns a log each, `log` keeps segments
 //! * [`disk`] and [`clock`] are the doors to the outside, [`open_files`] the limit to both sockets and segments, [`config`] the properties, [`metrics`] the counters
@@ -38,6 +39,7 @@ mod seldom;
 mod side_by_side;
 
 mod group;
+mod share;
 mod transaction;
 
 pub mod clock;

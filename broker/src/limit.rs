@@ -103,6 +103,8 @@ pub(crate) const GROUP_ID_BYTES_MAX: usize = 32_767;
 pub(crate) const TRANSACTIONAL_ID_BYTES_MAX: usize = GROUP_ID_BYTES_MAX;
 /// Member ids that the coordinator gave to new members, and that are not used yet, are kept for a session: no more than this many.
 pub(crate) const PROMISED_MEMBER_IDS_MAX: usize = 10_000;
+/// A member of a share group makes its own id, which is mostly a UUID; Kafka's bound.
+pub(crate) const SHARE_MEMBER_ID_LETTERS_MAX: usize = 36;
 /// Protocols of a member. Clients offer a handful; every one is compared with every member's.
 pub(crate) const MEMBER_PROTOCOLS_MAX: usize = 256;
 /// A pattern costs memory when it is compiled; matching takes time that is linear in the name, whatever the pattern.
@@ -111,6 +113,24 @@ pub(crate) const TOPIC_PATTERN_BYTES_MAX: usize = 64 * 1024;
 // An id goes into a journal's entry, with others in its batch.
 const _: () = assert!(GROUP_ID_BYTES_MAX < JOURNAL_BATCH_BYTES_MAX);
 const _: () = assert!(TOPIC_PATTERN_BYTES_MAX < COMPILED_PATTERN_BYTES_MAX);
+
+// Share groups
+
+/// What a share group knows of a partition is stored by blocks of so many offsets: one acknowledgement writes one block.
+pub(crate) const SHARE_BLOCK_OFFSETS: i64 = 1024;
+/// Gaps in a log up to this size get slots, which cost less than a further chunk: a transaction of one record leaves a marker behind each.
+pub(crate) const SHARE_GAP_FILLED_MAX: i64 = 4;
+/// Records that a window knows, done ones above its start and delayed ones too: one record that a member renews for ever must not let the
+/// window grow for ever. 32 MB where the log has no gaps.
+pub(crate) const SHARE_WINDOW_SLOTS_MAX: usize = 2_000_000;
+/// Entries of a timeline that are not looked at for stale ones.
+pub(crate) const SHARE_TIMES_SWEPT_MIN: usize = 64;
+
+// Deltas and lengths within a block are stored with 16 bits.
+const _: () = assert!(SHARE_GAP_FILLED_MAX < SHARE_BLOCK_OFFSETS && SHARE_BLOCK_OFFSETS <= u16::MAX as i64);
+
+/// How often locks of share groups are looked at whose time may be over although nobody asks for records.
+pub(crate) const SHARE_TEND_PAUSE_MS: u64 = 1000;
 
 // Starts and stops
 

@@ -36,6 +36,8 @@ mod interval;
 mod mixed;
 #[path = "coordination/properties.rs"]
 mod properties;
+#[path = "coordination/share.rs"]
+mod share;
 
 const NOW_MS: i64 = 1_770_000_000_000;
 

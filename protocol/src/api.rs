@@ -10,6 +10,7 @@ use crate::message::add_partitions_to_txn::{AddPartitionsToTxnRequest, AddPartit
 use crate::message::alter_client_quotas::{AlterClientQuotasRequest, AlterClientQuotasResponse};
 use crate::message::alter_configs::{AlterConfigsRequest, AlterConfigsResponse};
 use crate::message::alter_partition_reassignments::{AlterPartitionReassignmentsRequest, AlterPartitionReassignmentsResponse};
+use crate::message::alter_share_group_offsets::{AlterShareGroupOffsetsRequest, AlterShareGroupOffsetsResponse};
 use crate::message::alter_user_scram_credentials::{AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse};
 use crate::message::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use crate::message::consumer_group_describe::{ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse};
@@ -20,6 +21,7 @@ use crate::message::create_topics::{CreateTopicsRequest, CreateTopicsResponse};
 use crate::message::delete_acls::{DeleteAclsRequest, DeleteAclsResponse};
 use crate::message::delete_groups::{DeleteGroupsRequest, DeleteGroupsResponse};
 use crate::message::delete_records::{DeleteRecordsRequest, DeleteRecordsResponse};
+use crate::message::delete_share_group_offsets::{DeleteShareGroupOffsetsRequest, DeleteShareGroupOffsetsResponse};
 use crate::message::delete_topics::{DeleteTopicsRequest, DeleteTopicsResponse};
 use crate::message::describe_acls::{DescribeAclsRequest, DescribeAclsResponse};
 use crate::message::describe_client_quotas::{DescribeClientQuotasRequest, DescribeClientQuotasResponse};
@@ -28,6 +30,7 @@ use crate::message::describe_configs::{DescribeConfigsRequest, DescribeConfigsRe
 use crate::message::describe_groups::{DescribeGroupsRequest, DescribeGroupsResponse};
 use crate::message::describe_log_dirs::{DescribeLogDirsRequest, DescribeLogDirsResponse};
 use crate::message::describe_producers::{DescribeProducersRequest, DescribeProducersResponse};
+use crate::message::describe_share_group_offsets::{DescribeShareGroupOffsetsRequest, DescribeShareGroupOffsetsResponse};
 use crate::message::describe_topic_partitions::{DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse};
 use crate::message::describe_transactions::{DescribeTransactionsRequest, DescribeTransactionsResponse};
 use crate::message::describe_user_scram_credentials::{DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse};
@@ -51,6 +54,10 @@ use crate::message::offset_delete::{OffsetDeleteRequest, OffsetDeleteResponse};
 use crate::message::offset_fetch::{OffsetFetchRequest, OffsetFetchResponse};
 use crate::message::offset_for_leader_epoch::{OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse};
 use crate::message::produce::{ProduceRequest, ProduceResponse};
+use crate::message::share_acknowledge::{ShareAcknowledgeRequest, ShareAcknowledgeResponse};
+use crate::message::share_fetch::{ShareFetchRequest, ShareFetchResponse};
+use crate::message::share_group_describe::{ShareGroupDescribeRequest, ShareGroupDescribeResponse};
+use crate::message::share_group_heartbeat::{ShareGroupHeartbeatRequest, ShareGroupHeartbeatResponse};
 use crate::message::sync_group::{SyncGroupRequest, SyncGroupResponse};
 use crate::message::txn_offset_commit::{TxnOffsetCommitRequest, TxnOffsetCommitResponse};
 use crate::message::write_txn_markers::{WriteTxnMarkersRequest, WriteTxnMarkersResponse};
@@ -245,6 +252,13 @@ apis! {
     ConsumerGroupDescribe = 69, advertised 0, served 0 to 1, flexible 0, ConsumerGroupDescribeRequest, ConsumerGroupDescribeResponse;
     ListConfigResources = 74, advertised 0, served 0 to 1, flexible 0, ListConfigResourcesRequest, ListConfigResourcesResponse;
     DescribeTopicPartitions = 75, advertised 0, served 0 to 0, flexible 0, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse;
+    ShareGroupHeartbeat = 76, advertised 1, served 1 to 1, flexible 0, ShareGroupHeartbeatRequest, ShareGroupHeartbeatResponse;
+    ShareGroupDescribe = 77, advertised 1, served 1 to 1, flexible 0, ShareGroupDescribeRequest, ShareGroupDescribeResponse;
+    ShareFetch = 78, advertised 1, served 1 to 2, flexible 0, ShareFetchRequest, ShareFetchResponse;
+    ShareAcknowledge = 79, advertised 1, served 1 to 2, flexible 0, ShareAcknowledgeRequest, ShareAcknowledgeResponse;
+    DescribeShareGroupOffsets = 90, advertised 0, served 0 to 1, flexible 0, DescribeShareGroupOffsetsRequest, DescribeShareGroupOffsetsResponse;
+    AlterShareGroupOffsets = 91, advertised 0, served 0 to 0, flexible 0, AlterShareGroupOffsetsRequest, AlterShareGroupOffsetsResponse;
+    DeleteShareGroupOffsets = 92, advertised 0, served 0 to 0, flexible 0, DeleteShareGroupOffsetsRequest, DeleteShareGroupOffsetsResponse;
 }
 
 impl ApiKey {

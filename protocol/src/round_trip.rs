@@ -22,7 +22,14 @@ fn theirs(api: ApiKey) -> kafka_protocol::messages::ApiKey {
 }
 
 /// Versions that `kafka-protocol` does not have yet.
-const OURS_ALONE: [(ApiKey, i16); 3] = [(ApiKey::InitProducerId, 6), (ApiKey::OffsetCommit, 10), (ApiKey::OffsetFetch, 10)];
+const OURS_ALONE: [(ApiKey, i16); 6] = [
+    (ApiKey::InitProducerId, 6),
+    (ApiKey::OffsetCommit, 10),
+    (ApiKey::OffsetFetch, 10),
+    (ApiKey::ShareFetch, 2),
+    (ApiKey::ShareAcknowledge, 2),
+    (ApiKey::DescribeShareGroupOffsets, 1),
+];
 
 /// Lets the other crate read a message and write it back.
 fn check_theirs(

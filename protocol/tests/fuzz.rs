@@ -1,14 +1,15 @@
 //! Any bytes, in both directions and as record batches: no panic, what is read is written and read again as the same, and
 //! what is allocated meanwhile stays within a small multiple of what arrived.
 //!
-//! It begins with Kafka's recorded requests and answers and changes them: bytes, lengths, cuts, joins. By default it runs
-//! for a moment, by a seed that it prints:
+//! It begins with Kafka's recorded requests and answers, and with made ones of share groups, and changes them: bytes, lengths,
+//! cuts, joins. By default it runs for a moment, by a seed that it prints:
 //!
 //!     FUZZ_SECONDS=600 cargo test -p millstream-protocol --release --test fuzz -- --nocapture
 //!     FUZZ_SEED=42 cargo test -p millstream-protocol --test fuzz
 
 #![allow(unsafe_code, reason = "an allocator that counts is an unsafe trait")]
 
+mod made;
 mod recorded;
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -16,11 +17,12 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use made::share_groups;
 use millstream_protocol::header::{decode_request, decode_response, encode_request, encode_response};
 use millstream_protocol::record::{BatchBuilder, Codec, NewRecord, RecordBatch, batch};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
-use recorded::{cases, joined, joined_parts};
+use recorded::{Case, cases, joined, joined_parts};
 
 /// Counts what the calling thread has allocated, and the most of it at once.
 struct Counting;
@@ -117,9 +119,13 @@ fn damaged(mut bytes: Vec<u8>, other: &[u8], random: &mut SmallRng) -> Vec<u8> {
     bytes
 }
 
+fn corpus() -> Vec<Case> {
+    [cases(), share_groups()].concat()
+}
+
 #[test]
 fn requests() {
-    let corpus = cases();
+    let corpus = corpus();
     run("requests", |random| {
         let (one, other) = (&corpus[random.random_range(0..corpus.len())], &corpus[random.random_range(0..corpus.len())]);
         let arrived = damaged(one.request.to_vec(), &other.request, random);
@@ -137,7 +143,7 @@ fn requests() {
 
 #[test]
 fn responses() {
-    let corpus = cases();
+    let corpus = corpus();
     run("responses", |random| {
         let (one, other) = (&corpus[random.random_range(0..corpus.len())], &corpus[random.random_range(0..corpus.len())]);
         let arrived = damaged(one.response.to_vec(), &other.response, random);

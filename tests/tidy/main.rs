@@ -84,7 +84,7 @@ fn one_api_is_one_file_with_the_same_name_on_both_sides() {
 }
 
 /// The parts of the broker that say what went wrong in their own words.
-const WITHOUT_CODES: [&str; 8] = ["catalog", "dynamic", "fetch_session", "group", "journal", "log", "partition", "transaction"];
+const WITHOUT_CODES: [&str; 9] = ["catalog", "dynamic", "fetch_session", "group", "journal", "log", "partition", "share", "transaction"];
 
 /// `broker/src/api/wire_code.rs` alone has the code for each of their errors.
 #[test]

@@ -25,9 +25,9 @@ pub(crate) fn api_versions(context: &Context, request: &ApiVersionsRequest) -> A
     }
 }
 
-/// Consumer groups (KIP-848); and transactions whose end raises the epoch and whose batches add partitions (KIP-890), which clients
+/// Consumer groups (KIP-848); share groups (KIP-932); and transactions whose end raises the epoch and whose batches add partitions (KIP-890), which clients
 /// use when they see it here. They cannot be turned off.
-const FEATURES: [(&str, i16); 2] = [("group.version", 1), ("transaction.version", 2)];
+const FEATURES: [(&str, i16); 3] = [("group.version", 1), ("share.version", 1), ("transaction.version", 2)];
 
 /// The answer to a version of ApiVersions that is not served: what is, in the version that everybody reads (KIP-511).
 pub(crate) fn unsupported() -> ApiVersionsResponse {

@@ -11,7 +11,7 @@ use super::config::describe_configs;
 use crate::broker::Broker;
 use crate::catalog::check_name;
 use crate::config::Properties;
-use crate::journal::{OFFSETS, is_internal};
+use crate::journal::is_internal;
 use crate::limit;
 
 pub(crate) fn create_topics(broker: &Arc<Broker>, request: &CreateTopicsRequest) -> CreateTopicsResponse {
@@ -95,7 +95,7 @@ fn create_journal(broker: &Broker, name: &str, partitions: i32, properties: Prop
     if partitions != 1 || !properties.is_empty() {
         return Err(Refused::new(ErrorCode::POLICY_VIOLATION, "A coordinator's topic has one partition, and properties of its own."));
     }
-    let prepared = if name == OFFSETS { broker.groups.prepare() } else { broker.transactions.prepare() };
+    let prepared = broker.prepare_journal(name);
     prepared.map_err(|error| error.code())?;
     let made = broker.catalog.get(name).ok_or_else(|| Refused::new(ErrorCode::COORDINATOR_NOT_AVAILABLE, "The topic is not there yet."))?;
     Ok((made.id, partitions, made.properties()))

@@ -1,9 +1,9 @@
-//! FindCoordinator: the one broker coordinates every group and every transaction.
+//! FindCoordinator: the one broker coordinates every group, every transaction, and every partition of a share group.
 
 use std::sync::Arc;
 
 use millstream_protocol::message::find_coordinator::{Coordinator, FindCoordinatorRequest, FindCoordinatorResponse};
-use millstream_protocol::{Endpoint, ErrorCode, Str};
+use millstream_protocol::{Endpoint, ErrorCode, Str, TopicId};
 
 use super::Context;
 use crate::broker::Broker;
@@ -11,6 +11,7 @@ use crate::journal::{OFFSETS, TRANSACTIONS};
 
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
+const SHARE: i8 = 2;
 
 /// Whether the journals are there: the first FindCoordinator creates them, which waits for the disk.
 pub(crate) fn is_prepared(broker: &Broker) -> bool {
@@ -22,6 +23,7 @@ pub(crate) fn find_coordinator(broker: &Arc<Broker>, context: &Context, request:
         let found = match request.key_type {
             GROUP => broker.groups.prepare().map_err(|error| error.code()),
             TRANSACTION => broker.transactions.prepare().map_err(|error| error.code()),
+            SHARE if context.version >= 6 && is_share_key(&key) => Ok(()),
             _ => Err(ErrorCode::INVALID_REQUEST),
         };
         let Endpoint { host, port } = context.endpoint.clone();
@@ -31,7 +33,9 @@ pub(crate) fn find_coordinator(broker: &Arc<Broker>, context: &Context, request:
                 Coordinator { key, node_id: broker.node_id(), host, port: port.into(), error_message, ..Default::default() }
             }
             Err(error_code) => {
-                let error_message = Some(Str::from_static(error_code.sentence()));
+                // Kafka has no sentence for a key that is none.
+                let sentence = if request.key_type == SHARE && context.version >= 6 { "" } else { error_code.sentence() };
+                let error_message = Some(Str::from_static(sentence));
                 Coordinator { key, node_id: -1, port: -1, error_code, error_message, ..Default::default() }
             }
         }
@@ -47,5 +51,38 @@ pub(crate) fn find_coordinator(broker: &Arc<Broker>, context: &Context, request:
         host: found.host,
         port: found.port,
         ..Default::default()
+    }
+}
+
+/// Whether a key names a partition of a share group, as `group:topic id:partition`. The group may have colons in it.
+fn is_share_key(key: &str) -> bool {
+    let mut parts = key.rsplitn(3, ':');
+    let is_partition = parts.next().is_some_and(|partition| partition.parse::<i32>().is_ok());
+    let is_topic = parts.next().is_some_and(|topic| topic.parse::<TopicId>().is_ok());
+    is_partition && is_topic && parts.next().is_some_and(|group| !group.trim().is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_of_share_groups_are_read_from_behind() {
+        for key in
+            ["g:AAAAAAAAAAAAAAAAAAAAAQ:0", "a:b:AAAAAAAAAAAAAAAAAAAAAQ:12", "::AAAAAAAAAAAAAAAAAAAAAQ:0", "g:AAAAAAAAAAAAAAAAAAAAAQ:-1"]
+        {
+            assert!(is_share_key(key), "{key}");
+        }
+        for key in [
+            "",
+            "g",
+            "g:AAAAAAAAAAAAAAAAAAAAAQ",
+            "g:x:0",
+            "g:AAAAAAAAAAAAAAAAAAAAAQ:0x",
+            ":AAAAAAAAAAAAAAAAAAAAAQ:0",
+            " :AAAAAAAAAAAAAAAAAAAAAQ:0",
+        ] {
+            assert!(!is_share_key(key), "{key}");
+        }
     }
 }

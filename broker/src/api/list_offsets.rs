@@ -107,6 +107,13 @@ async fn first_at(broker: &Broker, partition: &Arc<Partition>, timestamp: i64, e
     Ok(if found.1 >= end { NOT_FOUND } else { found })
 }
 
+/// The offset of the first record that is not earlier than a time; `None` without any.
+pub(crate) async fn first_offset_from(broker: &Broker, partition: &Arc<Partition>, timestamp: i64) -> Result<Option<i64>, ErrorCode> {
+    let end = partition.positions().high_watermark;
+    let (_, offset, _) = first_at(broker, partition, timestamp, end).await?;
+    Ok((offset >= 0).then_some(offset))
+}
+
 fn search(plan: &ReadPlan, timestamp: i64, start: i64) -> Result<Option<(i64, i64, i32)>, LogError> {
     let mut found = None;
     plan.walk(1 << 20, |batch| {

@@ -12,7 +12,7 @@ use super::{CLUSTER_OPERATIONS, Context, TOPIC_OPERATIONS};
 use crate::broker::Broker;
 use crate::catalog::{Topic, TopicError, check_name};
 use crate::config::Properties;
-use crate::journal::{OFFSETS, is_internal};
+use crate::journal::is_internal;
 
 /// Whether the request may make a topic, which waits for the disk.
 pub(crate) fn may_create(broker: &Broker, context: &Context, request: &MetadataRequest) -> bool {
@@ -88,7 +88,7 @@ fn one(broker: &Arc<Broker>, asked: &MetadataRequestTopic, by_id: bool, may_crea
         return failed(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
     }
     if is_internal(name) {
-        let prepared = if &**name == OFFSETS { broker.groups.prepare() } else { broker.transactions.prepare() };
+        let prepared = broker.prepare_journal(name);
         return match (prepared, broker.catalog.get(name)) {
             (Ok(()), Some(topic)) => described(&topic, broker.node_id(), wants_operations),
             (Err(error), _) => failed(error.code()),

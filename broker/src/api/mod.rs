@@ -1,7 +1,7 @@
 //! The handlers: one file an API, with the name of its message in `protocol`. A handler gets a typed request and gives a typed response; it
 //! sees no sockets.
 //!
-//! * records and topics are here; `group`, `transaction` and `config` have theirs in folders
+//! * records and topics are here; `group`, `share`, `transaction` and `config` have theirs in folders
 //! * `absent` answers for what there is not here
 //! * `refused` is how they say no; `wire_code` has the code for every error of what they ask
 
@@ -23,6 +23,7 @@ pub(crate) mod metadata;
 pub(crate) mod offset_for_leader_epoch;
 pub(crate) mod produce;
 mod refused;
+pub(crate) mod share;
 pub(crate) mod transaction;
 mod wire_code;
 
@@ -53,6 +54,8 @@ pub(crate) struct Context {
     pub endpoint: Endpoint,
     /// It came over a socket, and its answer goes there.
     pub is_remote: bool,
+    /// Which one; 0 for a caller in the same process.
+    pub connection: u64,
 }
 
 /// What a client may do with a topic when nothing is forbidden, as Kafka's bit field: read, write, create, delete,

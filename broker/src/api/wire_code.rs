@@ -8,10 +8,12 @@ use millstream_protocol::record::compression::CompressionError;
 use crate::catalog::{NameError, TopicError};
 use crate::dynamic::DynamicError;
 use crate::fetch_session::FetchSessionError;
-use crate::group::{CommitError, GroupError, HeartbeatError, MemberError, OffsetError, PropertiesError};
+use crate::group::{CommitError, GroupError, HeartbeatError, MemberError, OffsetError, PropertiesError, ShareHeartbeatError};
 use crate::journal::JournalError;
 use crate::log::LogError;
 use crate::partition::{AppendError, DeleteRecordsError, NotDurable, OffsetOutOfRange};
+use crate::share::session::SessionError;
+use crate::share::window::AcknowledgeError;
 use crate::transaction::TransactionError;
 
 impl NameError {
@@ -51,6 +53,25 @@ impl LogError {
         match self {
             LogError::Damaged { .. } => ErrorCode::CORRUPT_MESSAGE,
             LogError::Io { .. } | LogError::NoRoom { .. } => ErrorCode::KAFKA_STORAGE_ERROR,
+        }
+    }
+}
+
+impl AcknowledgeError {
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            AcknowledgeError::Invalid => ErrorCode::INVALID_REQUEST,
+            AcknowledgeError::NotHeld => ErrorCode::INVALID_RECORD_STATE,
+        }
+    }
+}
+
+impl SessionError {
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            SessionError::NotFound => ErrorCode::SHARE_SESSION_NOT_FOUND,
+            SessionError::WrongEpoch => ErrorCode::INVALID_SHARE_SESSION_EPOCH,
+            SessionError::LimitReached => ErrorCode::SHARE_SESSION_LIMIT_REACHED,
         }
     }
 }
@@ -176,7 +197,9 @@ impl GroupError {
     pub(crate) fn code(&self) -> ErrorCode {
         match self {
             GroupError::NoId => ErrorCode::INVALID_GROUP_ID,
-            GroupError::NotFound(_) | GroupError::NotClassic(_) | GroupError::NotConsumer(_) => ErrorCode::GROUP_ID_NOT_FOUND,
+            GroupError::NotFound(_) | GroupError::NotClassic(_) | GroupError::NotConsumer(_) | GroupError::NotShare(_) => {
+                ErrorCode::GROUP_ID_NOT_FOUND
+            }
             GroupError::NotEmpty => ErrorCode::NON_EMPTY_GROUP,
             GroupError::Journal(error) => error.code(),
         }
@@ -227,6 +250,25 @@ impl HeartbeatError {
             HeartbeatError::InstanceFenced { .. } | HeartbeatError::InstanceOfAnother { .. } => ErrorCode::FENCED_INSTANCE_ID,
             HeartbeatError::GroupFull(_) => ErrorCode::GROUP_MAX_SIZE_REACHED,
             HeartbeatError::EpochFenced { .. } => ErrorCode::FENCED_MEMBER_EPOCH,
+        }
+    }
+}
+
+impl ShareHeartbeatError {
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            ShareHeartbeatError::InvalidMemberId
+            | ShareHeartbeatError::NoMemberId
+            | ShareHeartbeatError::NoGroupId
+            | ShareHeartbeatError::EmptyRackId
+            | ShareHeartbeatError::NoSubscription
+            | ShareHeartbeatError::ImpossibleEpoch => ErrorCode::INVALID_REQUEST,
+            ShareHeartbeatError::GroupIdTooLong => ErrorCode::INVALID_GROUP_ID,
+            ShareHeartbeatError::Group(error) => error.code(),
+            ShareHeartbeatError::NoGroup(_) => ErrorCode::GROUP_ID_NOT_FOUND,
+            ShareHeartbeatError::UnknownMember { .. } => ErrorCode::UNKNOWN_MEMBER_ID,
+            ShareHeartbeatError::GroupFull(_) => ErrorCode::GROUP_MAX_SIZE_REACHED,
+            ShareHeartbeatError::EpochAhead { .. } | ShareHeartbeatError::EpochBehind { .. } => ErrorCode::FENCED_MEMBER_EPOCH,
         }
     }
 }

@@ -1,12 +1,13 @@
 //! What single groups may ask for, and what holds for them.
 //!
-//! The bounds (`group.consumer.min.…`, `group.consumer.max.…`) are for what groups ask for, which anybody may set while the
+//! The bounds (`group.consumer.min.…`, `group.share.max.…` and their like) are for what groups ask for, which anybody may set while the
 //! broker runs. The broker's own values may lie outside of them: Kafka would
 //! ask for the bounds to be moved as well, which would then hold for every group.
 
 use std::ops::RangeInclusive;
 
-use super::{ConfigError, GROUP, GroupSettings, Properties, check, group_property, long};
+use super::share::{self, ShareSettings, set_number};
+use super::{ConfigError, GROUP, GroupSettings, Properties, check, group_property};
 
 pub(crate) const ASSIGNMENT: &str = "consumer.assignment.interval.ms";
 const HEARTBEAT: &str = "consumer.heartbeat.interval.ms";
@@ -32,23 +33,32 @@ struct Bound {
 
 /// What groups may ask for, in the order in which Kafka looks at it.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Bounds([Bound; 3]);
+pub(crate) struct Bounds(Vec<Bound>);
+
+/// A group's property, and the broker's for its least and its most.
+const BOUNDS: [[&str; 3]; 9] = [
+    [HEARTBEAT, "group.consumer.min.heartbeat.interval.ms", "group.consumer.max.heartbeat.interval.ms"],
+    [SESSION, "group.consumer.min.session.timeout.ms", "group.consumer.max.session.timeout.ms"],
+    [ASSIGNMENT, "group.consumer.min.assignment.interval.ms", "group.consumer.max.assignment.interval.ms"],
+    [share::HEARTBEAT, "group.share.min.heartbeat.interval.ms", "group.share.max.heartbeat.interval.ms"],
+    [share::SESSION, "group.share.min.session.timeout.ms", "group.share.max.session.timeout.ms"],
+    [share::LOCK, "group.share.min.record.lock.duration.ms", "group.share.max.record.lock.duration.ms"],
+    [share::DELIVERIES, "group.share.min.delivery.count.limit", "group.share.max.delivery.count.limit"],
+    [share::LOCKS, "group.share.min.partition.max.record.locks", "group.share.max.partition.max.record.locks"],
+    [share::ASSIGNMENT, "group.share.min.assignment.interval.ms", "group.share.max.assignment.interval.ms"],
+];
 
 impl Bounds {
     /// By the broker's properties.
     pub(super) fn new(number: impl Fn(&str) -> i64) -> Result<Self, ConfigError> {
-        let bound = |name, least, most| {
+        let bound = |[name, least, most]: [&'static str; 3]| {
             let range = number(least)..=number(most);
             if range.is_empty() {
                 return Err(ConfigError::Beside { name: most, relation: "greater than or equal to", other: least });
             }
             Ok(Bound { name, least, most, range })
         };
-        Ok(Bounds([
-            bound(HEARTBEAT, "group.consumer.min.heartbeat.interval.ms", "group.consumer.max.heartbeat.interval.ms")?,
-            bound(SESSION, "group.consumer.min.session.timeout.ms", "group.consumer.max.session.timeout.ms")?,
-            bound(ASSIGNMENT, "group.consumer.min.assignment.interval.ms", "group.consumer.max.assignment.interval.ms")?,
-        ]))
+        Ok(Bounds(BOUNDS.into_iter().map(bound).collect::<Result<_, _>>()?))
     }
 }
 
@@ -58,8 +68,8 @@ impl GroupSettings {
         for (name, value) in group {
             check(group_property(name), GROUP.iter(), "group", name, value)?;
         }
-        for Bound { name, least, most, range } in &self.consumer_bounds.0 {
-            let Some(value) = group.get(*name).map(|value| long(value)) else { continue };
+        for Bound { name, least, most, range } in &self.bounds.0 {
+            let Some(value) = set_number(group, name) else { continue };
             if value < *range.start() {
                 return Err(ConfigError::Beside { name, relation: "greater than or equal to", other: least });
             }
@@ -67,26 +77,38 @@ impl GroupSettings {
                 return Err(ConfigError::Beside { name, relation: "less than or equal to", other: most });
             }
         }
-        let holding = self.holding(group);
-        let is_asked = group.contains_key(SESSION) || group.contains_key(HEARTBEAT);
-        if is_asked && holding.session_timeout_ms <= holding.heartbeat_ms {
-            return Err(ConfigError::Beside { name: SESSION, relation: "greater than", other: HEARTBEAT });
+        let (consumer, shared) = (self.holding(group), self.holding_share(group));
+        for (session, timeout_ms, heartbeat, interval_ms) in [
+            (SESSION, consumer.session_timeout_ms, HEARTBEAT, consumer.heartbeat_ms),
+            (share::SESSION, shared.session_timeout_ms, share::HEARTBEAT, shared.heartbeat_ms),
+        ] {
+            let is_asked = group.contains_key(session) || group.contains_key(heartbeat);
+            if is_asked && timeout_ms <= interval_ms {
+                return Err(ConfigError::Beside { name: session, relation: "greater than", other: heartbeat });
+            }
         }
         Ok(())
     }
 
-    /// What holds for a group on which this is set: it may have been set under other bounds.
+    /// A number that is set on a group, or what is given: it may have been set under other bounds.
+    fn number(&self, group: &Properties, name: &str, of_broker: i64) -> i64 {
+        let Some(asked) = set_number(group, name) else { return of_broker };
+        let bound = self.bounds.0.iter().find(|bound| bound.name == name);
+        bound.map_or(asked, |bound| asked.clamp(*bound.range.start(), *bound.range.end()))
+    }
+
+    /// What holds for a consumer group on which this is set.
     pub(crate) fn holding(&self, group: &Properties) -> ConsumerSettings {
-        let value = |name: &str, of_broker: i64| {
-            let Some(asked) = group.get(name).map(|value| long(value)) else { return of_broker };
-            let bound = self.consumer_bounds.0.iter().find(|bound| bound.name == name);
-            bound.map_or(asked, |bound| asked.clamp(*bound.range.start(), *bound.range.end()))
-        };
         ConsumerSettings {
-            session_timeout_ms: value(SESSION, self.consumer.session_timeout_ms),
-            heartbeat_ms: value(HEARTBEAT, self.consumer.heartbeat_ms),
-            assignment_interval_ms: value(ASSIGNMENT, self.consumer.assignment_interval_ms),
+            session_timeout_ms: self.number(group, SESSION, self.consumer.session_timeout_ms),
+            heartbeat_ms: self.number(group, HEARTBEAT, self.consumer.heartbeat_ms),
+            assignment_interval_ms: self.number(group, ASSIGNMENT, self.consumer.assignment_interval_ms),
         }
+    }
+
+    /// What holds for a share group on which this is set.
+    pub(crate) fn holding_share(&self, group: &Properties) -> ShareSettings {
+        self.share.of_group(group, |name, of_broker| self.number(group, name, of_broker))
     }
 }
 

@@ -16,7 +16,7 @@ const REPLICAS: &str = "Without effect here: one node has no replicas.";
 const QUORUM: &str = "Without effect here: one node has no quorum of controllers.";
 const STORAGE: &str = "Without effect here: this log needs no such setting.";
 const TIERED: &str = "Without effect here: there is no remote storage.";
-const SHARE: &str = "Without effect here: there are no share groups yet.";
+const SHARE: &str = "Without effect here: share groups are coordinated with all others.";
 const STREAMS: &str = "Without effect here: there are no streams groups.";
 const METRICS: &str = "Without effect here: metrics are those of /metrics.";
 
@@ -250,27 +250,6 @@ pub const IDLE: &[Property] = &[
     idle("remote.log.storage.manager.class.path", Text, None, ReadOnly, TIERED),
     idle("remote.log.storage.manager.impl.prefix", Text, Some("rsm.config."), ReadOnly, TIERED),
 
-    idle("group.share.assignment.interval.ms", Int(MIN), Some("1000"), Cluster, SHARE),
-    idle("group.share.assignors", Words, Some("simple"), ReadOnly, SHARE),
-    idle("group.share.delivery.count.limit", Int(MIN), Some("5"), ReadOnly, SHARE),
-    idle("group.share.heartbeat.interval.ms", Int(MIN), Some("5000"), ReadOnly, SHARE),
-    idle("group.share.max.assignment.interval.ms", Int(MIN), Some("15000"), ReadOnly, SHARE),
-    idle("group.share.max.delivery.count.limit", Int(MIN), Some("10"), ReadOnly, SHARE),
-    idle("group.share.max.heartbeat.interval.ms", Int(MIN), Some("15000"), ReadOnly, SHARE),
-    idle("group.share.max.partition.max.record.locks", Int(MIN), Some("4000"), ReadOnly, SHARE),
-    idle("group.share.max.record.lock.duration.ms", Int(MIN), Some("60000"), ReadOnly, SHARE),
-    idle("group.share.max.session.timeout.ms", Int(MIN), Some("60000"), ReadOnly, SHARE),
-    idle("group.share.max.share.sessions", Int(MIN), Some("2000"), ReadOnly, SHARE),
-    idle("group.share.max.size", Int(MIN), Some("200"), ReadOnly, SHARE),
-    idle("group.share.min.assignment.interval.ms", Int(MIN), Some("0"), ReadOnly, SHARE),
-    idle("group.share.min.delivery.count.limit", Int(MIN), Some("2"), ReadOnly, SHARE),
-    idle("group.share.min.heartbeat.interval.ms", Int(MIN), Some("5000"), ReadOnly, SHARE),
-    idle("group.share.min.partition.max.record.locks", Int(MIN), Some("100"), ReadOnly, SHARE),
-    idle("group.share.min.record.lock.duration.ms", Int(MIN), Some("15000"), ReadOnly, SHARE),
-    idle("group.share.min.session.timeout.ms", Int(MIN), Some("45000"), ReadOnly, SHARE),
-    idle("group.share.partition.max.record.locks", Int(MIN), Some("2000"), ReadOnly, SHARE),
-    idle("group.share.record.lock.duration.ms", Int(MIN), Some("30000"), ReadOnly, SHARE),
-    idle("group.share.session.timeout.ms", Int(MIN), Some("45000"), ReadOnly, SHARE),
     idle("share.coordinator.append.linger.ms", Int(MIN), Some("-1"), ReadOnly, SHARE),
     idle("share.coordinator.cached.buffer.max.bytes", Int(MIN), Some("1048588"), Cluster, SHARE),
     idle("share.coordinator.load.buffer.size", Int(MIN), Some("5242880"), ReadOnly, SHARE),
@@ -282,7 +261,7 @@ pub const IDLE: &[Property] = &[
     idle("share.coordinator.state.topic.segment.bytes", Int(MIN), Some("104857600"), ReadOnly, SHARE),
     idle("share.coordinator.threads", Int(MIN), Some("1"), ReadOnly, SHARE),
     idle("share.coordinator.write.timeout.ms", Int(MIN), Some("5000"), ReadOnly, SHARE),
-    idle("share.fetch.purgatory.purge.interval.requests", Int(MIN), Some("1000"), ReadOnly, SHARE),
+    idle("share.fetch.purgatory.purge.interval.requests", Int(MIN), Some("1000"), ReadOnly, TUNING),
 
     idle("group.streams.assignment.interval.ms", Int(MIN), Some("1000"), Cluster, STREAMS),
     idle("group.streams.heartbeat.interval.ms", Int(MIN), Some("5000"), ReadOnly, STREAMS),

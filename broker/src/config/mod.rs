@@ -1,7 +1,7 @@
 //! Every property that can be set, by Kafka's name: its type, range, default and what it does.
 //!
 //! `property` says what a property is; `topic`, `broker` and `idle` are the tables. [`Properties`] is a checked set of values;
-//! [`BrokerSettings`], [`TopicSettings`] and `ConsumerSettings` are what the code reads. A name that is in no table is an error with a
+//! [`BrokerSettings`], [`TopicSettings`], `ConsumerSettings` and `ShareSettings` are what the code reads. A name that is in no table is an error with a
 //! suggestion, never ignored.
 
 mod broker;
@@ -9,6 +9,7 @@ pub(crate) mod group;
 mod idle;
 mod listener;
 mod property;
+pub(crate) mod share;
 mod topic;
 
 use std::collections::BTreeMap;
@@ -22,6 +23,7 @@ use group::{Bounds, ConsumerSettings};
 pub use idle::IDLE;
 pub use listener::Listener;
 pub use property::{Kind, Property, Update, broker_properties, broker_property, group_property, topic_property};
+use share::ShareSettings;
 pub use topic::TOPIC;
 
 /// Why a property cannot be set.
@@ -274,9 +276,14 @@ pub(crate) struct GroupSettings {
     pub offsets_check_ms: i64,
     /// Of consumer groups that ask for nothing else.
     pub consumer: ConsumerSettings,
-    /// What single consumer groups may ask for.
-    pub consumer_bounds: Bounds,
     pub consumer_size_max: usize,
+    /// Of share groups that ask for nothing else.
+    pub share: ShareSettings,
+    pub share_size_max: usize,
+    /// Share sessions of this broker.
+    pub share_sessions_max: usize,
+    /// What single groups may ask for.
+    pub bounds: Bounds,
     /// Whether classic groups with members become consumer groups when a consumer joins.
     pub is_upgrade_allowed: bool,
     /// Whether consumer groups become classic ones when the last consumer has gone.
@@ -346,6 +353,7 @@ impl BrokerSettings {
             if number(name) < number(other) + least { Err(ConfigError::Beside { name, relation, other }) } else { Ok(()) }
         };
         is_above("group.consumer.session.timeout.ms", "group.consumer.heartbeat.interval.ms", 1, "greater than")?;
+        is_above("group.share.session.timeout.ms", "group.share.heartbeat.interval.ms", 1, "greater than")?;
         is_above("group.max.session.timeout.ms", "group.min.session.timeout.ms", 0, "greater than or equal to")?;
         let node_id = properties.get("node.id").or_else(|| properties.get("broker.id")).map_or(1, |id| long(id) as i32);
         if properties.get("broker.id").is_some_and(|id| long(id) != i64::from(node_id)) {
@@ -382,8 +390,11 @@ impl BrokerSettings {
                     heartbeat_ms: number("group.consumer.heartbeat.interval.ms"),
                     assignment_interval_ms: number("group.consumer.assignment.interval.ms"),
                 },
-                consumer_bounds: Bounds::new(number)?,
                 consumer_size_max: number("group.consumer.max.size") as usize,
+                share: ShareSettings::of_broker(number),
+                share_size_max: number("group.share.max.size") as usize,
+                share_sessions_max: number("group.share.max.share.sessions") as usize,
+                bounds: Bounds::new(number)?,
                 is_upgrade_allowed: matches!(text("group.consumer.migration.policy"), "bidirectional" | "upgrade"),
                 is_downgrade_allowed: matches!(text("group.consumer.migration.policy"), "bidirectional" | "downgrade"),
                 assignors: text("group.consumer.assignors").split(',').map(|name| name.trim().to_owned()).collect(),

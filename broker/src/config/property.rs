@@ -1,5 +1,7 @@
 //! What a property is: its name, its type, its default, who may change it when, and what it does.
 
+use super::share::ShareOffsetReset;
+
 /// The type of a value, with its range.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -19,6 +21,8 @@ pub enum Kind {
     Words,
     /// `*`, or partitions with brokers, as `0:1,1:1`.
     Replicas,
+    /// `latest`, `earliest`, or `by_duration:` with a duration of ISO 8601.
+    OffsetReset,
     /// 16 bits.
     Short,
     /// 32 bits, at least this.
@@ -58,6 +62,7 @@ impl Kind {
                 None => Ok(()),
             },
             Kind::Replicas => check_replicas(value),
+            Kind::OffsetReset => ShareOffsetReset::read(value).map(drop),
             Kind::Short => value.parse::<i16>().map(drop).map_err(|_| "Not a number of type SHORT".into()),
             Kind::Int(least) => within(least, i64::MAX, int()?),
             Kind::Between(least, most) => within(least, most, int()?),
@@ -95,7 +100,7 @@ impl Kind {
                 }
                 words.join(",")
             }
-            Kind::Text | Kind::Class | Kind::Password | Kind::Choice(_) => value.to_owned(),
+            Kind::Text | Kind::Class | Kind::Password | Kind::Choice(_) | Kind::OffsetReset => value.to_owned(),
         }
     }
 
@@ -103,7 +108,7 @@ impl Kind {
     pub fn number(self) -> i8 {
         match self {
             Kind::Boolean => 1,
-            Kind::Text | Kind::Choice(_) => 2,
+            Kind::Text | Kind::Choice(_) | Kind::OffsetReset => 2,
             Kind::Int(_) | Kind::Between(..) | Kind::GzipLevel => 3,
             Kind::Short => 4,
             Kind::Long(_) => 5,

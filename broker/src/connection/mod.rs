@@ -77,8 +77,9 @@ pub(crate) async fn serve(
     let endpoint = advertised.or_else(came_to);
     let (reader, writer) = stream.into_split();
     let settings = &broker.settings;
+    let id = broker.next_connection();
     let connection = Connection {
-        id: broker.next_connection(),
+        id,
         endpoint,
         peer: address.ok().map(|address| address.ip()),
         stall_max: Duration::from_millis(settings.idle_ms_max),
@@ -91,7 +92,9 @@ pub(crate) async fn serve(
         metrics: broker.metrics.clone(),
         serve: |call| dispatch(&broker, call),
     };
-    match connection.run(drain).await {
+    let end = connection.run(drain).await;
+    broker.disconnected(id);
+    match end {
         Ok(()) => {}
         Err(ConnectionEnd::Io(error)) => tracing::debug!(peer, "connection ended: {error}"),
         Err(ConnectionEnd::Refused(reason)) => {

@@ -231,9 +231,10 @@ fn all_places(group: &Group, id_of: impl Fn(&str) -> Option<TopicId>) -> Vec<(St
     places.into_iter().filter(|(.., partitions)| !partitions.is_empty()).map(|(topic, _, partitions)| (topic, partitions)).collect()
 }
 
-/// Whether somebody may commit, and what, as Kafka decides it.
+/// Whether somebody may commit, and what, as Kafka decides it. A share group has no committed offsets.
 fn check_committer(group: &mut Group, who: &Committer, is_transactional: bool, now: &Now) -> Result<Scope, CommitError> {
     match &mut group.kind {
+        GroupKind::Share(_) => Err(CommitError::UnknownGroup),
         GroupKind::Consumer(consumer) => {
             if is_transactional && who.epoch < 0 && who.member_id.is_empty() && who.instance_id.is_none() {
                 return Ok(Scope::Everything);

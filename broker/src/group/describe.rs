@@ -7,6 +7,7 @@ use millstream_protocol::message::consumer_group_describe::{
 };
 use millstream_protocol::message::consumer_protocol::Subscription;
 use millstream_protocol::message::describe_groups::{DescribedGroup, DescribedMember};
+use millstream_protocol::message::share_group_describe::{DescribedShareConsumer, DescribedShareGroup};
 use millstream_protocol::{Str, TopicId};
 
 use super::Groups;
@@ -18,9 +19,10 @@ use super::error::{GroupError, OffsetError};
 use super::mixed::CONSUMER;
 use super::offsets::Place;
 use super::record::Key;
+use super::share::{SHARE, SIMPLE, Share};
 use super::shelf::{Group, GroupKind};
 use crate::catalog::Listing;
-use crate::journal::JournalEntry;
+use crate::journal::{JournalEntry, JournalError};
 
 /// A group in a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,7 +30,7 @@ pub(crate) struct Listed {
     pub id: Str,
     pub protocol_type: Str,
     pub state: &'static str,
-    /// "classic" or "consumer".
+    /// "classic", "consumer" or "share".
     pub kind: &'static str,
 }
 
@@ -45,6 +47,9 @@ impl Groups {
             },
             GroupKind::Consumer(consumer) => {
                 Listed { id: id.clone(), protocol_type: Str::from_static(CONSUMER), state: consumer.state_name(), kind: CONSUMER }
+            }
+            GroupKind::Share(share) => {
+                Listed { id: id.clone(), protocol_type: Str::from_static(SHARE), state: share.state_name(), kind: SHARE }
             }
         };
         let mut all: Vec<Listed> = shelf.groups.iter().map(listed).collect();
@@ -63,7 +68,7 @@ impl Groups {
     pub(crate) fn describe_classic(&self, id: &Str) -> Result<DescribedGroup, GroupError> {
         let described = self.look(id, |group, _| match &group.kind {
             GroupKind::Classic(classic) => Ok(described_classic(id, classic)),
-            GroupKind::Consumer(_) => Err(GroupError::NotClassic(id.clone())),
+            GroupKind::Consumer(_) | GroupKind::Share(_) => Err(GroupError::NotClassic(id.clone())),
         });
         described.unwrap_or_else(|| Err(GroupError::NotFound(id.clone())))
     }
@@ -76,17 +81,34 @@ impl Groups {
         let name_of = |topic_id: &TopicId| self.catalog.get_by_id(*topic_id).map(|topic| Str::from(&topic.name));
         let described = self.look(id, |group, _| match &group.kind {
             GroupKind::Consumer(consumer) => Ok(described_consumer(id, consumer, name_of, &self.settings.assignors)),
-            GroupKind::Classic(_) => Err(GroupError::NotConsumer(id.clone())),
+            GroupKind::Classic(_) | GroupKind::Share(_) => Err(GroupError::NotConsumer(id.clone())),
         });
         described.unwrap_or_else(|| Err(GroupError::NotFound(id.clone())))
     }
 
-    /// Forgets a group without members, and its offsets.
-    pub(crate) fn delete(&self, id: &Str) -> Result<(), GroupError> {
+    /// A share group.
+    pub(crate) fn describe_share(&self, id: &Str) -> Result<DescribedShareGroup, GroupError> {
+        if id.is_empty() {
+            return Err(GroupError::NoId);
+        }
+        let name_of = |topic_id: &TopicId| self.catalog.get_by_id(*topic_id).map(|topic| Str::from(&topic.name));
+        let described = self.look(id, |group, _| match &group.kind {
+            GroupKind::Share(share) => Ok(described_share(id, share, name_of)),
+            GroupKind::Classic(_) | GroupKind::Consumer(_) => Err(GroupError::NotShare(id.clone())),
+        });
+        described.unwrap_or_else(|| Err(GroupError::NotFound(id.clone())))
+    }
+
+    /// Forgets a group without members, and its offsets. Of a share group `forget_share` forgets first how far it has come, while nobody can
+    /// join it: if that fails, the group stays.
+    pub(crate) fn delete(&self, id: &Str, forget_share: impl FnOnce(&Str) -> Result<(), JournalError>) -> Result<(), GroupError> {
         let mut shelf = self.shelf.lock();
         let group = shelf.groups.get(id).ok_or_else(|| GroupError::NotFound(id.clone()))?;
         if group.has_members() {
             return Err(GroupError::NotEmpty);
+        }
+        if matches!(group.kind, GroupKind::Share(_)) {
+            forget_share(id)?;
         }
         self.take_back(&forgetting_group(id, group), self.clock.now_ms())?;
         shelf.remove(id);
@@ -100,6 +122,9 @@ impl Groups {
         }
         let listing = self.catalog.listing();
         let deleted = self.with(id, |group, now, _| {
+            if matches!(group.kind, GroupKind::Share(_)) {
+                return Err(GroupError::NotConsumer(id.clone()));
+            }
             if let GroupKind::Classic(classic) = &group.kind
                 && classic.state != ClassicState::Empty
                 && classic.protocol_type.as_deref() != Some(CONSUMER)
@@ -155,7 +180,8 @@ impl Groups {
             let Some(group) = shelf.groups.get_mut(&id) else { continue };
             let wall_ms = self.clock.now_ms();
             let old = expired(group, wall_ms, self.settings.offsets_retention_ms, &listing);
-            let is_over = !group.has_members() && group.offsets.is_empty_without(old.len());
+            // Share groups are there until somebody deletes them.
+            let is_over = !matches!(group.kind, GroupKind::Share(_)) && !group.has_members() && group.offsets.is_empty_without(old.len());
             let entries = if is_over { forgetting_group(&id, group) } else { forgetting(&id, &old).collect() };
             if let Err(error) = self.take_back(&entries, wall_ms) {
                 tracing::warn!(group = %id, "offsets whose time is over could not be removed: {error}");
@@ -177,8 +203,8 @@ fn expired(group: &Group, wall_ms: i64, retention_ms: i64, listing: &Listing) ->
         GroupKind::Classic(classic) if classic.protocol_type.is_none() => None,
         GroupKind::Classic(classic) if classic.members.is_empty() => Some(group.emptied_ms),
         GroupKind::Classic(classic) if classic.protocol_type.as_deref() == Some(CONSUMER) && classic.state == ClassicState::Stable => None,
-        // Nobody can tell what is read, or what will be in a moment.
-        GroupKind::Classic(_) => return Vec::new(),
+        // Nobody can tell what is read, or what will be in a moment. A share group has none.
+        GroupKind::Classic(_) | GroupKind::Share(_) => return Vec::new(),
     };
     let mut old = group.offsets.places(|value| match value.expire_ms {
         Some(expire_ms) => wall_ms >= expire_ms,
@@ -203,6 +229,7 @@ fn forgetting_group(id: &str, group: &Group) -> Vec<JournalEntry> {
 fn subscriptions(group: &Group, listing: &Listing) -> Option<BTreeSet<Str>> {
     match &group.kind {
         GroupKind::Consumer(consumer) => Some(consumer.subscribed(&listing.topics)),
+        GroupKind::Share(share) => Some(share.subscribed()),
         GroupKind::Classic(classic) if classic.protocol_type.as_deref() != Some(CONSUMER) || classic.members.is_empty() => {
             Some(BTreeSet::new())
         }
@@ -255,17 +282,7 @@ fn described_consumer(
     name_of: impl Fn(&TopicId) -> Option<Str>,
     assignors: &[String],
 ) -> DescribedConsumerGroup {
-    let named = |partitions: &Partitions| NamedAssignment {
-        topic_partitions: partitions
-            .iter()
-            .filter(|(_, partitions)| !partitions.is_empty())
-            .filter_map(|(topic_id, partitions)| {
-                let topic_name = name_of(topic_id)?;
-                let partitions = partitions.iter().copied().collect();
-                Some(NamedTopicPartitions { topic_id: *topic_id, topic_name, partitions })
-            })
-            .collect(),
-    };
+    let named = |partitions: &Partitions| named_assignment(partitions, &name_of);
     let members = consumer.members.iter().map(|(id, member)| DescribedConsumer {
         member_id: id.clone(),
         instance_id: member.instance_id.clone(),
@@ -289,4 +306,34 @@ fn described_consumer(
         members: members.collect(),
         ..Default::default()
     }
+}
+
+fn described_share(id: &Str, share: &Share, name_of: impl Fn(&TopicId) -> Option<Str>) -> DescribedShareGroup {
+    let members = share.members.iter().map(|(id, member)| DescribedShareConsumer {
+        member_id: id.clone(),
+        rack_id: member.rack_id.clone(),
+        member_epoch: member.epoch,
+        client_id: member.client.id.clone(),
+        client_host: member.client.host.clone(),
+        subscribed_topic_names: member.subscribed_names.iter().cloned().collect(),
+        assignment: named_assignment(&member.assigned, &name_of),
+    });
+    DescribedShareGroup {
+        group_id: id.clone(),
+        group_state: Str::from_static(share.state_name()),
+        group_epoch: share.epoch,
+        assignment_epoch: share.target_epoch,
+        assignor_name: Str::from_static(SIMPLE),
+        members: members.collect(),
+        ..Default::default()
+    }
+}
+
+/// Partitions with the names of their topics, as far as these are there.
+fn named_assignment(partitions: &Partitions, name_of: impl Fn(&TopicId) -> Option<Str>) -> NamedAssignment {
+    let named = partitions.iter().filter(|(_, partitions)| !partitions.is_empty()).filter_map(|(topic_id, partitions)| {
+        let topic_name = name_of(topic_id)?;
+        Some(NamedTopicPartitions { topic_id: *topic_id, topic_name, partitions: partitions.iter().copied().collect() })
+    });
+    NamedAssignment { topic_partitions: named.collect() }
 }

@@ -4,6 +4,7 @@ use super::classic::{Change, Classic};
 use super::consumer::{Changes, Consumer};
 use super::offsets::Place;
 use super::record::{ConsumerValue, GroupValue, Key};
+use super::share::Share;
 use crate::journal::JournalEntry;
 
 pub(super) fn classic_entry(id: &str, classic: &Classic, change: Change) -> Option<JournalEntry> {
@@ -21,6 +22,10 @@ pub(super) fn consumer_entries(id: &str, consumer: &Consumer, changes: Changes) 
         entries.push(Key::Group { group: id.to_owned() }.set(&GroupValue::Consumer(value)));
     }
     entries
+}
+
+pub(super) fn share_entry(id: &str, share: &Share) -> JournalEntry {
+    Key::Group { group: id.to_owned() }.set(&GroupValue::Share(share.to_value()))
 }
 
 /// The entries that forget offsets.

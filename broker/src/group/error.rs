@@ -62,6 +62,8 @@ pub(crate) enum GroupError {
     NotClassic(Str),
     #[error("Group {0} is not a consumer group.")]
     NotConsumer(Str),
+    #[error("Group {0} is not a share group.")]
+    NotShare(Str),
     #[error("The group has members.")]
     NotEmpty,
     /// What is taken would be back after a restart.
@@ -148,4 +150,40 @@ pub(crate) enum HeartbeatError {
         "The consumer group member has epoch {asked}, the group coordinator knows {known}. The member must abandon all its partitions and rejoin."
     )]
     EpochFenced { asked: i32, known: i32 },
+}
+
+/// Why the heartbeat of a member of a share group is refused. The sentences are Kafka's.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(crate) enum ShareHeartbeatError {
+    #[error("Invalid member id in the request.")]
+    InvalidMemberId,
+    #[error("MemberId can't be empty.")]
+    NoMemberId,
+    #[error("GroupId can't be empty.")]
+    NoGroupId,
+    #[error("The group id is too long.")]
+    GroupIdTooLong,
+    #[error("RackId can't be empty.")]
+    EmptyRackId,
+    #[error("SubscribedTopicNames must be set in first request.")]
+    NoSubscription,
+    #[error("MemberEpoch is invalid.")]
+    ImpossibleEpoch,
+    #[error(transparent)]
+    Group(#[from] GroupError),
+    /// Only who joins makes a group.
+    #[error("Share group {0} not found.")]
+    NoGroup(Str),
+    #[error("Member {member} is not a member of group {group}.")]
+    UnknownMember { member: Str, group: Str },
+    #[error("The share group has reached its maximum capacity of {0} members.")]
+    GroupFull(usize),
+    #[error(
+        "The share group member has a greater member epoch ({asked}) than the one known by the group coordinator ({known}). The member must abandon all its partitions and rejoin."
+    )]
+    EpochAhead { asked: i32, known: i32 },
+    #[error(
+        "The share group member has a smaller member epoch ({asked}) than the one known by the group coordinator ({known}), and it does not match the previous member epoch ({previous}). The member must abandon all its partitions and rejoin."
+    )]
+    EpochBehind { asked: i32, known: i32, previous: i32 },
 }

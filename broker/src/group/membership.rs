@@ -56,9 +56,10 @@ impl Groups {
 
     /// A member of the classic protocol joins a group that has consumers.
     fn join_consumers(&self, joining: Joining<'_>, group: &mut Group, now: &Now, entries: &mut Vec<JournalEntry>) -> JoinAnswer {
-        let JoinGroupRequest { group_id: id, member_id, .. } = joining.request;
+        let JoinGroupRequest { group_id: id, .. } = joining.request;
         let GroupKind::Consumer(consumer) = &mut group.kind else {
-            return Err(JoinRefused { member_id: member_id.clone(), error: MemberError::OtherProtocol });
+            // A share group, whose members nobody else can be.
+            return Err(JoinRefused { member_id: Str::default(), error: MemberError::OtherProtocol });
         };
         let listing = self.catalog.listing();
         let (epoch, mut changes) = (consumer.epoch, Changes::default());
@@ -103,6 +104,9 @@ impl Groups {
             GroupKind::Consumer(consumer) => {
                 let _ = sender.send(consumer.sync(&request, &self.catalog.listing(), now.ms));
             }
+            GroupKind::Share(_) => {
+                let _ = sender.send(Err(MemberError::UnknownMember));
+            }
         });
         receiver
     }
@@ -117,6 +121,7 @@ impl Groups {
                 classic.heartbeat(&request.member_id, request.group_instance_id.as_ref(), request.generation_id, now)
             }
             GroupKind::Consumer(consumer) => consumer.classic_heartbeat(request, now.ms),
+            GroupKind::Share(_) => Err(MemberError::UnknownMember),
         };
         let mut shelf = self.shelf.lock();
         // A member that has to join a consumer group again has a deadline for it.
@@ -149,6 +154,7 @@ impl Groups {
                 consumer.remove_all(&found.iter().flatten().cloned().collect(), changes);
                 found.into_iter().map(|found| found.map(drop)).collect()
             }),
+            GroupKind::Share(_) => vec![Err(MemberError::UnknownMember); leaving.len()],
         });
         Ok(left.unwrap_or_else(|| vec![Err(MemberError::UnknownMember); leaving.len()]))
     }
@@ -167,7 +173,7 @@ impl Groups {
         let id = &request.group_id;
         if matches!(request.member_epoch, LEAVE | LEAVE_STATIC) {
             let left = self.with(id, |group, now, entries| match &group.kind {
-                GroupKind::Classic(_) => Err(GroupError::NotConsumer(id.clone()).into()),
+                GroupKind::Classic(_) | GroupKind::Share(_) => Err(GroupError::NotConsumer(id.clone()).into()),
                 GroupKind::Consumer(_) => self.take_members(id, group, now, entries, |consumer, changes| consumer.leave(request, changes)),
             });
             left.unwrap_or_else(|| Err(GroupError::NotFound(id.clone()).into()))?;
@@ -215,6 +221,6 @@ fn classic_kind<'g>(id: &str, group: &'g mut Group, wall_ms: i64, entries: &mut 
     }
     match &mut group.kind {
         GroupKind::Classic(classic) => Some(classic),
-        GroupKind::Consumer(_) => None,
+        GroupKind::Consumer(_) | GroupKind::Share(_) => None,
     }
 }

@@ -1,10 +1,10 @@
 //! The coordinator of groups: who is a member, who reads what, and how far everybody has come.
 //!
-//! A request takes the lock, a pure state machine ([`classic`], [`consumer`], [`offsets`]) says what changes, and that goes
+//! A request takes the lock, a pure state machine ([`classic`], [`consumer`], [`share`], [`offsets`]) says what changes, and that goes
 //! into the journal before the lock is released: the journal has the order in which things happened. An answer that
 //! promises something waits until the journal has it on stable storage.
 //!
-//! * [`membership`] joins, leaves and assigns; * [`mixed`] has both protocols in one group;
+//! * [`membership`] joins, leaves and assigns; * [`mixed`] has both protocols in one group; * [`sharing`] does it for share groups;
 //! * [`commit`] keeps offsets; * [`describe`] tells and deletes; * [`properties`] are those of single groups;
 //! * [`error`] says why not;
 //! * [`shelf`] is what there is in memory; * [`replay`] makes it from the journal
@@ -23,6 +23,8 @@ mod offsets;
 mod properties;
 mod record;
 mod replay;
+mod share;
+mod sharing;
 mod shelf;
 
 use std::collections::BTreeSet;
@@ -38,18 +40,19 @@ use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::GroupSettings;
 use crate::config::group::ConsumerSettings;
+use crate::config::share::ShareSettings;
 use crate::journal::{Journal, JournalEntry, JournalError};
 use crate::limit;
 use crate::partition::Acknowledged;
 use classic::Now;
-use entries::classic_entry;
+use entries::{classic_entry, share_entry};
 use properties::Owns;
 use record::Key;
 use shelf::{Group, GroupKind, Shelf, Unkept};
 
 pub(crate) use commit::{Asked, Commit, Committer, ToldOffset, WantedOffsets};
 pub(crate) use describe::Listed;
-pub(crate) use error::{CommitError, GroupError, HeartbeatError, JoinRefused, MemberError, OffsetError};
+pub(crate) use error::{CommitError, GroupError, HeartbeatError, JoinRefused, MemberError, OffsetError, ShareHeartbeatError};
 pub(crate) use properties::PropertiesError;
 
 /// What descriptions of a group tell of a member's client.
@@ -71,6 +74,13 @@ pub(crate) fn is_group_id(id: &str) -> bool {
     !id.is_empty() && id.len() <= limit::GROUP_ID_BYTES_MAX
 }
 
+/// Whether a member of a share group may have this id, which it makes by itself.
+pub(crate) fn is_share_member_id(id: &str) -> bool {
+    // Counted in letters, as Kafka does; a letter has no more than three bytes.
+    let has_room = id.len() <= 3 * limit::SHARE_MEMBER_ID_LETTERS_MAX;
+    !id.is_empty() && has_room && id.encode_utf16().count() <= limit::SHARE_MEMBER_ID_LETTERS_MAX
+}
+
 /// Appends that failed are tried again no sooner than this, unless there is more to be kept.
 const RETRY_MS: i64 = 1000;
 
@@ -83,19 +93,28 @@ pub(crate) struct Groups {
     settings: GroupSettings,
     /// The least time between two assignments, of groups that have none of their own: it can change while the broker runs.
     assignment_interval_ms: AtomicI64,
+    /// The same for share groups.
+    share_assignment_interval_ms: AtomicI64,
     owns: Owns,
     shelf: Mutex<Shelf>,
     woken: Notify,
 }
 
 impl Groups {
-    pub(crate) fn set_assignment_interval(&self, ms: i64) {
-        self.assignment_interval_ms.store(ms, Ordering::Relaxed);
+    /// Takes over what can change while the broker runs.
+    pub(crate) fn set_assignment_intervals(&self, settings: &GroupSettings) {
+        self.assignment_interval_ms.store(settings.consumer.assignment_interval_ms, Ordering::Relaxed);
+        self.share_assignment_interval_ms.store(settings.share.assignment_interval_ms, Ordering::Relaxed);
     }
 
     /// What holds for consumer groups that have no properties of their own.
     fn of_all(&self) -> ConsumerSettings {
         ConsumerSettings { assignment_interval_ms: self.assignment_interval_ms.load(Ordering::Relaxed), ..self.settings.consumer }
+    }
+
+    /// The same for share groups.
+    fn of_all_shared(&self) -> ShareSettings {
+        ShareSettings { assignment_interval_ms: self.share_assignment_interval_ms.load(Ordering::Relaxed), ..self.settings.share }
     }
 
     fn now(&self) -> Now {
@@ -248,6 +267,11 @@ impl Groups {
                     entries.extend(classic_entry(&id, classic, change));
                 }
                 GroupKind::Consumer(_) => self.take_members(&id, group, now, entries, |consumer, changes| consumer.tick(now.ms, changes)),
+                GroupKind::Share(share) => {
+                    let before = share.to_value();
+                    share.tick(now.ms);
+                    entries.extend((share.to_value() != before).then(|| share_entry(&id, share)));
+                }
             });
         }
     }

@@ -9,7 +9,8 @@ use thiserror::Error;
 use super::Groups;
 use super::record::{Key, Value};
 use crate::config::group::{ASSIGNMENT, ConsumerSettings};
-use crate::config::{ConfigError, GroupSettings, Properties};
+use crate::config::share::{self, ShareSettings};
+use crate::config::{ConfigError, GroupSettings, Properties, group_property};
 use crate::durable::DurableError;
 use crate::journal::JournalError;
 
@@ -29,6 +30,7 @@ pub(crate) enum PropertiesError {
 struct Own {
     set: Properties,
     holding: ConsumerSettings,
+    holding_share: ShareSettings,
 }
 
 /// What is set on which group. Its lock is taken after the shelf's, if both are.
@@ -47,8 +49,8 @@ impl Owns {
         if set.is_empty() {
             owns.remove(id.as_bytes());
         } else {
-            let holding = settings.holding(&set);
-            owns.insert(id.into(), Own { set, holding });
+            let (holding, holding_share) = (settings.holding(&set), settings.holding_share(&set));
+            owns.insert(id.into(), Own { set, holding, holding_share });
         }
     }
 
@@ -59,6 +61,15 @@ impl Owns {
         let is_own = own.set.contains_key(ASSIGNMENT);
         let assignment_interval_ms = if is_own { own.holding.assignment_interval_ms } else { of_all.assignment_interval_ms };
         ConsumerSettings { assignment_interval_ms, ..own.holding }
+    }
+
+    /// The same for a share group.
+    pub(super) fn holding_share(&self, id: &str, of_all: ShareSettings) -> ShareSettings {
+        let owns = self.0.read();
+        let Some(own) = owns.get(id.as_bytes()) else { return of_all };
+        let is_own = own.set.contains_key(share::ASSIGNMENT);
+        let assignment_interval_ms = if is_own { own.holding_share.assignment_interval_ms } else { of_all.assignment_interval_ms };
+        ShareSettings { assignment_interval_ms, ..own.holding_share }
     }
 }
 
@@ -85,9 +96,9 @@ impl Groups {
         let mut set = before.clone();
         alter(&mut set)?;
         self.settings.check_group(&set).map_err(PropertiesError::from)?;
-        // All of them are numbers, and told as such, however somebody wrote them.
-        for value in set.values_mut() {
-            *value = value.trim().parse::<i64>().map_or_else(|_| value.clone(), |number| number.to_string());
+        // They are told in their plain form, however somebody wrote them.
+        for (name, value) in &mut set {
+            *value = group_property(name).map_or_else(|| value.clone(), |property| property.kind.plain(value));
         }
         if validate_only || set == before {
             return Ok(());

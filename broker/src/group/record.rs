@@ -76,6 +76,7 @@ impl Value for OffsetValue {
 pub(super) enum GroupValue {
     Classic(ClassicValue),
     Consumer(ConsumerValue),
+    Share(ShareValue),
 }
 
 impl Value for GroupValue {
@@ -122,6 +123,13 @@ pub(super) struct ClassicMemberValue {
 /// A consumer group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ConsumerValue {
+    pub epoch: i32,
+    pub target_epoch: i32,
+}
+
+/// A share group. Its members are not kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ShareValue {
     pub epoch: i32,
     pub target_epoch: i32,
 }

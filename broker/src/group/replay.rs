@@ -13,6 +13,7 @@ use super::consumer::Consumer;
 use super::entries::forgetting;
 use super::properties::Owns;
 use super::record::{ConsumerMemberValue, GroupValue, Key, OffsetValue, Value};
+use super::share::Share;
 use super::shelf::{Group, GroupKind, Shelf};
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -62,8 +63,17 @@ impl Groups {
         }
         let ids: Vec<Str> = shelf.groups.keys().cloned().collect();
         ids.iter().for_each(|id| shelf.note_deadline(id));
-        let assignment_interval_ms = AtomicI64::new(settings.consumer.assignment_interval_ms);
-        Groups { journal, catalog, clock, settings, assignment_interval_ms, owns, shelf: Mutex::new(shelf), woken: Notify::new() }
+        Groups {
+            journal,
+            catalog,
+            clock,
+            assignment_interval_ms: AtomicI64::new(settings.consumer.assignment_interval_ms),
+            share_assignment_interval_ms: AtomicI64::new(settings.share.assignment_interval_ms),
+            settings,
+            owns,
+            shelf: Mutex::new(shelf),
+            woken: Notify::new(),
+        }
     }
 }
 
@@ -99,14 +109,19 @@ fn restore(
                 (GroupValue::Consumer(value), kind) => {
                     let mut consumer = match std::mem::replace(kind, GroupKind::Classic(Classic::new(wall_ms))) {
                         GroupKind::Consumer(consumer) => consumer,
-                        GroupKind::Classic(_) => Consumer::new(),
+                        GroupKind::Classic(_) | GroupKind::Share(_) => Consumer::new(),
                     };
                     (consumer.epoch, consumer.target_epoch) = (value.epoch, value.target_epoch);
                     *kind = GroupKind::Consumer(consumer);
                 }
+                (GroupValue::Share(value), kind) => {
+                    *kind = GroupKind::Share(Share::restored(value));
+                    group.is_kept = true;
+                }
             }
         }
         (Key::Group { .. }, None) => {
+            group.is_kept = false;
             group.kind = GroupKind::Classic(Classic::new(wall_ms));
         }
         (Key::Member { member, .. }, Some(value)) => {

@@ -1,4 +1,4 @@
-//! All groups, and what the coordinator knows of each: its members by one protocol or the other, its offsets, and whether the journal
+//! All groups, and what the coordinator knows of each: its members by one protocol or another, its offsets, and whether the journal
 //! has all of it.
 
 use std::collections::{BTreeSet, HashMap};
@@ -7,15 +7,17 @@ use millstream_protocol::Str;
 
 use super::classic::{Classic, ClassicState};
 use super::consumer::{Changes, Consumer};
-use super::entries::consumer_entries;
+use super::entries::{consumer_entries, share_entry};
 use super::offsets::Offsets;
 use super::record::{GroupValue, Key};
+use super::share::Share;
 use crate::journal::JournalEntry;
 
 #[derive(Debug)]
 pub(super) enum GroupKind {
     Classic(Classic),
     Consumer(Consumer),
+    Share(Share),
 }
 
 #[derive(Debug)]
@@ -48,6 +50,7 @@ impl Group {
         match &self.kind {
             GroupKind::Classic(classic) => classic.members.len(),
             GroupKind::Consumer(consumer) => consumer.members.len(),
+            GroupKind::Share(share) => share.members.len(),
         }
     }
 
@@ -60,6 +63,7 @@ impl Group {
         let is_unused = match &self.kind {
             GroupKind::Classic(classic) => classic.is_unused() && classic.generation == 0,
             GroupKind::Consumer(consumer) => consumer.is_unused(),
+            GroupKind::Share(share) => share.is_unused(),
         };
         is_unused && self.offsets.is_empty() && !self.is_kept && self.unkept.is_none()
     }
@@ -68,6 +72,7 @@ impl Group {
         match &self.kind {
             GroupKind::Classic(classic) => classic.next_deadline_ms(),
             GroupKind::Consumer(consumer) => consumer.next_deadline_ms(),
+            GroupKind::Share(share) => share.next_deadline_ms(),
         }
     }
 
@@ -86,6 +91,7 @@ impl Group {
                 let members = unkept.members.iter().chain(consumer.members.keys()).cloned().collect();
                 consumer_entries(id, consumer, Changes { is_group_changed: true, members })
             }
+            GroupKind::Share(share) => unkept.members.iter().map(member).chain([share_entry(id, share)]).collect(),
         }
     }
 }

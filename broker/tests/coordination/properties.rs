@@ -142,7 +142,7 @@ async fn groups_may_not_have_everything() {
             "Invalid value 0 for configuration consumer.session.timeout.ms: Value must be at least 1",
         ),
         (&[("nope", SET, Some("1"))], ErrorCode::INVALID_CONFIG, "Unknown group config name: nope"),
-        (&[("share.session.timeout.ms", SET, Some("50000"))], ErrorCode::INVALID_CONFIG, "Unknown group config name: share."),
+        (&[("streams.session.timeout.ms", SET, Some("50000"))], ErrorCode::INVALID_CONFIG, "Unknown group config name: streams."),
         (&[("retention.ms", SET, Some("1"))], ErrorCode::INVALID_CONFIG, "Unknown group config name: retention.ms"),
         (&[(SESSION, APPEND, Some("50000"))], ErrorCode::INVALID_CONFIG, "Can't APPEND to key consumer.session.timeout.ms because"),
         (&[(SESSION, SUBTRACT, Some("50000"))], ErrorCode::INVALID_CONFIG, "Can't SUBTRACT"),
@@ -287,5 +287,82 @@ async fn what_was_answered_is_set_wherever_the_power_goes() {
         disk.crash(seed);
         let after: i32 = open(&disk, &clock).value("g", SESSION).await.0.parse().expect("a number");
         assert!((answered..=tried).contains(&after), "seed {seed}: {answered} was answered, {after} is there");
+    }
+}
+
+#[tokio::test]
+async fn what_share_groups_may_ask_for_is_kafkas() {
+    let (disk, clock) = (SimulatedDisk::new(), Clock::manual(NOW_MS));
+    let world = World::open(&disk, &clock);
+    let described = world.described("g").await;
+    let told: Vec<(&str, &str)> =
+        described.configs.iter().map(|entry| (entry.name.as_str(), entry.value.as_deref().unwrap_or(""))).collect();
+    let shared: Vec<_> = told.into_iter().filter(|(name, _)| name.starts_with("share.")).collect();
+    let expected = [
+        ("share.assignment.interval.ms", "0"),
+        ("share.auto.offset.reset", "latest"),
+        ("share.delivery.count.limit", "5"),
+        ("share.heartbeat.interval.ms", "5000"),
+        ("share.isolation.level", "read_uncommitted"),
+        ("share.partition.max.record.locks", "2000"),
+        ("share.record.lock.duration.ms", "30000"),
+        ("share.renew.acknowledge.enable", "true"),
+        ("share.session.timeout.ms", "45000"),
+    ];
+    assert_eq!(shared, expected);
+    for (name, value) in [
+        ("share.assignment.interval.ms", "15000"),
+        ("share.auto.offset.reset", "by_duration:PT1H"),
+        ("share.delivery.count.limit", "10"),
+        ("share.isolation.level", "read_committed"),
+        ("share.partition.max.record.locks", "4000"),
+        ("share.record.lock.duration.ms", "60000"),
+        ("share.renew.acknowledge.enable", "false"),
+    ] {
+        world.set("g", name, value).await;
+        assert_eq!(world.value("g", name).await.0, value);
+    }
+    world.set("g", "share.renew.acknowledge.enable", " TRUE").await;
+    assert_eq!(world.value("g", "share.renew.acknowledge.enable").await.0, "true");
+    for (name, value, reason) in [
+        ("share.session.timeout.ms", "60001", "share.session.timeout.ms must be less than or equal to group.share.max.session.timeout.ms"),
+        (
+            "share.heartbeat.interval.ms",
+            "4999",
+            "share.heartbeat.interval.ms must be greater than or equal to group.share.min.heartbeat.interval.ms",
+        ),
+        (
+            "share.record.lock.duration.ms",
+            "14999",
+            "share.record.lock.duration.ms must be greater than or equal to group.share.min.record.lock.duration.ms",
+        ),
+        (
+            "share.delivery.count.limit",
+            "11",
+            "share.delivery.count.limit must be less than or equal to group.share.max.delivery.count.limit",
+        ),
+        (
+            "share.partition.max.record.locks",
+            "99",
+            "Invalid value 99 for configuration share.partition.max.record.locks: Value must be at least 100",
+        ),
+        (
+            "share.assignment.interval.ms",
+            "15001",
+            "share.assignment.interval.ms must be less than or equal to group.share.max.assignment.interval.ms",
+        ),
+        (
+            "share.isolation.level",
+            "none",
+            "Invalid value none for configuration share.isolation.level: String must be one of: read_committed, read_uncommitted",
+        ),
+        (
+            "share.auto.offset.reset",
+            "none",
+            "Invalid value none for configuration share.auto.offset.reset: Invalid value `none` for configuration share.auto.offset.reset. \
+             The value must be either 'earliest', 'latest' or of the format 'by_duration:<PnDTnHnMn.nS>'.",
+        ),
+    ] {
+        assert_eq!(world.alter("g", &[(name, SET, Some(value))]).await, Err((ErrorCode::INVALID_CONFIG, reason.to_owned())));
     }
 }

@@ -1,7 +1,8 @@
-//! Logs over their lives: compaction, retention, DeleteRecords and damage, on a simulated disk with a clock that is moved.
+//! Logs over their lives: compaction, retention, DeleteRecords, damage and share groups, on a simulated disk with a clock that is moved.
 
 mod compaction;
 mod damage;
 mod retention;
+mod share;
 mod start;
 mod world;

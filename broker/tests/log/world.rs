@@ -70,7 +70,7 @@ impl World {
         assert!(answer.topics[0].error_code.is_none(), "{:?}", answer.topics[0]);
     }
 
-    async fn topic_id(&self) -> TopicId {
+    pub(crate) async fn topic_id(&self) -> TopicId {
         let topic = MetadataRequestTopic { name: Some(TOPIC.into()), ..Default::default() };
         let request = MetadataRequest { topics: Some(vec![topic]), allow_auto_topic_creation: false, ..Default::default() };
         let Response::Metadata(answer) = self.ask(12, request).await else { panic!() };

@@ -43,11 +43,11 @@ const LEFT_OUT: &[(&str, &str)] = &[
 const DIFFERENCES: &[(&str, &str, &str)] = &[
     ("AlterClientQuotas v", "/entries/error_code", "there are no quotas yet: nothing changes, whatever it is"),
     ("DescribeClientQuotas v", "/entries", "see above"),
-    ("DescribeConfigs v", "/results/configs", "there are no share and streams groups, and no properties of them"),
+    ("DescribeConfigs v", "/results/configs", "there are no streams groups, and no properties of them"),
     ("IncrementalAlterConfigs v1: share, streams", "/responses/error_code", "see above"),
     ("ListConfigResources v1: ", "/config_resources", "the recording lists the topics and groups of all scenarios"),
     ("Fetch v", "/records/pieces", "the time of a marker is of one run"),
-    ("FindCoordinator v6: share", "", "there are no queues yet"),
+    ("FindCoordinator v6: share", "", "the coordinator is there at once, without a topic that has to be made first"),
     ("silence", "c", "who joins again over another connection leaves the first one answered, and not without an answer for ever"),
     ("OffsetFetch v9: no member, the epoch", "", "a member without an id is an unknown one, and no unexpected error"),
     ("OffsetFetch v10: no member, the epoch", "", "see above"),

@@ -151,7 +151,7 @@ const DIFFERENCES: &[(&str, &str, &str)] = &[
     ("DescribeConfigs v4: broker, chosen keys", "/synonyms/source", "see above"),
     ("DescribeConfigs v4: broker, all keys", "/results/configs", "the broker's own properties stand among them"),
     ("DescribeConfigs v4: default of all brokers", "", "see alike()"),
-    ("DescribeConfigs v4: group", "/results/configs", "there are no share and streams groups, and no properties of them"),
+    ("DescribeConfigs v4: group", "/results/configs", "there are no streams groups, and no properties of them"),
     ("DescribeConfigs v4: client metrics", "", "nobody subscribes to metrics of clients here"),
     ("DescribeTopicPartitions v0: cursor", "", "a cursor is a place in the order of names, whether or not it was asked for"),
     ("DeleteTopics v6: by id and, apart, by name", "", "the second mention finds nothing, the first deletes"),

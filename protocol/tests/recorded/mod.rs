@@ -4,6 +4,7 @@ use bytes::{Bytes, BytesMut};
 use millstream_protocol::ApiKey;
 use millstream_protocol::encode::Part;
 
+#[derive(Clone)]
 pub(crate) struct Case {
     pub(crate) name: String,
     pub(crate) api: ApiKey,

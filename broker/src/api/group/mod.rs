@@ -19,7 +19,7 @@ use crate::group::Client;
 
 /// What a client may do with a group when nothing is forbidden, as Kafka's bit field: read, delete, describe, and the two for
 /// properties.
-const GROUP_OPERATIONS: i32 = 3400;
+pub(super) const GROUP_OPERATIONS: i32 = 3400;
 
 impl Context {
     pub(super) fn client(&self) -> Client {

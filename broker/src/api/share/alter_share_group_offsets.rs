@@ -1,0 +1,68 @@
+//! AlterShareGroupOffsets: begins partitions of an empty share group anew, at an offset.
+
+use std::sync::Arc;
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, ready};
+use millstream_protocol::message::alter_share_group_offsets::{
+    AlterShareGroupOffsetsPartitionResult, AlterShareGroupOffsetsRequest, AlterShareGroupOffsetsResponse, AlterShareGroupOffsetsTopicResult,
+};
+use millstream_protocol::{ErrorCode, Response};
+
+use super::place;
+use crate::broker::Broker;
+use crate::group::GroupError;
+use crate::share::keeper::settled;
+use crate::share::partition::SharePartition;
+
+pub(crate) fn alter_share_group_offsets(broker: &Arc<Broker>, request: AlterShareGroupOffsetsRequest) -> BoxFuture<'static, Response> {
+    // The group is made if it is not there, as in Kafka.
+    if let Err(error) = broker.groups.with_empty_share_group(&request.group_id, || Ok::<_, GroupError>(())) {
+        let response = AlterShareGroupOffsetsResponse {
+            error_code: error.code(),
+            error_message: Some(error.to_string().into()),
+            ..Default::default()
+        };
+        return ready(response.into()).boxed();
+    }
+    let mut changed: Vec<Arc<SharePartition>> = Vec::new();
+    let mut response = AlterShareGroupOffsetsResponse::default();
+    for topic in request.topics {
+        let known = broker.catalog.get(&topic.topic_name);
+        let mut result = AlterShareGroupOffsetsTopicResult {
+            topic_id: known.as_ref().map(|known| known.id).unwrap_or_default(),
+            topic_name: topic.topic_name,
+            partitions: Vec::with_capacity(topic.partitions.len()),
+        };
+        for asked in topic.partitions {
+            let log = known.as_ref().and_then(|known| known.partition(asked.partition_index));
+            let code = match (&known, log) {
+                (Some(_), Some(_)) if asked.start_offset < 0 => ErrorCode::INVALID_REQUEST,
+                (Some(known), Some(log)) => {
+                    let place = place(&request.group_id, (known.id, asked.partition_index));
+                    let start = asked.start_offset.clamp(log.positions().start_offset, log.positions().high_watermark);
+                    let (partition, _) = broker.shares.get_or_begin(&place, log, start);
+                    partition.reset(start);
+                    changed.push(partition);
+                    ErrorCode::NONE
+                }
+                _ => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+            };
+            result.partitions.push(AlterShareGroupOffsetsPartitionResult {
+                partition_index: asked.partition_index,
+                error_code: code,
+                error_message: (!code.is_none()).then(|| code.sentence().into()),
+            });
+        }
+        response.responses.push(result);
+    }
+    let kept = broker.shares.keeper.keep(changed);
+    async move {
+        if let Err(error) = settled(kept).await {
+            response.responses.clear();
+            response.error_code = error.code();
+        }
+        response.into()
+    }
+    .boxed()
+}

@@ -1,0 +1,173 @@
+//! Share groups (KIP-932): members take records of one partition side by side, each record by a lock that ends, and acknowledge them one
+//! by one. This is the records' half; who is a member, and of which partitions, is a group's (`group::share`), and neither asks the other:
+//! as in Kafka, records are held by share sessions.
+//!
+//! * [`session`] knows which requests belong together, and who holds records
+//! * [`partition`] is a share partition: a [`window`] over a log, which is pure
+//! * [`keeper`] makes changes durable, many at once; [`record`] is what the journal holds
+
+pub(crate) mod keeper;
+pub(crate) mod partition;
+pub(crate) mod place;
+mod record;
+pub(crate) mod session;
+pub(crate) mod window;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use millstream_protocol::Str;
+use parking_lot::Mutex;
+
+use crate::catalog::Catalog;
+use crate::clock::Clock;
+use crate::config::share::ShareSettings;
+use crate::journal::{Journal, JournalEntry, Replayed};
+use crate::partition::Partition;
+use keeper::{Keeper, Keeping};
+use partition::SharePartition;
+use place::SharePlace;
+use record::ShareEntry;
+use session::{EndedSession, ShareSessions};
+use window::{ShareLimits, ShareWindow, StoredBlock, WindowHead};
+
+impl ShareLimits {
+    /// Those of a group.
+    pub(crate) fn of(settings: &ShareSettings) -> Self {
+        ShareLimits {
+            locks_max: settings.record_locks_max.max(0) as usize,
+            deliveries_max: settings.deliveries_max.max(1) as u16,
+            lock_ms: settings.record_lock_ms,
+            has_dead_letters: false,
+        }
+    }
+}
+
+/// All share partitions.
+#[derive(Debug)]
+pub(crate) struct Shares {
+    clock: Clock,
+    pub keeper: Arc<Keeper>,
+    pub sessions: ShareSessions,
+    partitions: Mutex<HashMap<SharePlace, Arc<SharePartition>>>,
+}
+
+/// What the journal says of a share partition.
+#[derive(Debug, Default)]
+struct Stored {
+    head: Option<WindowHead>,
+    blocks: BTreeMap<i64, StoredBlock>,
+}
+
+impl Stored {
+    /// Its window over a log. One that knows more than the log has lost what it knew it of: records come again rather than not at all.
+    fn window(self, place: &SharePlace, log: &Partition, wall_minus_now_ms: i64) -> Option<ShareWindow> {
+        let head = self.head?;
+        let restored = ShareWindow::restore(head, self.blocks.into_iter().collect(), wall_minus_now_ms);
+        let end = log.positions().end_offset;
+        let (group, topic, partition) = (&place.group, &log.topic, place.partition);
+        match restored {
+            Ok(window) if window.end() <= end => Some(window),
+            Ok(mut window) => {
+                tracing::warn!(%group, topic, partition, "the log lost its end: records in flight are delivered again");
+                window.reset(head.start.min(end));
+                Some(window)
+            }
+            Err(error) => {
+                tracing::error!(%group, topic, partition, "{error}: records from offset {} on are delivered again", head.start);
+                Some(ShareWindow::new(head.start.clamp(0, end)))
+            }
+        }
+    }
+}
+
+impl Shares {
+    /// Reads what an earlier process knew.
+    pub(crate) fn open(journal: Journal, catalog: &Catalog, clock: Clock) -> Self {
+        let keeper = Keeper::new(journal, clock.clone());
+        let mut stored: HashMap<SharePlace, Stored> = HashMap::new();
+        let mut damaged = 0;
+        keeper.replay(|replayed| {
+            let Replayed::Entry { key, value, .. } = replayed else { return };
+            match record::read(&key, value.as_deref()) {
+                Ok(ShareEntry::Head(place, Some(head))) => stored.entry(place).or_default().head = Some(head),
+                Ok(ShareEntry::Head(place, None)) => drop(stored.remove(&place)),
+                Ok(ShareEntry::Block(place, block, Some(content))) => {
+                    stored.entry(place).or_default().blocks.insert(block, content);
+                }
+                Ok(ShareEntry::Block(place, block, None)) => {
+                    if let Some(stored) = stored.get_mut(&place) {
+                        stored.blocks.remove(&block);
+                    }
+                }
+                Err(_) => damaged += 1,
+            }
+        });
+        if damaged > 0 {
+            tracing::error!("{damaged} entries of the journal of share groups cannot be read: records may be delivered again");
+        }
+        let wall_minus_now_ms = clock.now_ms() - clock.monotonic_ms();
+        let restored = stored.into_iter().filter_map(|(place, stored)| {
+            // Of a topic that is gone nothing is left to deliver.
+            let log = catalog.get_by_id(place.topic)?.partition(place.partition)?;
+            let window = stored.window(&place, &log, wall_minus_now_ms)?;
+            Some((place.clone(), SharePartition::new(place, log, window)))
+        });
+        Shares { partitions: Mutex::new(restored.collect()), clock, keeper, sessions: ShareSessions::default() }
+    }
+
+    pub(crate) fn get(&self, place: &SharePlace) -> Option<Arc<SharePartition>> {
+        self.partitions.lock().get(place).cloned()
+    }
+
+    /// The share partition, made at an offset if it is not there; `Some` of the second if its beginning has to be durable first.
+    pub(crate) fn get_or_begin(&self, place: &SharePlace, log: Arc<Partition>, start: i64) -> (Arc<SharePartition>, Option<Keeping>) {
+        let mut partitions = self.partitions.lock();
+        if let Some(there) = partitions.get(place) {
+            return (there.clone(), None);
+        }
+        let place = SharePlace { group: place.group.detached(), ..*place };
+        let made = SharePartition::new(place.clone(), log, ShareWindow::new(start));
+        partitions.insert(place, made.clone());
+        drop(partitions);
+        let kept = self.keeper.keep([made.clone()]);
+        (made, Some(kept))
+    }
+
+    /// The share partitions of a group.
+    pub(crate) fn of_group(&self, group: &str) -> Vec<Arc<SharePartition>> {
+        let partitions = self.partitions.lock();
+        partitions.values().filter(|partition| *partition.place.group == *group).cloned().collect()
+    }
+
+    /// Ends the locks of a session that is over.
+    pub(crate) fn release(&self, ended: &EndedSession, limits: &ShareLimits) {
+        let released = ended.touched.iter().filter_map(|(topic, partition)| {
+            let place = SharePlace { group: ended.group.clone(), topic: *topic, partition: *partition };
+            self.get(&place).filter(|partition| partition.release(ended.owner, limits))
+        });
+        let released: Vec<_> = released.collect();
+        if !released.is_empty() {
+            // Delivery counts: nobody waits for them.
+            drop(self.keeper.keep(released));
+        }
+    }
+
+    /// Forgets share partitions; their records are delivered to nobody.
+    pub(crate) fn forget(&self, which: impl Fn(&SharePlace) -> bool) -> Option<Keeping> {
+        let gone: Vec<Arc<SharePartition>> =
+            self.partitions.lock().extract_if(|place, _| which(place)).map(|(_, partition)| partition).collect();
+        let entries: Vec<JournalEntry> = gone.iter().flat_map(|partition| record::forgetting(&partition.place, partition.end())).collect();
+        (!gone.is_empty()).then(|| self.keeper.forget(entries))
+    }
+
+    /// Ends locks whose time is over although nobody asks for records.
+    pub(crate) fn tend(&self, limits: impl Fn(&Str) -> ShareLimits) {
+        let all: Vec<_> = self.partitions.lock().values().cloned().collect();
+        let now_ms = self.clock.monotonic_ms();
+        let changed: Vec<_> = all.into_iter().filter(|partition| partition.catch_up(&limits(&partition.place.group), now_ms)).collect();
+        if !changed.is_empty() {
+            drop(self.keeper.keep(changed));
+        }
+    }
+}
