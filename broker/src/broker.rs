@@ -308,7 +308,7 @@ impl Broker {
 
     /// Locks of share groups whose time is over although nobody asks.
     fn tend_shares(&self) {
-        self.shares.tend(|group| ShareLimits::of(&self.groups.share_settings(group)));
+        self.shares.tend(|group| ShareLimits::of(&self.groups.share_settings(group)), |group| self.groups.dead_letter_topic(group));
     }
 
     /// A connection is over, and with it its share sessions: what they held is available to others.

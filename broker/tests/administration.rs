@@ -194,7 +194,7 @@ async fn the_brokers_properties_change_while_it_runs_and_outlive_it() {
     let metadata = world.metadata("t").await;
     assert_eq!((metadata.brokers[0].node_id, metadata.controller_id), (0, 0));
     assert_eq!((metadata.topics[0].partitions[0].leader_id, metadata.cluster_id.as_deref()), (0, Some("here")));
-    assert_eq!(world.describe(TOPIC, "t").await.len(), 33);
+    assert_eq!(world.describe(TOPIC, "t").await.len(), 34);
     let of_broker = world.describe(BROKER, "0").await;
     for name in ["default.replication.factor", "offsets.topic.num.partitions", "transaction.state.log.min.isr", "num.io.threads"] {
         assert!(of_broker.iter().any(|entry| entry.name == name), "{name}");

@@ -16,6 +16,7 @@ pub const BROKER: &[Property] = &[
     Property::of_broker("connections.max.idle.ms", Kind::Long(1), "600000", "A connection on which no byte moves for this long while one is waited for is closed: a client that is silent, stops within a request, or takes no byte of an answer."),
     Property::of_broker("default.replication.factor", Kind::Between(1, 1), "1", "How many replicas a topic has: one node has one."),
     Property::of_broker("delete.topic.enable", Kind::Boolean, "true", "Whether topics can be deleted."),
+    Property::of_broker("errors.deadletterqueue.topic.name.prefix", Kind::Text, "dlq.", "How the names of topics begin that share groups may write dead letters to (KIP-1191)."),
     Property::of_broker("fetch.max.bytes", Kind::Int(1024), "57671680", "The most that one answer to a fetch carries."),
     Property::of_broker(
         "group.consumer.assignment.interval.ms",
@@ -225,6 +226,18 @@ pub const GROUP: &[Property] = &[
         Kind::Int(1),
         "45000",
         "A member of the consumer group that is silent for this long is gone.",
+    ),
+    of_group(
+        "errors.deadletterqueue.copy.record.enable",
+        Kind::Boolean,
+        "false",
+        "Whether a dead letter has the record's key, value and headers, and not only where it is and why it was given up (KIP-1191).",
+    ),
+    of_group(
+        "errors.deadletterqueue.topic.name",
+        Kind::Text,
+        "",
+        "The topic that records which the share group gives up are written to; empty: they are left out (KIP-1191).",
     ),
     Property::of_topic(
         "share.assignment.interval.ms",

@@ -68,6 +68,12 @@ impl GroupSettings {
         for (name, value) in group {
             check(group_property(name), GROUP.iter(), "group", name, value)?;
         }
+        let topic = group.get(share::DEAD_LETTER_TOPIC).map_or("", |topic| topic.trim());
+        if !topic.is_empty() && !topic.starts_with(&self.dead_letter_prefix) {
+            let reason =
+                format!("the names of dead-letter topics begin with {:?} ({})", self.dead_letter_prefix, share::DEAD_LETTER_PREFIX);
+            return Err(ConfigError::Invalid { name: share::DEAD_LETTER_TOPIC.to_owned(), value: topic.to_owned(), reason });
+        }
         for Bound { name, least, most, range } in &self.bounds.0 {
             let Some(value) = set_number(group, name) else { continue };
             if value < *range.start() {

@@ -213,6 +213,8 @@ pub struct TopicSettings {
     pub(crate) timestamp_after_max_ms: i64,
     pub(crate) retention_ms: i64,
     pub(crate) retention_bytes: i64,
+    /// Share groups may write dead letters to it.
+    pub(crate) takes_dead_letters: bool,
     pub(crate) flush_messages: i64,
     pub(crate) flush_ms: i64,
     pub(crate) delete_retention_ms: i64,
@@ -234,6 +236,7 @@ impl TopicSettings {
             max_message_bytes: number("max.message.bytes").max(0) as u64,
             is_compacted: policy.contains(&"compact"),
             is_deleted_by_age: policy.contains(&"delete"),
+            takes_dead_letters: value("errors.deadletterqueue.group.enable").trim().eq_ignore_ascii_case("true"),
             has_log_append_time: value("message.timestamp.type") == "LogAppendTime",
             codec_level: match codec {
                 Some(Codec::Gzip) => Some(number("compression.gzip.level") as i32).filter(|level| *level > 0),
@@ -279,6 +282,8 @@ pub(crate) struct GroupSettings {
     pub consumer_size_max: usize,
     /// Of share groups that ask for nothing else.
     pub share: ShareSettings,
+    /// How the names of topics for dead letters begin.
+    pub dead_letter_prefix: String,
     pub share_size_max: usize,
     /// Share sessions of this broker.
     pub share_sessions_max: usize,
@@ -392,6 +397,7 @@ impl BrokerSettings {
                 },
                 consumer_size_max: number("group.consumer.max.size") as usize,
                 share: ShareSettings::of_broker(number),
+                dead_letter_prefix: text("errors.deadletterqueue.topic.name.prefix").trim().to_owned(),
                 share_size_max: number("group.share.max.size") as usize,
                 share_sessions_max: number("group.share.max.share.sessions") as usize,
                 bounds: Bounds::new(number)?,

@@ -12,6 +12,9 @@ pub(super) const LOCKS: &str = "share.partition.max.record.locks";
 pub(super) const SESSION: &str = "share.session.timeout.ms";
 const ISOLATION: &str = "share.isolation.level";
 const RENEW: &str = "share.renew.acknowledge.enable";
+pub(crate) const DEAD_LETTER_TOPIC: &str = "errors.deadletterqueue.topic.name";
+pub(crate) const DEAD_LETTER_COPY: &str = "errors.deadletterqueue.copy.record.enable";
+pub(super) const DEAD_LETTER_PREFIX: &str = "errors.deadletterqueue.topic.name.prefix";
 const RESET: &str = "share.auto.offset.reset";
 
 /// What holds for a share group.
@@ -31,8 +34,18 @@ pub(crate) struct ShareSettings {
     pub offset_reset: ShareOffsetReset,
     /// Records of transactions are delivered only when these are committed.
     pub is_read_committed: bool,
+    /// What is given up gets a dead letter (KIP-1191).
+    pub has_dead_letters: bool,
     /// Members may renew the locks of records that they have.
     pub is_renew_enabled: bool,
+}
+
+/// Where the dead letters of a group go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct DeadLetterTopic {
+    pub name: String,
+    /// Key, value and headers go with them, and not only where they are.
+    pub is_copying: bool,
 }
 
 /// Where a share group begins in a partition that it has not read yet.
@@ -72,6 +85,7 @@ impl ShareSettings {
             record_locks_max: number("group.share.partition.max.record.locks") as i32,
             offset_reset: ShareOffsetReset::Latest,
             is_read_committed: false,
+            has_dead_letters: false,
             is_renew_enabled: true,
         }
     }
@@ -88,6 +102,7 @@ impl ShareSettings {
             record_locks_max: number(LOCKS, self.record_locks_max.into()) as i32,
             offset_reset: ShareOffsetReset::read(text(RESET)).unwrap_or(self.offset_reset),
             is_read_committed: text(ISOLATION) == "read_committed",
+            has_dead_letters: !text(DEAD_LETTER_TOPIC).is_empty(),
             is_renew_enabled: text(RENEW).eq_ignore_ascii_case("true"),
         }
     }

@@ -54,6 +54,16 @@ pub const TOPIC: &[Property] = &[
         "86400000",
         "How long a deletion (a key with a null value) stays in a compacted topic, so that readers see it.",
     ),
+    Property {
+        broker_name: None,
+        ..Property::of_topic(
+            "errors.deadletterqueue.group.enable",
+            "",
+            Kind::Boolean,
+            "false",
+            "Whether share groups may write dead letters to the topic (KIP-1191).",
+        )
+    },
     Property::of_topic(
         "file.delete.delay.ms",
         "log.segment.delete.delay.ms",

@@ -9,13 +9,20 @@ use super::error::{GroupError, ShareHeartbeatError};
 use super::share::{self, LEAVE, Share, ShareSurroundings};
 use super::shelf::{Group, GroupKind};
 use super::{Client, Groups, is_group_id};
-use crate::config::share::ShareSettings;
+use crate::config::share::{DEAD_LETTER_COPY, DEAD_LETTER_TOPIC, DeadLetterTopic, ShareSettings};
 use crate::journal::JournalEntry;
 
 impl Groups {
     /// What holds for a share group, whether or not it is there.
     pub(crate) fn share_settings(&self, id: &str) -> ShareSettings {
         self.owns.holding_share(id, self.of_all_shared())
+    }
+
+    /// Where the dead letters of a group go.
+    pub(crate) fn dead_letter_topic(&self, id: &str) -> Option<DeadLetterTopic> {
+        let set = self.properties(id);
+        let name = set.get(DEAD_LETTER_TOPIC).map(|name| name.trim().to_owned()).filter(|name| !name.is_empty())?;
+        Some(DeadLetterTopic { name, is_copying: set.get(DEAD_LETTER_COPY).is_some_and(|copy| copy.eq_ignore_ascii_case("true")) })
     }
 
     /// Does something with a share group that is there, which nobody joins or leaves meanwhile; `act` is told whether it is empty.

@@ -4,8 +4,10 @@
 //!
 //! * [`session`] knows which requests belong together, and who holds records
 //! * [`partition`] is a share partition: a [`window`] over a log, which is pure
+//! * [`dead_letters`] writes what is given up to a topic
 //! * [`keeper`] makes changes durable, many at once; [`record`] is what the journal holds
 
+pub(crate) mod dead_letters;
 pub(crate) mod keeper;
 pub(crate) mod partition;
 pub(crate) mod place;
@@ -21,9 +23,10 @@ use parking_lot::Mutex;
 
 use crate::catalog::Catalog;
 use crate::clock::Clock;
-use crate::config::share::ShareSettings;
+use crate::config::share::{DeadLetterTopic, ShareSettings};
 use crate::journal::{Journal, JournalEntry, Replayed};
 use crate::partition::Partition;
+use dead_letters::DeadLetters;
 use keeper::{Keeper, Keeping};
 use partition::SharePartition;
 use place::SharePlace;
@@ -38,7 +41,7 @@ impl ShareLimits {
             locks_max: settings.record_locks_max.max(0) as usize,
             deliveries_max: settings.deliveries_max.max(1) as u16,
             lock_ms: settings.record_lock_ms,
-            has_dead_letters: false,
+            has_dead_letters: settings.has_dead_letters,
         }
     }
 }
@@ -48,6 +51,7 @@ impl ShareLimits {
 pub(crate) struct Shares {
     clock: Clock,
     pub keeper: Arc<Keeper>,
+    dead_letters: Arc<DeadLetters>,
     pub sessions: ShareSessions,
     partitions: Mutex<HashMap<SharePlace, Arc<SharePartition>>>,
 }
@@ -83,7 +87,7 @@ impl Stored {
 
 impl Shares {
     /// Reads what an earlier process knew.
-    pub(crate) fn open(journal: Journal, catalog: &Catalog, clock: Clock) -> Self {
+    pub(crate) fn open(journal: Journal, catalog: &Arc<Catalog>, clock: Clock) -> Self {
         let keeper = Keeper::new(journal, clock.clone());
         let mut stored: HashMap<SharePlace, Stored> = HashMap::new();
         let mut damaged = 0;
@@ -113,7 +117,8 @@ impl Shares {
             let window = stored.window(&place, &log, wall_minus_now_ms)?;
             Some((place.clone(), SharePartition::new(place, log, window)))
         });
-        Shares { partitions: Mutex::new(restored.collect()), clock, keeper, sessions: ShareSessions::default() }
+        let dead_letters = DeadLetters::new(catalog.clone(), clock.clone(), keeper.clone());
+        Shares { partitions: Mutex::new(restored.collect()), clock, keeper, dead_letters, sessions: ShareSessions::default() }
     }
 
     pub(crate) fn get(&self, place: &SharePlace) -> Option<Arc<SharePartition>> {
@@ -161,9 +166,17 @@ impl Shares {
         (!gone.is_empty()).then(|| self.keeper.forget(entries))
     }
 
-    /// Ends locks whose time is over although nobody asks for records.
-    pub(crate) fn tend(&self, limits: impl Fn(&Str) -> ShareLimits) {
+    /// Writes the dead letters of a share partition, if it has to write any.
+    pub(crate) fn write_dead_letters(&self, partition: &Arc<SharePartition>, topic: impl FnOnce(&Str) -> Option<DeadLetterTopic>) {
+        if partition.has_dead_letters() {
+            self.dead_letters.write(partition.clone(), topic(&partition.place.group));
+        }
+    }
+
+    /// Ends locks whose time is over although nobody asks for records, and writes the dead letters that nobody's acknowledgement wrote.
+    pub(crate) fn tend(&self, limits: impl Fn(&Str) -> ShareLimits, topic: impl Fn(&Str) -> Option<DeadLetterTopic>) {
         let all: Vec<_> = self.partitions.lock().values().cloned().collect();
+        all.iter().for_each(|partition| self.write_dead_letters(partition, &topic));
         let now_ms = self.clock.monotonic_ms();
         let changed: Vec<_> = all.into_iter().filter(|partition| partition.catch_up(&limits(&partition.place.group), now_ms)).collect();
         if !changed.is_empty() {

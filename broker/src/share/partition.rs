@@ -3,6 +3,7 @@
 //! Locks of members end by time. Nobody watches the clock for that: each call begins with what is due, and the broker looks once in a
 //! while at those that nobody calls.
 
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
@@ -10,8 +11,8 @@ use tokio::sync::Notify;
 
 use super::place::SharePlace;
 use super::window::{
-    AcknowledgeError, AcknowledgeRange, AcquireMode, Acquisition, Readable, ShareLimits, ShareWindow, WindowChange, WindowChanges,
-    WindowCounts,
+    AcknowledgeError, AcknowledgeRange, AcquireMode, Acquisition, DeadLetter, Readable, ShareLimits, ShareWindow, WindowChange,
+    WindowChanges, WindowCounts,
 };
 use crate::partition::Partition;
 
@@ -125,6 +126,22 @@ impl SharePartition {
         let change = state.window.release_owner(owner, limits);
         state.note(&change);
         change.is_dirty
+    }
+
+    /// What waits for dead letters.
+    pub(super) fn dead_letters(&self) -> Vec<DeadLetter> {
+        self.state.lock().window.dead_letters()
+    }
+
+    pub(super) fn has_dead_letters(&self) -> bool {
+        self.state.lock().window.counts().archiving > 0
+    }
+
+    /// The dead letters of a range are durable.
+    pub(super) fn archived(&self, range: RangeInclusive<i64>) {
+        let mut state = self.state.lock();
+        let change = state.window.archived(range);
+        state.note(&change);
     }
 
     /// Begins anew at an offset.

@@ -8,6 +8,8 @@ use millstream_broker::disk::simulated::{Fault, SimulatedDisk};
 use millstream_protocol::message::alter_share_group_offsets::{
     AlterShareGroupOffsetsPartition, AlterShareGroupOffsetsRequest, AlterShareGroupOffsetsTopic,
 };
+use millstream_protocol::message::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
+use millstream_protocol::message::fetch::{FetchPartition, FetchRequest, FetchTopic};
 use millstream_protocol::message::incremental_alter_configs::{
     IncrementalAlterConfigsRequest, IncrementalAlterConfigsResource, IncrementalAlterableConfig,
 };
@@ -16,6 +18,7 @@ use millstream_protocol::message::share_fetch::{
     AcknowledgementBatch, ShareFetchPartition, ShareFetchRequest, ShareFetchResponse, ShareFetchTopic,
 };
 use millstream_protocol::message::share_group_heartbeat::ShareGroupHeartbeatRequest;
+use millstream_protocol::record::Record;
 use millstream_protocol::{ErrorCode, Response};
 
 use crate::world::{NOW_MS, TOPIC, World};
@@ -123,6 +126,64 @@ impl World {
         for number in 0..count {
             self.produce("k", Some(&number.to_string())).await.expect("appends");
         }
+    }
+}
+
+impl World {
+    /// What is in a topic of one partition: values and headers of its records.
+    async fn letters(&self, topic: &str) -> Vec<(Option<String>, Vec<(String, String)>)> {
+        let wanted = FetchPartition { partition: 0, partition_max_bytes: 1 << 20, ..Default::default() };
+        let topics = vec![FetchTopic { topic: topic.into(), partitions: vec![wanted], ..Default::default() }];
+        let Response::Fetch(answer) = self.ask(12, FetchRequest { topics, max_bytes: 1 << 20, ..Default::default() }).await else {
+            panic!()
+        };
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let records = answer.responses[0].partitions[0].records.clone().unwrap_or_default();
+        let records = records.batches().flat_map(|batch| batch.expect("whole").records(1 << 20).expect("readable").collect::<Vec<_>>());
+        let seen = |record: Record| {
+            let headers = record.headers.iter().map(|header| (text(&header.key), text(header.value.as_deref().unwrap_or_default())));
+            (record.value.as_deref().map(text), headers.collect())
+        };
+        records.map(|record| seen(record.expect("readable"))).collect()
+    }
+
+    async fn set_on_group(&self, pairs: &[(&str, &str)]) -> ErrorCode {
+        let config = |(name, value): &(&str, &str)| IncrementalAlterableConfig {
+            name: (*name).into(),
+            value: Some((*value).into()),
+            ..Default::default()
+        };
+        let resource =
+            IncrementalAlterConfigsResource { resource_type: 32, resource_name: GROUP.into(), configs: pairs.iter().map(config).collect() };
+        let request = IncrementalAlterConfigsRequest { resources: vec![resource], validate_only: false };
+        let Response::IncrementalAlterConfigs(answer) = self.ask(1, request).await else { panic!() };
+        answer.responses[0].error_code
+    }
+
+    async fn create_named(&self, name: &str, takes_dead_letters: bool) {
+        let config =
+            CreatableTopicConfig { name: "errors.deadletterqueue.group.enable".into(), value: Some(takes_dead_letters.to_string().into()) };
+        let topic =
+            CreatableTopic { name: name.into(), num_partitions: 1, replication_factor: 1, configs: vec![config], ..Default::default() };
+        let Response::CreateTopics(answer) =
+            self.ask(7, CreateTopicsRequest { topics: vec![topic], timeout_ms: 1000, ..Default::default() }).await
+        else {
+            panic!()
+        };
+        assert!(answer.topics[0].error_code.is_none(), "{:?}", answer.topics[0]);
+    }
+
+    /// Looks until there are so many letters.
+    async fn until_letters(&self, topic: &str, count: usize) -> Vec<(Option<String>, Vec<(String, String)>)> {
+        for _ in 0..2000 {
+            let letters = self.letters(topic).await;
+            if letters.len() >= count {
+                return letters;
+            }
+            self.tend().await;
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("no {count} dead letters");
     }
 }
 
@@ -353,4 +414,62 @@ async fn an_empty_group_can_begin_anew() {
     disk.crash(3);
     let world = self::world(&disk, &clock);
     assert_eq!(world.take(&mut Worker::new("c"), 10).await, first_time(1..4), "nothing was acknowledged since");
+}
+
+/// What is given up is in the dead-letter topic, whatever happens on the way there, and only then archived.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_given_up_becomes_a_dead_letter() {
+    let (disk, clock) = (SimulatedDisk::new(), Clock::manual(NOW_MS));
+    let world = world(&disk, &clock);
+    world.set_up("read_uncommitted").await;
+    const TOPIC_NAME: &str = "errors.deadletterqueue.topic.name";
+    assert_eq!(world.set_on_group(&[(TOPIC_NAME, "letters")]).await, ErrorCode::INVALID_CONFIG, "it has no dlq. before it");
+    let copying = ("errors.deadletterqueue.copy.record.enable", "true");
+    assert_eq!(world.set_on_group(&[(TOPIC_NAME, "dlq.letters"), copying, ("share.delivery.count.limit", "2")]).await, ErrorCode::NONE);
+    world.produce_many(3).await;
+    let mut worker = Worker::new("a");
+    assert_eq!(world.take(&mut worker, 3).await, first_time(0..3));
+    let said = vec![acknowledged(0, 0, REJECT), acknowledged(1, 1, RELEASE), acknowledged(2, 2, ACCEPT)];
+    assert_eq!(world.say(&mut worker, said).await, Ok(()), "there is no topic yet, and the record waits");
+    assert_eq!(world.take(&mut worker, 3).await, vec![(1, 2)]);
+    assert_eq!(world.say(&mut worker, vec![acknowledged(1, 1, RELEASE)]).await, Ok(()));
+    drop(world);
+    disk.crash(11);
+    let world = self::world(&disk, &clock);
+    assert!(world.take(&mut Worker::new("b"), 3).await.is_empty(), "they are nobody's any more");
+    world.create_named("dlq.letters", false).await;
+    world.tend().await;
+    assert!(world.letters("dlq.letters").await.is_empty(), "the topic does not take any");
+    let Response::DeleteTopics(_) = world
+        .ask(
+            5,
+            millstream_protocol::message::delete_topics::DeleteTopicsRequest {
+                topic_names: vec!["dlq.letters".into()],
+                timeout_ms: 1000,
+                ..Default::default()
+            },
+        )
+        .await
+    else {
+        panic!()
+    };
+    world.create_named("dlq.letters", true).await;
+    let letters = world.until_letters("dlq.letters", 2).await;
+    let header = |letter: usize, name: &str| letters[letter].1.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+    assert_eq!(letters.iter().map(|(value, _)| value.as_deref()).collect::<Vec<_>>(), [Some("0"), Some("1")]);
+    for (letter, offset, count, why) in [(0, "0", "1", "CLIENT_REJECTED"), (1, "1", "2", "MAX_DELIVERY_ATTEMPTS_REACHED")] {
+        assert_eq!(header(letter, "_dlq.errors.offset").as_deref(), Some(offset));
+        assert_eq!(header(letter, "_dlq.errors.delivery.count").as_deref(), Some(count));
+        assert_eq!(header(letter, "_dlq.errors.disposition").as_deref(), Some(why));
+        assert_eq!(
+            (header(letter, "_dlq.errors.topic").as_deref(), header(letter, "_dlq.errors.group").as_deref()),
+            (Some(TOPIC), Some(GROUP))
+        );
+    }
+    drop(world);
+    disk.crash(12);
+    let world = self::world(&disk, &clock);
+    world.tend().await;
+    assert!(world.take(&mut Worker::new("c"), 3).await.is_empty());
+    assert_eq!(world.letters("dlq.letters").await.len(), 2, "archived, they are written no more");
 }

@@ -69,6 +69,10 @@ fn alike(response: &mut Response) {
     };
     match response {
         Response::CreateTopics(answer) => {
+            // KIP-1191 comes with Kafka 4.4.
+            for configs in answer.topics.iter_mut().filter_map(|topic| topic.configs.as_mut()) {
+                configs.retain(|config| !config.name.starts_with("errors.deadletterqueue."));
+            }
             for config in answer.topics.iter_mut().flat_map(|topic| topic.configs.iter_mut().flatten()) {
                 match config.name.as_str() {
                     "min.insync.replicas" => config.config_source = 5,
@@ -78,6 +82,9 @@ fn alike(response: &mut Response) {
             }
         }
         Response::DescribeConfigs(answer) => {
+            for result in &mut answer.results {
+                result.configs.retain(|config| !config.name.starts_with("errors.deadletterqueue."));
+            }
             for config in answer.results.iter_mut().flat_map(|result| &mut result.configs) {
                 match config.name.as_str() {
                     "min.insync.replicas" => {

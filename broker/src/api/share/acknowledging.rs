@@ -40,6 +40,9 @@ pub(super) fn acknowledge(broker: &Arc<Broker>, group: &Str, owner: u32, said: A
             Some(_) if !may_renew && batches.iter().any(is_renewal) => Err(ErrorCode::INVALID_REQUEST),
             Some(partition) => match partition.acknowledge(owner, &ranges, &limits, now_ms) {
                 Ok(change) => {
+                    if !change.dead_letters.is_empty() {
+                        broker.shares.write_dead_letters(&partition, |group| broker.groups.dead_letter_topic(group));
+                    }
                     if change.is_dirty {
                         changed.push(partition);
                     }

@@ -4,7 +4,7 @@ use std::ops::{ControlFlow, RangeInclusive};
 
 use super::chunk::Among;
 use super::slot::{ArchiveReason, NO_TIME, RecordSlot, RecordState};
-use super::{END_OF_OFFSETS, ShareLimits, ShareWindow, WindowChange};
+use super::{ShareLimits, ShareWindow, WindowChange};
 
 impl RecordSlot {
     /// Ends a lock. The record is given up if it was delivered as often as the group allows.
@@ -71,22 +71,6 @@ impl ShareWindow {
                 slot.become_state(RecordState::Archived);
             }
             is_archiving
-        })
-    }
-
-    /// Gives records up that nobody may see, such as those of an aborted transaction, also if they are locked. Beyond the end
-    /// of the window it counts only if it begins at the end or before: what lies between is not known to be done.
-    pub(crate) fn archive(&mut self, range: RangeInclusive<i64>) -> WindowChange {
-        let (first, last) = range.into_inner();
-        if first <= self.end && last >= self.end {
-            self.end = last.saturating_add(1).min(END_OF_OFFSETS);
-        }
-        self.change_all(first..=last, Among::All, |slot| {
-            let is_open = matches!(slot.state, RecordState::Available | RecordState::Acquired);
-            if is_open {
-                slot.become_state(RecordState::Archived);
-            }
-            is_open
         })
     }
 

@@ -314,17 +314,6 @@ fn a_delayed_record_waits_over_a_restart() {
 }
 
 #[test]
-fn records_of_an_aborted_transaction_are_done_at_the_end_too() {
-    let mut window = ShareWindow::new(0);
-    take(&mut window, A, &[0..=4], 5, 0);
-    assert!(window.archive(3..=9).is_dirty);
-    assert_eq!((window.end(), state(&window, 4), window.counts().acquired), (10, Some(RecordState::Archived), 3));
-    assert_eq!(window.archive(12..=13), WindowChange::default(), "what lies between is not known");
-    assert_eq!(window.end(), 10);
-    assert_eq!(acknowledge(&mut window, 3, 3, ACCEPT, 0), Err(AcknowledgeError::NotHeld));
-}
-
-#[test]
 fn the_start_follows_the_log_and_an_administrator() {
     let (mut window, mut disk) = (ShareWindow::new(0), OnDisk::default());
     take(&mut window, A, &[0..=9], 10, 0);
@@ -618,7 +607,6 @@ enum WindowStep {
     Expire,
     ReleaseOwner(u32),
     Archived(i64, i64),
-    Archive(i64, i64),
     StartAt(i64),
     Reset(i64),
     Compact(usize),
@@ -644,7 +632,6 @@ fn steps() -> impl Strategy<Value = WindowStep> {
         3 => Just(WindowStep::Expire),
         1 => (0u32..3).prop_map(WindowStep::ReleaseOwner),
         2 => (-5i64..60, 0i64..40).prop_map(|(from, length)| WindowStep::Archived(from, length)),
-        1 => (-5i64..90, 0i64..20).prop_map(|(from, length)| WindowStep::Archive(from, length)),
         1 => (-5i64..40).prop_map(WindowStep::StartAt),
         1 => (0i64..3000).prop_map(WindowStep::Reset),
         1 => (0usize..60).prop_map(WindowStep::Compact),
@@ -757,7 +744,6 @@ impl Both {
                 });
                 prop_assert_eq!(self.window.archived(range), expected);
             }
-            WindowStep::Archive(from, length) => self.archive(self.naive.start + from..=self.naive.start + from + length)?,
             WindowStep::StartAt(from) => {
                 let offset = self.naive.start + from;
                 self.window.start_at(offset);
@@ -780,21 +766,6 @@ impl Both {
             WindowStep::Restart(pieces) => self.restart(pieces)?,
         }
         self.compare()
-    }
-
-    fn archive(&mut self, range: RangeInclusive<i64>) -> Result<(), TestCaseError> {
-        if *range.start() <= self.naive.end {
-            self.naive.end = self.naive.end.max(range.end() + 1);
-        }
-        let expected = self.naive.change(|offset, record| {
-            let is = range.contains(&offset) && matches!(record.state, RecordState::Available | RecordState::Acquired);
-            if is {
-                naive_end(record, RecordState::Archived);
-            }
-            is
-        });
-        prop_assert_eq!(self.window.archive(range), expected);
-        Ok(())
     }
 
     /// The process dies after it has written some pieces, and what a coordinator finds is on its disk.
