@@ -94,6 +94,7 @@ impl TcpExchange {
 fn patience(request_timeout: Duration, request: &Request) -> Duration {
     let wait_ms = match request {
         Request::Fetch(fetch) => fetch.max_wait_ms.max(0) as u64,
+        Request::ShareFetch(fetch) => fetch.max_wait_ms.max(0) as u64,
         // The broker answers when the whole group has joined.
         Request::JoinGroup(join) => join.rebalance_timeout_ms.max(join.session_timeout_ms).max(0) as u64,
         _ => 0,

@@ -78,7 +78,10 @@ impl Partition {
             let _ = sender.send(Err(NotDurable::DiskFailed));
             return Some(receiver);
         }
-        state.durability.pending.push_back((last_offset, sender));
+        let pending = &mut state.durability.pending;
+        // Mostly the last.
+        let place = pending.partition_point(|(other, _)| *other <= last_offset);
+        pending.insert(place, (last_offset, sender));
         self.queue_flush(state);
         Some(receiver)
     }
@@ -91,6 +94,14 @@ impl Partition {
             return None;
         }
         self.await_sync(&mut state, end - 1)
+    }
+
+    /// Resolves when everything below an offset is on stable storage, whatever its writers asked for; `None` when it is already, or where
+    /// no acknowledgement waits for that.
+    pub(crate) fn durable_below(self: &Arc<Self>, offset: i64) -> Acknowledged {
+        let mut state = self.state.lock();
+        let last_offset = offset.min(state.log.next_offset()) - 1;
+        if self.settings().is_synced_before_ack() { self.await_sync(&mut state, last_offset) } else { None }
     }
 
     /// Nothing is written or acknowledged from here on if the disk failed: it may hold something else than memory says, and a

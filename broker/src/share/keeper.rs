@@ -129,7 +129,8 @@ impl Keeper {
     async fn append(&self, round: &Round, entries: &[JournalEntry], wall_ms: i64) -> Result<(), JournalError> {
         // The records first: what is said of one that a power cut takes would count for another one that gets its offset.
         for partition in &round.dirty {
-            journal::durable(partition.log.settled()).await?;
+            let (_, end, _) = partition.describe();
+            journal::durable(partition.log.durable_below(end)).await?;
         }
         if entries.is_empty() { Ok(()) } else { journal::durable(self.journal.append(entries, None, wall_ms)?).await }
     }

@@ -473,3 +473,24 @@ async fn what_is_given_up_becomes_a_dead_letter() {
     assert!(world.take(&mut Worker::new("c"), 3).await.is_empty());
     assert_eq!(world.letters("dlq.letters").await.len(), 2, "archived, they are written no more");
 }
+
+/// An acknowledgement is never of a record that a power cut takes: another one would get its offset, and nobody would get that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_acknowledged_is_durable_itself() {
+    for seed in 0..20 {
+        let (disk, clock) = (SimulatedDisk::new(), Clock::manual(NOW_MS));
+        let world = world(&disk, &clock);
+        world.set_up("read_uncommitted").await;
+        let mut worker = Worker::new("a");
+        for offset in 0..3 {
+            assert_eq!(world.send(None, Some("written, and not synced"), NOW_MS, None, 1).await, Ok(offset));
+            assert_eq!(world.take(&mut worker, 10).await, vec![(offset, 1)]);
+            assert_eq!(world.say(&mut worker, vec![acknowledged(offset, offset, ACCEPT)]).await, Ok(()));
+        }
+        drop(world);
+        disk.crash(seed);
+        let world = self::world(&disk, &clock);
+        assert_eq!(world.produce("k", Some("next")).await, Ok(3), "seed {seed}");
+        assert_eq!(world.take(&mut Worker::new("b"), 10).await, vec![(3, 1)], "seed {seed}");
+    }
+}

@@ -211,7 +211,8 @@ fn is_delivered(batch: &RecordBatch, aborted: &[Aborted]) -> bool {
     let is_of = |aborted: &Aborted| {
         aborted.producer_id == batch.producer_id() && (aborted.first_offset..=aborted.last_offset).contains(&batch.base_offset())
     };
-    !batch.is_control() && !(batch.is_transactional() && aborted.iter().any(is_of))
+    let was_aborted = batch.is_transactional() && aborted.iter().any(is_of);
+    !batch.is_control() && !was_aborted
 }
 
 fn told(acquired: &Acquired) -> AcquiredRecords {

@@ -115,8 +115,8 @@ fn acknowledgements(topics: Vec<ShareFetchTopic>) -> Acknowledgements {
 async fn run(broker: Arc<Broker>, acknowledged: AcknowledgeOutcome, acquiring: Acquiring, wait: Duration) -> Response {
     // What is acknowledged is not held back by a wait for records: a member that has something to hear hears it.
     let has_acknowledged = !acknowledged.results.is_empty();
-    let results = acknowledged.settled().await;
-    let found = acquiring.run(if has_acknowledged { Duration::ZERO } else { wait }).await;
+    let acquired = acquiring.run(if has_acknowledged { Duration::ZERO } else { wait });
+    let (results, found) = futures::join!(acknowledged.settled(), acquired);
     let mut response = ShareFetchResponse {
         acquisition_lock_timeout_ms: i32::try_from(broker.groups.share_settings(&acquiring.group).record_lock_ms).unwrap_or(i32::MAX),
         ..Default::default()
