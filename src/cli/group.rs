@@ -93,7 +93,9 @@ fn show(found: &GroupDescription) {
             vec![offset.topic.clone(), partition, committed, number(offset.end_offset), number(offset.lag), member]
         })
         .collect();
-    output::table(&["TOPIC", "PARTITION", "COMMITTED", "END", "LAG", "MEMBER"], &rows);
+    // A share group commits nothing: below its start everything is done.
+    let committed = if group.kind == "share" { "START" } else { "COMMITTED" };
+    output::table(&["TOPIC", "PARTITION", committed, "END", "LAG", "MEMBER"], &rows);
 }
 
 fn text(text: &str) -> &str {
@@ -157,7 +159,8 @@ pub(crate) async fn run(command: GroupCommand) -> Result<(), Failure> {
                     count(found.members.len() as i64, "member")
                 )));
             }
-            let what = format!("delete group {group} with {}", count(found.offsets.len() as i64, "committed offset"));
+            let offset = if found.group.kind == "share" { "start offset" } else { "committed offset" };
+            let what = format!("delete group {group} with {}", count(found.offsets.len() as i64, offset));
             if dry_run {
                 println!("would {what}");
                 return Ok(());

@@ -11,6 +11,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::Admin;
+use super::groups::SHARE;
 use crate::client::CoordinatorKind;
 use crate::consumer::OffsetAndMetadata;
 use crate::error::{Error, ErrorKind, checked, missing};
@@ -136,15 +137,18 @@ impl Admin {
             _ if id.is_empty() => return invalid("a group has an id that is not empty".into()),
             _ => {}
         }
-        let has_members = match self.describe_group(id).await {
-            Ok(found) => !found.members.is_empty(),
-            Err(error) if error.code() == Some(ErrorCode::GROUP_ID_NOT_FOUND) => false,
+        let found = match self.describe_group(id).await {
+            Ok(found) => Some(found),
+            Err(error) if error.code() == Some(ErrorCode::GROUP_ID_NOT_FOUND) => None,
             Err(error) => return Err(error),
         };
-        if has_members {
+        if found.as_ref().is_some_and(|found| !found.members.is_empty()) {
             return Err(Error::refused(ErrorCode::NON_EMPTY_GROUP, format!("moving the offsets of group {id}"), Some(STOP_THEM)));
         }
-        let committed = self.committed_offsets(id, None).await?;
+        let committed = match found.filter(|found| found.group.kind == SHARE) {
+            Some(found) => found.offsets.into_iter().filter_map(|at| Some(((at.topic, at.partition), at.committed_offset?))).collect(),
+            None => self.committed_offsets(id, None).await?,
+        };
         let topics: BTreeSet<String> =
             if topics.is_empty() { by_topic(committed.keys().cloned()).into_keys().collect() } else { topics.iter().cloned().collect() };
         if topics.is_empty() {
@@ -176,11 +180,14 @@ impl Admin {
         Ok(plan)
     }
 
-    /// Moves a group's offsets. The group must have no members.
+    /// Moves a group's offsets. The group must have no members. A share group begins there anew, whatever it did before.
     ///
     /// # Errors
     /// With the broker's reason when it refuses.
     pub async fn reset_offsets(&self, id: &str, plan: &[OffsetReset]) -> Result<(), Error> {
+        if self.groups().await?.iter().any(|group| group.id == id && group.kind == SHARE) {
+            return self.alter_share_offsets(id, plan).await;
+        }
         let offsets: Vec<_> = plan.iter().map(|reset| (TopicPartition::new(reset.topic.as_str(), reset.partition), reset.to)).collect();
         self.commit_offsets(id, &offsets).await
     }

@@ -17,12 +17,15 @@ use crate::error::{Error, checked, missing};
 use crate::isolation::Isolation;
 use crate::topic_partition::TopicPartition;
 
+/// The kind of share groups.
+pub(super) const SHARE: &str = "share";
+
 /// What a broker tells of every group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct GroupInfo {
     /// Its id.
     pub id: String,
-    /// "classic" or "consumer"; empty from brokers that do not say.
+    /// "classic", "consumer" or "share"; empty from brokers that do not say.
     #[serde(rename = "type")]
     pub kind: String,
     /// "Stable", "Empty", "PreparingRebalance".
@@ -67,11 +70,12 @@ pub struct GroupOffset {
     pub topic: String,
     /// The partition.
     pub partition: i32,
-    /// The next offset to be read; `None` if a member has the partition and nothing was committed.
+    /// The next offset to be read; `None` if a member has the partition and nothing was committed. Of a share group: below it everything is
+    /// done.
     pub committed_offset: Option<i64>,
     /// The end of the partition; `None` if it is gone.
     pub end_offset: Option<i64>,
-    /// How many offsets are still to be read; below 0 when the partition ends before what was committed.
+    /// How many offsets are still to be read, or to be done; below 0 when the partition ends before what was committed.
     pub lag: Option<i64>,
     /// The member that has the partition.
     pub member_id: Option<String>,
@@ -114,8 +118,10 @@ impl Admin {
     /// When the connection ends.
     pub async fn list_groups(&self) -> Result<Vec<GroupListing>, Error> {
         let groups = self.groups().await?;
-        let members = self.member_counts(&groups).await?;
-        let ids: Vec<&str> = groups.iter().map(|group| group.id.as_str()).collect();
+        let (share_groups, others): (Vec<&GroupInfo>, Vec<&GroupInfo>) = groups.iter().partition(|group| group.kind == SHARE);
+        let shared = self.share_counts(share_groups.iter().map(|group| group.id.as_str().into()).collect()).await?;
+        let members = self.member_counts(&others).await?;
+        let ids: Vec<&str> = others.iter().map(|group| group.id.as_str()).collect();
         let committed = self.committed_by_groups(&ids).await?;
         let places: BTreeSet<(String, i32)> = committed.values().flat_map(|offsets| offsets.keys().cloned()).collect();
         let places = places.into_iter().map(|(topic, partition)| (TopicPartition::new(topic.as_str(), partition), LATEST));
@@ -127,17 +133,20 @@ impl Admin {
             });
             lags.reduce(|one, other| one + other)
         };
-        let listing = |group: GroupInfo| GroupListing {
-            members: members.get(&group.id).copied(),
-            lag: committed.get(&group.id).and_then(lag_of),
-            group,
+        let listing = |group: GroupInfo| {
+            let shared = shared.get(&group.id);
+            GroupListing {
+                members: members.get(&group.id).copied().or(shared.map(|shared| shared.members)),
+                lag: committed.get(&group.id).and_then(lag_of).or(shared.and_then(|shared| shared.lag)),
+                group,
+            }
         };
         Ok(groups.iter().cloned().map(listing).collect())
     }
 
     /// How many members each group has. One that went away meanwhile is left out.
-    async fn member_counts(&self, groups: &[GroupInfo]) -> Result<HashMap<String, usize>, Error> {
-        let (consumers, classics): (Vec<&GroupInfo>, Vec<&GroupInfo>) = groups.iter().partition(|group| group.kind == "consumer");
+    async fn member_counts(&self, groups: &[&GroupInfo]) -> Result<HashMap<String, usize>, Error> {
+        let (consumers, classics): (Vec<&GroupInfo>, Vec<&GroupInfo>) = groups.iter().copied().partition(|group| group.kind == "consumer");
         let ids = |groups: Vec<&GroupInfo>| groups.into_iter().map(|group| group.id.as_str().into()).collect::<Vec<Str>>();
         let mut counts = HashMap::new();
         if !consumers.is_empty() {
@@ -160,6 +169,10 @@ impl Admin {
     pub async fn describe_group(&self, id: &str) -> Result<GroupDescription, Error> {
         let found = self.groups().await?.into_iter().find(|group| group.id == id);
         let group = found.ok_or_else(|| Error::refused(ErrorCode::GROUP_ID_NOT_FOUND, format!("describing group {id}"), None))?;
+        if group.kind == SHARE {
+            let ((assignor, members), offsets) = (self.share_members(id).await?, self.share_offsets(id).await?);
+            return Ok(GroupDescription { group, assignor, members, offsets });
+        }
         let (assignor, members) =
             if group.kind == "consumer" { self.consumer_members(id).await? } else { self.classic_members(id).await? };
         let offsets = self.group_offsets(id, &members).await?;

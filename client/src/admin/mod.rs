@@ -2,11 +2,13 @@
 //!
 //! * `topics` creates, changes, lists and deletes topics
 //! * `offsets` looks up where a time, the first record or the end of a partition is, and deletes records
-//! * `groups` lists, describes and deletes groups; `group_offsets` has what they committed, and moves it
+//! * `groups` lists, describes and deletes groups; `group_offsets` has what they committed, and moves it;
+//!   `share_groups` has what is different of those
 
 mod group_offsets;
 mod groups;
 mod offsets;
+mod share_groups;
 mod topics;
 
 use millstream_protocol::message::metadata::MetadataRequest;
