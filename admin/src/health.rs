@@ -57,6 +57,13 @@ pub(crate) async fn metrics(State(admin): State<Admin>) -> impl IntoResponse {
     gauge("millstream_group_members", "Members of all groups.", totals.group_members);
     gauge("millstream_transactional_ids", "Transactional ids.", totals.transactional_ids);
     gauge("millstream_open_transactions", "Transactions that have not come to their end.", totals.open_transactions);
+    gauge("millstream_share_available_records", "Records that came back to share groups and wait for a member.", totals.share_available);
+    gauge("millstream_share_acquired_records", "Records that members of share groups hold.", totals.share_acquired);
+    gauge(
+        "millstream_share_waiting_dead_letters",
+        "Records given up whose dead letters are still to be written.",
+        totals.share_dead_letters,
+    );
     gauge("millstream_tail_bytes", "Bytes of the newest batches in memory.", admin.broker.tail_bytes() as u64);
     let queries = admin.session.queries();
     let running = queries.iter().filter(|query| query.status() == QueryStatus::Running).count();

@@ -258,6 +258,9 @@ impl Broker {
         }
         (totals.groups, totals.group_members) = self.groups.count();
         (totals.transactional_ids, totals.open_transactions) = self.transactions.count();
+        let shared = self.shares.counts();
+        (totals.share_available, totals.share_acquired) = (shared.available as u64, shared.acquired as u64);
+        totals.share_dead_letters = shared.archiving as u64;
         totals
     }
 
@@ -420,4 +423,10 @@ pub struct Totals {
     pub transactional_ids: u64,
     /// Transactions that are open or whose markers are still to be written.
     pub open_transactions: u64,
+    /// Records that came back to share groups and wait for a member.
+    pub share_available: u64,
+    /// Records that members of share groups hold.
+    pub share_acquired: u64,
+    /// Records that share groups gave up and whose dead letters are still to be written.
+    pub share_dead_letters: u64,
 }

@@ -39,6 +39,8 @@ metrics! {
     offsets_committed: "counter", "millstream_committed_offsets_total", "Offsets of partitions that groups committed outside of transactions.";
     transactions_committed: "counter", "millstream_committed_transactions_total", "Transactions committed: every partition has its marker.";
     transactions_aborted: "counter", "millstream_aborted_transactions_total", "Transactions aborted, by their producers or because their time was over.";
+    share_delivered: "counter", "millstream_share_delivered_records_total", "Records that members of share groups acquired.";
+    share_redelivered: "counter", "millstream_share_redelivered_records_total", "Those of them that were delivered before.";
     cold_reads: "counter", "millstream_cold_reads_total", "Reads that memory could not serve.";
 }
 

@@ -32,7 +32,7 @@ use partition::SharePartition;
 use place::SharePlace;
 use record::ShareEntry;
 use session::{EndedSession, ShareSessions};
-use window::{ShareLimits, ShareWindow, StoredBlock, WindowHead};
+use window::{ShareLimits, ShareWindow, StoredBlock, WindowCounts, WindowHead};
 
 impl ShareLimits {
     /// Those of a group.
@@ -137,6 +137,12 @@ impl Shares {
         drop(partitions);
         let kept = self.keeper.keep([made.clone()]);
         (made, Some(kept))
+    }
+
+    /// What lies in all windows.
+    pub(crate) fn counts(&self) -> WindowCounts {
+        let all: Vec<_> = self.partitions.lock().values().cloned().collect();
+        all.iter().map(|partition| partition.describe().2).fold(WindowCounts::default(), WindowCounts::plus)
     }
 
     /// The share partitions of a group.

@@ -17,6 +17,7 @@ use crate::broker::Broker;
 use crate::config::share::{ShareOffsetReset, ShareSettings};
 use crate::limit;
 use crate::log::index::Aborted;
+use crate::metrics::Metrics;
 use crate::partition::Partition;
 use crate::partition::read::ReadOutcome;
 use crate::share::keeper::settled;
@@ -149,6 +150,9 @@ impl Acquiring {
         if acquisition.acquired.is_empty() {
             return None;
         }
+        let again = acquisition.acquired.iter().filter(|acquired| acquired.delivery_count > 1);
+        Metrics::add(&self.broker.metrics.share_redelivered, again.map(|acquired| (acquired.last - acquired.first + 1) as u64).sum());
+        Metrics::add(&self.broker.metrics.share_delivered, acquisition.records as u64);
         let is_acquired = |batch: &RecordBatch| {
             let after = acquisition.acquired.partition_point(|acquired| acquired.last < batch.base_offset());
             acquisition.acquired.get(after).is_some_and(|acquired| acquired.first <= batch.last_offset())

@@ -27,6 +27,15 @@ impl WindowCounts {
         self.available + self.acquired + self.archiving
     }
 
+    pub(crate) fn plus(self, other: Self) -> Self {
+        WindowCounts {
+            available: self.available + other.available,
+            delayed: self.delayed + other.delayed,
+            acquired: self.acquired + other.acquired,
+            archiving: self.archiving + other.archiving,
+        }
+    }
+
     /// Records that are not done.
     pub(crate) fn undone(&self) -> usize {
         self.live() + self.delayed
