@@ -13,6 +13,11 @@ from daemon import Daemon
 
 PEER = os.environ.get("KAFKA_PEER")
 DAEMONS = []
+# How low a share group may set what its members have to wait for. Kafka needs the same to be tested with test_queues.py.
+SHARE_GROUPS_MAY_BE_QUICK = [
+    "group.share.min.session.timeout.ms=1000", "group.share.min.heartbeat.interval.ms=200",
+    "group.share.min.record.lock.duration.ms=1000",
+]
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -44,7 +49,7 @@ def make_daemon(tmp_path_factory):
 @pytest.fixture(scope="session")
 def daemon(make_daemon):
     """One daemon for all tests that leave it running. It must end cleanly when it is asked to."""
-    daemon = make_daemon("auto.create.topics.enable=true").start()
+    daemon = make_daemon("auto.create.topics.enable=true", *SHARE_GROUPS_MAY_BE_QUICK).start()
     yield daemon
     code = daemon.stop()
     assert code == 0, f"SIGTERM ended the daemon with code {code}\n{daemon.stderr_tail()}"

@@ -45,6 +45,7 @@ start_broker() {
   data=$(mktemp -d)
   "$millstream" serve --kafka 127.0.0.1:0 --http 127.0.0.1:0 --data-dir "$data/data" \
     --set group.initial.rebalance.delay.ms=0 --set group.consumer.heartbeat.interval.ms=500 \
+    --set group.share.heartbeat.interval.ms=500 --set group.share.min.heartbeat.interval.ms=500 --set group.share.min.record.lock.duration.ms=1000 \
     --set transaction.abort.timed.out.transaction.cleanup.interval.ms=500 --set log.cleaner.backoff.ms=500 \
     > "$data/out" 2> "$work/server.log" &
   server_pid=$!
