@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.IntStream;
 import org.apache.kafka.clients.consumer.AcknowledgeType;
 import org.apache.kafka.clients.consumer.KafkaShareConsumer;
@@ -17,26 +18,37 @@ class AcquireTest extends ShareTest {
         return IntStream.range(0, count).mapToObj(Integer::toString).toArray(String[]::new);
     }
 
+    /** What one poll gives, which may not be more than that; accepts it. */
+    private static List<String> takeUpTo(int limit, KafkaShareConsumer<String, String> member) {
+        var records = poll(member);
+        assertTrue(records.size() <= limit, () -> "too many: " + counted(records));
+        if (!records.isEmpty()) {
+            acknowledge(member, records, AcknowledgeType.ACCEPT);
+        }
+        return counted(records);
+    }
+
     /** One batch of ten records: a limit of three is kept to the record. */
     @Test
-    void noMoreThanTheLimit() {
+    void noMoreThanTheLimit() throws Exception {
         String topic = topic(1);
         send(topic, 0, numbers(10));
         String group = group();
         var one = member(group, topic, "share.acquire.mode=record_limit", "max.poll.records=3");
+        var other = member(group, topic, "share.acquire.mode=record_limit", "max.poll.records=2");
         var records = some(one);
-        assertEquals(List.of("0", "1", "2"), values(records));
-        var other = member(group, topic, "share.acquire.mode=record_limit", "max.poll.records=5");
-        var others = some(other);
-        assertEquals(List.of("3", "4", "5", "6", "7"), values(others));
-        acknowledge(one, records, AcknowledgeType.RELEASE);
-        acknowledge(other, others, AcknowledgeType.ACCEPT);
-        records = some(one);
-        assertEquals("0/2", counted(records).get(0));
+        assertEquals(List.of("0/1", "1/1", "2/1"), counted(records));
+        List<String> taken = new ArrayList<>(counted(records));
         acknowledge(one, records, AcknowledgeType.ACCEPT);
+        eventually(() -> {
+            taken.addAll(takeUpTo(2, other));
+            taken.addAll(takeUpTo(3, one));
+            return taken.size();
+        }, size -> size >= 10);
+        assertEquals(IntStream.range(0, 10).mapToObj(number -> number + "/1").toList(), taken.stream().sorted().toList());
     }
 
-    /** Records are fetched by batches: a member has the whole batch, poll by poll, and another one gets nothing of it. */
+    /** With whole batches the limit is only a wish: everything comes, in the order of the log. */
     @Test
     void wholeBatches() throws Exception {
         String topic = topic(1);
@@ -107,18 +119,24 @@ class AcquireTest extends ShareTest {
     }
 
     @Test
-    void whatAnotherMemberDoesNotHold() {
+    void whatAnotherMemberDoesNotHold() throws Exception {
         String topic = topic(1);
         String group = group();
         send(topic, 0, "first");
         var one = member(group, topic);
         var held = some(one);
-        send(topic, 0, "second");
         var other = member(group, topic);
-        var others = some(other);
-        assertEquals(List.of("second"), values(others));
+        var others = eventually(() -> {
+            send(topic, 0, "later"); // more than once: the first member may have asked for more already
+            return poll(other);
+        }, found -> !found.isEmpty());
+        assertEquals(Set.of("later/1"), Set.copyOf(counted(others)));
         acknowledge(other, others, AcknowledgeType.ACCEPT);
         acknowledge(one, held, AcknowledgeType.RELEASE);
-        assertTrue(counted(some(other)).contains("first/2"));
+        eventually(() -> {
+            var found = poll(other);
+            found.forEach(record -> other.acknowledge(record));
+            return counted(found);
+        }, found -> found.contains("first/2"));
     }
 }
