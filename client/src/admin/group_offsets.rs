@@ -10,8 +10,7 @@ use millstream_protocol::{ErrorCode, Str};
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::Admin;
-use super::groups::SHARE;
+use super::{Admin, SHARE};
 use crate::client::CoordinatorKind;
 use crate::consumer::OffsetAndMetadata;
 use crate::error::{Error, ErrorKind, checked, missing};

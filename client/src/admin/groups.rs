@@ -11,14 +11,11 @@ use millstream_protocol::message::list_offsets::LATEST;
 use millstream_protocol::{ErrorCode, Str};
 use serde::Serialize;
 
-use super::Admin;
 use super::group_offsets::by_topic;
+use super::{Admin, SHARE};
 use crate::error::{Error, checked, missing};
 use crate::isolation::Isolation;
 use crate::topic_partition::TopicPartition;
-
-/// The kind of share groups.
-pub(super) const SHARE: &str = "share";
 
 /// What a broker tells of every group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -20,6 +20,9 @@ pub use group_offsets::OffsetReset;
 pub use groups::{GroupDescription, GroupInfo, GroupListing, GroupMember, GroupOffset};
 pub use topics::{TopicDescription, TopicListing};
 
+/// The kind of share groups.
+const SHARE: &str = "share";
+
 /// How long a broker may take to administer topics.
 const TIMEOUT_MS: i32 = 60_000;
 

@@ -5,25 +5,31 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::{BoxFuture, ready};
 use millstream_protocol::message::alter_share_group_offsets::{
-    AlterShareGroupOffsetsPartitionResult, AlterShareGroupOffsetsRequest, AlterShareGroupOffsetsResponse, AlterShareGroupOffsetsTopicResult,
+    AlterShareGroupOffsetsPartitionResult, AlterShareGroupOffsetsRequest, AlterShareGroupOffsetsResponse, AlterShareGroupOffsetsTopic,
+    AlterShareGroupOffsetsTopicResult,
 };
 use millstream_protocol::{ErrorCode, Response};
 
-use super::place;
+use super::{check_empty, place, told};
 use crate::broker::Broker;
 use crate::group::GroupError;
 use crate::share::keeper::settled;
 use crate::share::partition::SharePartition;
 
 pub(crate) fn alter_share_group_offsets(broker: &Arc<Broker>, request: AlterShareGroupOffsetsRequest) -> BoxFuture<'static, Response> {
-    // The group is made if it is not there, as in Kafka.
-    if let Err(error) = broker.groups.with_empty_share_group(&request.group_id, || Ok::<_, GroupError>(())) {
-        let response = AlterShareGroupOffsetsResponse {
-            error_code: error.code(),
-            error_message: Some(error.to_string().into()),
-            ..Default::default()
-        };
-        return ready(response.into()).boxed();
+    let is_known = |topic: &AlterShareGroupOffsetsTopic| {
+        let known = broker.catalog.get(&topic.topic_name);
+        known.is_some_and(|known| topic.partitions.iter().any(|asked| known.partition(asked.partition_index).is_some()))
+    };
+    // The group is made if it is not there and has something to begin, as in Kafka.
+    let checked = if request.topics.iter().any(is_known) {
+        broker.groups.with_empty_share_group(&request.group_id, || Ok::<_, GroupError>(()))
+    } else {
+        check_empty(broker, &request.group_id).or_else(|error| if matches!(error, GroupError::NotFound(_)) { Ok(()) } else { Err(error) })
+    };
+    if let Err(error) = checked {
+        let (error_code, error_message) = told(&error);
+        return ready(AlterShareGroupOffsetsResponse { error_code, error_message, ..Default::default() }.into()).boxed();
     }
     let mut changed: Vec<Arc<SharePartition>> = Vec::new();
     let mut response = AlterShareGroupOffsetsResponse::default();

@@ -15,7 +15,7 @@ use millstream_protocol::{ErrorCode, Str};
 
 use crate::api::refused::Refused;
 use crate::broker::Broker;
-use crate::group::is_share_member_id;
+use crate::group::{GroupError, is_share_member_id};
 use crate::limit;
 use crate::share::place::{ReadPlace, SharePlace};
 use crate::share::session::ShareSessionKey;
@@ -37,6 +37,20 @@ fn session_key(group_id: Option<&Str>, member_id: Option<&Str>) -> Result<ShareS
 
 fn place(group: &Str, (topic, partition): ReadPlace) -> SharePlace {
     SharePlace { group: group.clone(), topic, partition }
+}
+
+/// Whether a share group is there and has no members.
+fn check_empty(broker: &Broker, group: &Str) -> Result<(), GroupError> {
+    broker.groups.with_share_group(group, |is_empty| if is_empty { Ok(()) } else { Err(GroupError::NotEmpty) })?
+}
+
+/// What an answer says of a group's error; of one with members in Kafka's words.
+fn told(error: &GroupError) -> (ErrorCode, Option<Str>) {
+    let sentence = match error {
+        GroupError::NotEmpty => error.code().sentence().into(),
+        error => error.to_string().into(),
+    };
+    (error.code(), Some(sentence))
 }
 
 fn limits(broker: &Broker, group: &Str) -> ShareLimits {
