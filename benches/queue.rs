@@ -31,6 +31,7 @@ use millstream_protocol::message::share_acknowledge::{ShareAcknowledgePartition,
 use millstream_protocol::message::share_fetch::{
     AcknowledgementBatch, AcquiredRecords, ShareFetchPartition, ShareFetchRequest, ShareFetchTopic,
 };
+use millstream_protocol::message::share_group_heartbeat::ShareGroupHeartbeatRequest;
 use millstream_protocol::{Str, TopicId};
 
 const PARTS: &[&str] = &["throughput", "latency", "work"];
@@ -88,8 +89,11 @@ async fn measure(server: &Server, part: &str, round: usize, table: &mut Table) {
             alone: part == "work",
             origin,
         };
+        worker.join(&name).await;
         workers.push(tokio::spawn(worker.run(done.clone(), records)));
     }
+    // Until they all wait for records.
+    tokio::time::sleep(Duration::from_secs(2)).await;
     let (cpu, begun) = (server.cpu_seconds(), Instant::now());
     publish(&server.client().await, &name, records, rate, origin).await;
     let mut times = Vec::new();
@@ -145,7 +149,7 @@ async fn publish(client: &Client, topic: &str, records: usize, rate: Option<f64>
     producer.flush().await;
 }
 
-/// A member of the share group. It takes part in no assignment: share sessions hold records.
+/// A member of the share group. It reads all partitions, whatever it is assigned: share sessions hold records.
 struct Worker {
     client: Client,
     group: Str,
@@ -181,6 +185,23 @@ impl Worker {
         times
     }
 
+    /// Joins the group: Kafka knows where the group begins in its partitions only after that.
+    async fn join(&self, topic: &str) {
+        let request = ShareGroupHeartbeatRequest {
+            group_id: self.group.clone(),
+            member_id: self.member.clone(),
+            subscribed_topic_names: Some(vec![topic.into()]),
+            ..Default::default()
+        };
+        loop {
+            let answer = self.client.ask(request.clone()).await.expect("the server answers");
+            if answer.error_code.is_none() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     fn next_epoch(&mut self) -> i32 {
         self.epoch += 1;
         self.epoch - 1
@@ -213,7 +234,11 @@ impl Worker {
         let now = self.origin.elapsed().as_secs_f64();
         let mut held = Vec::new();
         for partition in answer.responses.into_iter().flat_map(|topic| topic.partitions) {
-            assert!(partition.error_code.is_none() && partition.acknowledge_error_code.is_none(), "{partition:?}");
+            assert!(partition.acknowledge_error_code.is_none(), "{partition:?}");
+            // Kafka says so until it knows where the group begins.
+            if !partition.error_code.is_none() {
+                continue;
+            }
             for batch in partition.records.batches() {
                 for record in batch.expect("whole").records(1 << 24).expect("readable") {
                     let record = record.expect("readable");
