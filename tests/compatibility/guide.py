@@ -112,7 +112,8 @@ class Reader:
         if "listeners=" in text:  # the two exclude each other
             del environment["MILLSTREAM_KAFKA"]
         where = {"cwd": self.work, "env": environment, "stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        process = subprocess.Popen(command, start_new_session=True, **where)
+        # Where these tests run in the background of a script, Ctrl-C is ignored, and children inherit that.
+        process = subprocess.Popen(command, start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **where)
         if block.note == "background":
             self.background = process
             self.wait_until_it_serves()

@@ -209,7 +209,8 @@ def test_a_topic_of_a_larger_cluster(admin, broker, new_name):
     assert [r.message.value for r in confluent.read(broker, new_name)] == [b"taken"]
     described = describe(admin, new_name)
     assert {name: described[name].value for name in config} == config
-    assert len(described) == 33
+    # Those of dead letters come with Kafka 4.4.
+    assert len([name for name in described if not name.startswith("errors.deadletterqueue.")]) == 33
     for name, value in [("min.insync.replicas", "2"), ("remote.storage.enable", "true")]:
         assert error_of(create(admin, new_name + name, topic={"config": {name: value}})) == KafkaError.INVALID_CONFIG
 
