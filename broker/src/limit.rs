@@ -129,6 +129,8 @@ pub(crate) const SHARE_TIMES_SWEPT_MIN: usize = 64;
 // Deltas and lengths within a block are stored with 16 bits.
 const _: () = assert!(SHARE_GAP_FILLED_MAX < SHARE_BLOCK_OFFSETS && SHARE_BLOCK_OFFSETS <= u16::MAX as i64);
 
+/// Partitions that a share session reads, or has read.
+pub(crate) const SHARE_SESSION_PARTITIONS_MAX: usize = FETCH_SESSION_PARTITIONS_MAX;
 /// Dead letters of a share partition that are written before the group's records are archived.
 pub(crate) const DEAD_LETTERS_AT_ONCE_MAX: usize = 1000;
 /// How often locks of share groups are looked at whose time may be over although nobody asks for records.

@@ -47,5 +47,7 @@ fn delete(broker: &Broker, state: &DeleteTopicState) -> Result<(Str, TopicId), R
     }
     broker.catalog.delete(&topic)?;
     broker.groups.forget_topic(&topic.name, topic.id);
+    // Nobody waits for that: what a crash leaves of it the next start removes.
+    drop(broker.shares.forget(|place| place.topic == topic.id));
     Ok((topic.name.as_str().into(), topic.id))
 }

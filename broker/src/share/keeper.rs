@@ -135,6 +135,13 @@ impl Keeper {
         if entries.is_empty() { Ok(()) } else { journal::durable(self.journal.append(entries, None, wall_ms)?).await }
     }
 
+    /// Forgets what a start found of topics that are gone.
+    pub(super) fn forget_orphans(&self, orphans: &[JournalEntry]) {
+        if let Err(error) = self.journal.append(orphans, None, self.clock.now_ms()) {
+            tracing::warn!("what share groups knew of topics that are gone could not be removed, and is left for the next start: {error}");
+        }
+    }
+
     /// Makes the journal's topic.
     pub(crate) fn prepare(&self) -> Result<(), JournalError> {
         self.journal.partition(self.clock.now_ms()).map(|_| ())

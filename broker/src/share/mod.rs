@@ -111,14 +111,23 @@ impl Shares {
             tracing::error!("{damaged} entries of the journal of share groups cannot be read: records may be delivered again");
         }
         let wall_minus_now_ms = clock.now_ms() - clock.monotonic_ms();
-        let restored = stored.into_iter().filter_map(|(place, stored)| {
-            // Of a topic that is gone nothing is left to deliver.
-            let log = catalog.get_by_id(place.topic)?.partition(place.partition)?;
-            let window = stored.window(&place, &log, wall_minus_now_ms)?;
-            Some((place.clone(), SharePartition::new(place, log, window)))
-        });
+        let (mut restored, mut orphans) = (HashMap::new(), Vec::new());
+        for (place, stored) in stored {
+            let log = catalog.get_by_id(place.topic).and_then(|topic| topic.partition(place.partition));
+            match log {
+                Some(log) => {
+                    if let Some(window) = stored.window(&place, &log, wall_minus_now_ms) {
+                        restored.insert(place.clone(), SharePartition::new(place, log, window));
+                    }
+                }
+                None => orphans.extend(record::forgetting(&place, stored.blocks.into_keys())),
+            }
+        }
+        if !orphans.is_empty() {
+            keeper.forget_orphans(&orphans);
+        }
         let dead_letters = DeadLetters::new(catalog.clone(), clock.clone(), keeper.clone());
-        Shares { partitions: Mutex::new(restored.collect()), clock, keeper, dead_letters, sessions: ShareSessions::default() }
+        Shares { partitions: Mutex::new(restored), clock, keeper, dead_letters, sessions: ShareSessions::default() }
     }
 
     pub(crate) fn get(&self, place: &SharePlace) -> Option<Arc<SharePartition>> {

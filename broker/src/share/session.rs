@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use thiserror::Error;
 
 use super::place::ReadPlace;
+use crate::limit;
 
 /// The epoch that opens a session.
 pub(crate) const INITIAL_EPOCH: i32 = 0;
@@ -85,6 +86,9 @@ impl ShareSessions {
         reads: Vec<ReadPlace>,
         sessions_max: usize,
     ) -> Result<(OpenedSession, Option<EndedSession>), SessionError> {
+        if reads.len() > limit::SHARE_SESSION_PARTITIONS_MAX {
+            return Err(SessionError::LimitReached);
+        }
         let mut sessions = self.by_member.lock();
         let ended = sessions.remove(key).map(|session| session.end(&key.group));
         if sessions.len() >= sessions_max {
@@ -109,6 +113,11 @@ impl ShareSessions {
         let session = sessions.get_mut(key).ok_or(SessionError::NotFound)?;
         if session.epoch != epoch {
             return Err(SessionError::WrongEpoch);
+        }
+        // What was forgotten counts too: records of it may be held.
+        let new = added.iter().filter(|read| !session.touched.contains(*read)).count();
+        if session.touched.len() + new > limit::SHARE_SESSION_PARTITIONS_MAX {
+            return Err(SessionError::LimitReached);
         }
         session.epoch = if epoch == i32::MAX { 1 } else { epoch + 1 };
         session.reads.retain(|read| !forgotten.contains(read));
@@ -173,6 +182,17 @@ mod tests {
         sessions.by_member.lock().get_mut(&key("a")).unwrap().epoch = i32::MAX;
         sessions.go_on(&key("a"), i32::MAX, &[], &[]).unwrap();
         assert!(sessions.go_on(&key("a"), 1, &[], &[]).is_ok(), "0 opens sessions");
+    }
+
+    #[test]
+    fn a_session_does_not_grow_without_end() {
+        let sessions = ShareSessions::default();
+        let most = limit::SHARE_SESSION_PARTITIONS_MAX as i32;
+        let reads = |range: std::ops::Range<i32>| range.map(read).collect::<Vec<_>>();
+        assert!(matches!(sessions.open(&key("a"), 1, reads(0..most + 1), 10), Err(SessionError::LimitReached)));
+        sessions.open(&key("a"), 1, reads(0..most), 10).unwrap();
+        assert_eq!(sessions.go_on(&key("a"), 1, &[read(most)], &reads(0..most)), Err(SessionError::LimitReached));
+        assert!(sessions.go_on(&key("a"), 1, &[read(0)], &reads(1..most)).is_ok(), "it goes on as it was");
     }
 
     #[test]

@@ -9,6 +9,8 @@ use millstream_protocol::message::alter_share_group_offsets::{
     AlterShareGroupOffsetsPartition, AlterShareGroupOffsetsRequest, AlterShareGroupOffsetsTopic,
 };
 use millstream_protocol::message::create_topics::{CreatableTopic, CreatableTopicConfig, CreateTopicsRequest};
+use millstream_protocol::message::delete_topics::DeleteTopicsRequest;
+use millstream_protocol::message::describe_share_group_offsets::{DescribeShareGroupOffsetsGroup, DescribeShareGroupOffsetsRequest};
 use millstream_protocol::message::fetch::{FetchPartition, FetchRequest, FetchTopic};
 use millstream_protocol::message::incremental_alter_configs::{
     IncrementalAlterConfigsRequest, IncrementalAlterConfigsResource, IncrementalAlterableConfig,
@@ -493,4 +495,30 @@ async fn what_is_acknowledged_is_durable_itself() {
         assert_eq!(world.produce("k", Some("next")).await, Ok(3), "seed {seed}");
         assert_eq!(world.take(&mut Worker::new("b"), 10).await, vec![(3, 1)], "seed {seed}");
     }
+}
+
+/// What a group knew of a topic goes with it, at once or with the next start, and nothing of it is there for a new one of the name.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_topic_that_is_gone_leaves_nothing_behind() {
+    let (disk, clock) = (SimulatedDisk::new(), Clock::manual(NOW_MS));
+    let world = world(&disk, &clock);
+    world.set_up("read_uncommitted").await;
+    world.produce_many(3).await;
+    let mut worker = Worker::new("a");
+    assert_eq!(world.take(&mut worker, 3).await.len(), 3);
+    assert_eq!(world.say(&mut worker, vec![acknowledged(0, 1, ACCEPT)]).await, Ok(()));
+    let delete = DeleteTopicsRequest { topic_names: vec![TOPIC.into()], timeout_ms: 1000, ..Default::default() };
+    let Response::DeleteTopics(deleted) = world.ask(5, delete).await else { panic!() };
+    assert!(deleted.responses[0].error_code.is_none());
+    let described =
+        || DescribeShareGroupOffsetsRequest { groups: vec![DescribeShareGroupOffsetsGroup { group_id: GROUP.into(), topics: None }] };
+    let Response::DescribeShareGroupOffsets(known) = world.ask(1, described()).await else { panic!() };
+    assert!(known.groups[0].topics.is_empty(), "{known:?}");
+    world.create(&[]).await;
+    world.produce_many(2).await;
+    assert_eq!(world.take(&mut Worker::new("b"), 3).await, first_time(0..2));
+    drop(world);
+    disk.crash(5);
+    let world = self::world(&disk, &clock);
+    assert_eq!(world.take(&mut Worker::new("c"), 3).await, first_time(0..2));
 }
