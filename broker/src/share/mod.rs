@@ -199,3 +199,39 @@ impl Shares {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::session::ShareSessionKey;
+    use super::window::{AcquireMode, Readable};
+    use super::*;
+    use crate::broker::Broker;
+    use crate::config::BrokerSettings;
+    use crate::disk::simulated::SimulatedDisk;
+
+    /// A worker that dies gives back what it holds with its connection, and not only when its locks end.
+    #[tokio::test]
+    async fn what_a_connection_holds_ends_with_it() {
+        let settings = BrokerSettings::new(Default::default()).unwrap();
+        let broker = Broker::open_on(Path::new("/data"), settings, Arc::new(SimulatedDisk::new()), Clock::manual(1_000_000)).unwrap();
+        let topic = broker.catalog.create("t", 1, Default::default(), 1).unwrap();
+        let place = SharePlace { group: "g".into(), topic: topic.id, partition: 0 };
+        let (partition, _) = broker.shares.get_or_begin(&place, topic.partition(0).unwrap(), 0);
+        let limits = ShareLimits::of(&broker.groups.share_settings("g"));
+        let take = |owner| {
+            let readable = Readable { from: 0, until: 3, batches: &[0..=2] };
+            partition.acquire(owner, &readable, (AcquireMode::RecordLimit, 10), &limits, 1).acquired
+        };
+        let key = |member: &str| ShareSessionKey { group: "g".into(), member: member.into() };
+        let open = |member, connection| broker.shares.sessions.open(&key(member), connection, vec![(topic.id, 0)], 10).unwrap().0.owner;
+        let (dying, other) = (open("dying", 7), open("other", 8));
+        assert_eq!(take(dying).len(), 1);
+        broker.disconnected(9);
+        assert!(take(other).is_empty());
+        broker.disconnected(7);
+        assert_eq!(take(other)[0].delivery_count, 2);
+        assert!(broker.shares.sessions.owner(&key("dying")).is_err());
+    }
+}

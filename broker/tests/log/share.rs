@@ -94,6 +94,18 @@ impl World {
         acquired.collect()
     }
 
+    /// What a worker gets until there is no more.
+    async fn take_all(&self, worker: &mut Worker) -> Vec<(i64, i16)> {
+        let mut all = Vec::new();
+        loop {
+            let more = self.take(worker, 2000).await;
+            if more.is_empty() {
+                return all;
+            }
+            all.extend(more);
+        }
+    }
+
     async fn say(&self, worker: &mut Worker, said: Vec<AcknowledgementBatch>) -> Result<(), ErrorCode> {
         let is_renew_ack = said.iter().any(|batch| batch.acknowledge_types.contains(&RENEW));
         let partition = ShareAcknowledgePartition { partition_index: 0, acknowledgement_batches: said };
@@ -521,4 +533,45 @@ async fn a_topic_that_is_gone_leaves_nothing_behind() {
     disk.crash(5);
     let world = self::world(&disk, &clock);
     assert_eq!(world.take(&mut Worker::new("c"), 3).await, first_time(0..2));
+}
+
+/// A window that is full is no reason to wait for longer than it is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_found_the_window_full_is_woken_when_there_is_room() {
+    let (disk, clock) = (SimulatedDisk::new(), Clock::manual(NOW_MS));
+    let world = world(&disk, &clock);
+    world.set_up("read_uncommitted").await;
+    assert_eq!(world.set_on_group(&[("share.partition.max.record.locks", "100")]).await, ErrorCode::NONE);
+    world.produce_many(120).await;
+    let (mut a, mut b) = (Worker::new("a"), Worker::new("b"));
+    assert_eq!(world.take(&mut a, 200).await, first_time(0..100));
+    let waiting = tokio::time::timeout(Duration::from_secs(20), world.share(&mut b, 200, Vec::new(), 60_000));
+    let (got, said) = tokio::join!(waiting, async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        world.say(&mut a, vec![acknowledged(0, 9, ACCEPT)]).await
+    });
+    assert_eq!(said, Ok(()));
+    let got = got.expect("in time");
+    let acquired = &got.responses[0].partitions[0].acquired_records;
+    assert_eq!((acquired[0].first_offset, acquired[0].last_offset), (100, 109));
+}
+
+/// What a full disk did not take is kept with what comes next.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_could_not_be_kept_is_kept_later() {
+    let (disk, clock) = (SimulatedDisk::new(), Clock::manual(NOW_MS));
+    let world = world(&disk, &clock);
+    world.set_up("read_uncommitted").await;
+    // More than a block of the window.
+    world.produce_many(1100).await;
+    let mut worker = Worker::new("a");
+    assert_eq!(world.take_all(&mut worker).await.len(), 1100);
+    disk.fail_at(0, Fault::NoSpace);
+    assert_eq!(world.say(&mut worker, vec![acknowledged(5, 5, ACCEPT)]).await, Err(ErrorCode::COORDINATOR_NOT_AVAILABLE));
+    assert_eq!(world.say(&mut worker, vec![acknowledged(1050, 1050, ACCEPT)]).await, Ok(()));
+    drop(world);
+    disk.crash(1);
+    let world = self::world(&disk, &clock);
+    let again = world.take_all(&mut Worker::new("b")).await;
+    assert_eq!((again.len(), again.iter().any(|(offset, _)| [5, 1050].contains(offset))), (1098, false));
 }
