@@ -304,12 +304,15 @@ async fn nonsense_is_refused_and_changes_nothing() {
     let mut worker = Worker::new("a");
     assert_eq!(world.take(&mut worker, 3).await, first_time(0..3));
     let accept = |first, last| acknowledged(first, last, ACCEPT);
+    // What Kafka 4.3.0 answered to the same.
     for (said, code) in [
         (vec![accept(3, 3)], ErrorCode::INVALID_REQUEST),
         (vec![accept(0, i64::MAX)], ErrorCode::INVALID_REQUEST),
         (vec![accept(2, 1)], ErrorCode::INVALID_REQUEST),
         (vec![accept(1, 1), accept(0, 0)], ErrorCode::INVALID_REQUEST),
-        (vec![accept(0, 1), accept(1, 2)], ErrorCode::INVALID_REQUEST),
+        (vec![accept(0, 1), accept(1, 2)], ErrorCode::INVALID_RECORD_STATE),
+        (vec![accept(0, 2), accept(1, 2)], ErrorCode::INVALID_REQUEST),
+        (vec![acknowledged(0, 0, RELEASE), accept(0, 0)], ErrorCode::INVALID_RECORD_STATE),
         (vec![acknowledged(0, 0, 5)], ErrorCode::INVALID_REQUEST),
         (vec![acknowledged(0, 0, -1)], ErrorCode::INVALID_REQUEST),
         (vec![AcknowledgementBatch { first_offset: 0, last_offset: 2, acknowledge_types: vec![1, 1] }], ErrorCode::INVALID_REQUEST),

@@ -43,6 +43,8 @@ fn begin(broker: &Arc<Broker>, request: ShareAcknowledgeRequest) -> Result<(Ackn
                 .into_iter()
                 .map(move |partition| ((topic.topic_id, partition.partition_index), partition.acknowledgement_batches))
         })
+        // Of a partition of which nothing is said nothing is answered.
+        .filter(|(_, batches): &(_, Vec<_>)| !batches.is_empty())
         .collect();
     let acknowledged = acknowledge(broker, &key.group, owner, said, request.is_renew_ack);
     if request.share_session_epoch == FINAL_EPOCH

@@ -55,7 +55,9 @@ impl ShareWindow {
         now_ms: i64,
     ) -> Result<WindowChange, AcknowledgeError> {
         self.check_form(ranges)?;
-        if !ranges.iter().all(|range| self.holds(owner, range, now_ms)) {
+        // As in Kafka 4.3: a range that begins with the last offset of the one before says of a record what is decided by then.
+        let is_twice = ranges.windows(2).any(|pair| pair[0].last == pair[1].first && pair[1].first >= self.start);
+        if is_twice || !ranges.iter().all(|range| self.holds(owner, range, now_ms)) {
             return Err(AcknowledgeError::NotHeld);
         }
         let mut change = WindowChange::default();
@@ -69,7 +71,7 @@ impl ShareWindow {
     fn check_form(&self, ranges: &[AcknowledgeRange<'_>]) -> Result<(), AcknowledgeError> {
         let mut previous = None;
         for range in ranges {
-            let is_in_order = range.first <= range.last && previous.is_none_or(|previous| previous < range.first);
+            let is_in_order = range.first <= range.last && previous.is_none_or(|previous| previous <= range.first);
             let has_types = range.types.len() == 1 || range.last.checked_sub(range.first) == Some(range.types.len() as i64 - 1);
             let are_known = range.types.iter().all(|number| AcknowledgeType::of(*number).is_some());
             if !is_in_order || !has_types || !are_known || range.last >= self.end {

@@ -209,7 +209,7 @@ fn an_acknowledgement_that_makes_no_sense_changes_nothing() {
     let before = format!("{window:?}");
     let wrong: [&[AcknowledgeRange<'_>]; 9] = [
         &[say(3, 2, ACCEPT)],
-        &[say(0, 1, ACCEPT), say(1, 2, ACCEPT)],
+        &[say(0, 2, ACCEPT), say(1, 2, ACCEPT)],
         &[say(4, 5, ACCEPT), say(1, 2, ACCEPT)],
         &[say(0, 2, &[1, 1])],
         &[say(0, 0, &[])],
@@ -222,6 +222,11 @@ fn an_acknowledgement_that_makes_no_sense_changes_nothing() {
         assert_eq!(window.acknowledge(A, ranges, &LIMITS, 0), Err(AcknowledgeError::Invalid), "{ranges:?}");
     }
     assert_eq!(window.acknowledge(A, &[say(0, 1, ACCEPT), say(12, 12, ACCEPT)], &LIMITS, 0), Err(AcknowledgeError::Invalid));
+    assert_eq!(
+        window.acknowledge(A, &[say(0, 1, ACCEPT), say(1, 2, ACCEPT)], &LIMITS, 0),
+        Err(AcknowledgeError::NotHeld),
+        "decided by then"
+    );
     assert_eq!(window.acknowledge(B, &[say(0, 0, ACCEPT)], &LIMITS, 0), Err(AcknowledgeError::NotHeld));
     assert_eq!(window.acknowledge(A, &[say(0, 0, ACCEPT)], &LIMITS, 1000), Err(AcknowledgeError::NotHeld), "the lock has ended");
     assert_eq!(format!("{window:?}"), before);
@@ -545,21 +550,24 @@ impl NaiveWindow {
         now_ms: i64,
     ) -> Result<WindowChange, AcknowledgeError> {
         let mut said = BTreeMap::new();
-        let mut next = i64::MIN;
+        let (mut previous, mut is_twice) = (i64::MIN, false);
         for range in ranges {
             let length = (range.last - range.first + 1) as usize;
-            if range.first < next || range.last < range.first || ![1, length].contains(&range.types.len()) || range.last >= self.end {
+            is_twice |= range.first == previous && previous >= self.start;
+            if range.first < previous || range.last < range.first || ![1, length].contains(&range.types.len()) || range.last >= self.end {
                 return Err(AcknowledgeError::Invalid);
             }
             if range.types.iter().any(|number| !(0..=4).contains(number)) {
                 return Err(AcknowledgeError::Invalid);
             }
-            next = range.last + 1;
-            said.extend((range.first..next).zip(range.types.iter().cycle()).map(|(offset, number)| (offset, (*number, range.delay_ms))));
+            previous = range.last;
+            said.extend(
+                (range.first..=range.last).zip(range.types.iter().cycle()).map(|(offset, number)| (offset, (*number, range.delay_ms))),
+            );
         }
         said.retain(|offset, _| *offset >= self.start);
         let is_held = |offset: &i64| self.records.get(offset).is_some_and(|record| record.is_held_by(owner, now_ms));
-        if !said.keys().all(is_held) {
+        if is_twice || !said.keys().all(is_held) {
             return Err(AcknowledgeError::NotHeld);
         }
         Ok(self.change(|offset, record| {
